@@ -1,0 +1,48 @@
+"""Accelerators: GPU, TPU, FPGA or CPU, by their data sheets."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dcsim.catalog.entry import Entry
+from dcsim.formulas.datatypes import Datatype
+from dcsim.units import BytesPerSecond, FlopsPerSecond, Kilograms, PositiveBytes, Ratio, Watts
+
+
+class AcceleratorKind(StrEnum):
+    """What sort of device an accelerator is."""
+
+    GPU = "gpu"
+    TPU = "tpu"
+    FPGA = "fpga"
+    CPU = "cpu"
+
+
+class BusyPower(BaseModel):
+    """Coefficients of busy power, as fractions of TDP: min(cap, idle + active + memory*u_m + compute*u_c)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    active_frac: Ratio = Field(alias="active", description="Rise above idle as soon as the device is busy.")
+    memory_frac: Ratio = Field(alias="memory", description="Rise at full memory bandwidth.")
+    compute_frac: Ratio = Field(alias="compute", description="Rise at full dense compute of the datatype used.")
+    cap_frac: Ratio = Field(alias="cap", description="Highest power seen, as a fraction of TDP.")
+
+
+class Accelerator(Entry):
+    """One accelerator. Peaks are dense, bandwidths are per direction."""
+
+    kind: AcceleratorKind = Field(description="gpu, tpu, fpga or cpu.")
+    memory_bytes: PositiveBytes = Field(alias="memory", description="Device memory.")
+    memory_bytes_per_s: BytesPerSecond = Field(alias="memory_bandwidth", description="Peak memory bandwidth.")
+    peak_flops_per_s: dict[Datatype, FlopsPerSecond] = Field(
+        alias="peak_compute", description="Peak dense rate of operations for each datatype."
+    )
+    num_compute_units: int = Field(gt=0, description="Streaming multiprocessors, or their like: the waves of a kernel.")
+    tdp_w: Watts = Field(alias="tdp", description="Thermal design power.")
+    idle_w: Watts = Field(alias="idle_power", description="Power when idle with a model loaded.")
+    busy_power: BusyPower = Field(description="How power rises with use.")
+    embodied_kg: Kilograms = Field(alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent.")
+    efficiency: str = Field(description="The efficiency profile used unless a scenario names another.")

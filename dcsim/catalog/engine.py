@@ -1,0 +1,24 @@
+"""Engines: the overheads and defaults of serving software."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dcsim.catalog.entry import Entry
+from dcsim.units import Bytes, Fraction, PositiveFraction, Seconds
+
+
+class Engine(Entry):
+    """One serving engine: host time per step, and defaults of its scheduler and cache."""
+
+    step_overhead_s: Seconds = Field(alias="step_overhead", description="Exposed host time per engine step (scheduling, input preparation, output).")
+    sequence_overhead_s: Seconds = Field(alias="sequence_overhead", description="Exposed host time per sequence in a step (sampling, detokenising).")
+    request_overhead_s: Seconds = Field(alias="request_overhead", description="Time from a request's arrival to the scheduler's queue (HTTP, tokeniser).")
+    reserved_bytes: Bytes = Field(alias="reserved_memory", description="Memory per accelerator kept by the driver, graphs and communication buffers.")
+    scheduler: str = Field(description="Scheduling policy used unless a scenario names another.")
+    max_num_seqs: int = Field(gt=0, description="Default cap on running sequences.")
+    max_num_batched_tokens: int = Field(gt=0, description="Default cap on tokens in one step.")
+    block_size: int = Field(gt=0, description="Tokens per KV-cache block.")
+    memory_utilization_frac: PositiveFraction = Field(alias="gpu_memory_utilization", description="Share of device memory that the engine may use.")
+    watermark_frac: Fraction = Field(alias="watermark", description="Share of KV blocks kept free when admitting a request.")
+    has_prefix_caching: bool = Field(alias="prefix_caching", description="Whether prefix caching is on by default.")

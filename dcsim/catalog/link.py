@@ -1,0 +1,31 @@
+"""Links: NVLink, PCIe and network links between accelerators."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from dcsim.catalog.entry import Entry
+from dcsim.units import BytesPerSecond, PositiveFraction, Seconds
+
+
+class LinkScope(StrEnum):
+    """Where a link runs."""
+
+    SCALE_UP = "scale_up"
+    SCALE_OUT = "scale_out"
+    HOST = "host"
+
+
+class Link(Entry):
+    """One link, per direction and per accelerator (scale-up, host) or per port (scale-out)."""
+
+    scope: LinkScope = Field(description="scale_up (inside a node), scale_out (between nodes) or host.")
+    bytes_per_s: BytesPerSecond = Field(alias="bandwidth", description="Line rate per direction.")
+    achievable_frac: PositiveFraction = Field(alias="achievable", description="Share of the line rate that large transfers reach.")
+    base_s: Seconds = Field(alias="base_latency", description="Fixed cost of a collective: launch and synchronisation.")
+    hop_s: Seconds = Field(alias="hop_latency", description="Cost of each further step of a ring.")
+    has_in_network_reduction: bool = Field(
+        default=False, alias="in_network_reduction", description="Whether switches reduce (NVLS, SHARP): all-reduce moves S, not 2S."
+    )

@@ -1,0 +1,235 @@
+"""The catalogue: one YAML file per entry, found by name, each value with its source.
+
+The folders beside this file are the shelves. Installed third-party packages add folders of their own
+through the entry-point group ``dcsim.catalog.<kind>``: a path, or a callable that returns one.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.efficiency import Efficiency
+from dcsim.catalog.engine import Engine
+from dcsim.catalog.entry import Entry
+from dcsim.catalog.link import Link
+from dcsim.catalog.model import Model
+from dcsim.catalog.node import Node
+from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
+from dcsim.catalog.site import Site
+from dcsim.errors import Problem, ScenarioError
+from dcsim.plugins import installed
+from dcsim.strict_yaml import Located, YamlPath, read_yaml_file
+from dcsim.validation import Place, dotted, nearest, problems_of, type_problems
+
+KINDS: Mapping[str, tuple[type[Entry], ...]] = {
+    "accelerators": (Accelerator,),
+    "nodes": (Node,),
+    "models": (Model,),
+    "links": (Link,),
+    "sites": (Site,),
+    "prices": (OwnedPrices, OnDemandPrices),
+    "efficiency": (Efficiency,),
+    "engines": (Engine,),
+}
+TRAFFIC = "traffic"  # presets: a title, a source and the keys of a traffic section, which the spec validates
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SOURCED_KEYS = frozenset({"value", "source", "estimate", "why"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedValue:
+    """One value of an entry and where it comes from. An estimate says why."""
+
+    path: str
+    value_text: str
+    source: str
+    is_estimate: bool = False
+    why: str = ""
+
+
+@cache
+def entry_names(kind: str) -> tuple[str, ...]:
+    """The names of all entries of a kind, sorted."""
+    return tuple(sorted(_files(kind)))
+
+
+def load_entry(kind: str, name: str) -> Entry:
+    """The entry of that name. Raises ScenarioError, offering the nearest name, if there is none."""
+    if name not in entry_names(kind):
+        message = (
+            f"unknown name '{name[:80]}' among {kind}"
+            if _NAME.fullmatch(name)
+            else f"is not a name of {kind}"
+        )
+        raise ScenarioError(Problem(message, value=name, remedy=nearest(name, entry_names(kind))))
+    return _load_known(kind, name)
+
+
+@cache
+def _load_known(kind: str, name: str) -> Entry:
+    return _entry_of_file(kind, name, _located(kind, name))
+
+
+def entry_mapping(kind: str, name: str) -> dict[str, object]:
+    """The entry as plain keys and values, sources stripped. The caller may change it."""
+    load_known = name in entry_names(kind)
+    if not load_known:
+        load_entry(kind, name)
+    return copy.deepcopy(_mapping_of(_located(kind, name)))
+
+
+def read_entry_file(kind: str, path: Path) -> dict[str, object]:
+    """A user's own entry file as plain keys and values, ``base:`` resolved. Raises ScenarioError."""
+    located = read_yaml_file(path)
+    mapping = with_base(kind, _mapping_of(located))
+    mapping.setdefault("name", path.stem)
+    _validated(kind, mapping, located)
+    return mapping
+
+
+def with_base(kind: str, mapping: dict[str, object]) -> dict[str, object]:
+    """The mapping laid over the catalogue entry that its ``base`` names, if it names one."""
+    base = mapping.get("base")
+    if not isinstance(base, str):
+        return mapping
+    rest = {key: value for key, value in mapping.items() if key != "base"}
+    return merged({**entry_mapping(kind, base), "name": base}, rest)
+
+
+def build_entry(kind: str, mapping: Mapping[str, object]) -> Entry:
+    """An entry from plain keys and values. Raises pydantic's ValidationError."""
+    return entry_class(kind, mapping).model_validate(mapping)
+
+
+def entry_class(kind: str, mapping: object) -> type[Entry]:
+    """The class of an entry: for kinds with several, the one whose ``kind`` the mapping names."""
+    classes = KINDS[kind]
+    named = mapping.get("kind") if isinstance(mapping, Mapping) else None
+    for candidate in classes[1:]:
+        if named in candidate.model_fields["kind"].annotation.__args__:  # type: ignore[union-attr]
+            return candidate
+    return classes[0]
+
+
+def merged(base: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """``above`` laid over ``base``: mappings merge key by key, everything else replaces."""
+    result = dict(base)
+    for key, value in above.items():
+        below = result.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def provenance(kind: str, name: str) -> list[SourcedValue]:
+    """Every value of an entry with its source: its own, or that of what encloses it."""
+    load_entry(kind, name) if kind in KINDS else entry_mapping(kind, name)
+    return list(_sourced_values(_located(kind, name).value, (), None))
+
+
+def _sourced_values(value: object, path: YamlPath, given: SourcedValue | None) -> Iterator[SourcedValue]:
+    if _is_sourced(value):
+        assert isinstance(value, dict)
+        own = SourcedValue(
+            path=dotted(path),
+            value_text="",
+            source=str(value.get("source") or (given.source if given else "")),
+            is_estimate=value.get("estimate", given.is_estimate if given else False) is True,
+            why=str(value.get("why") or ""),
+        )
+        yield from _sourced_values(value["value"], path, own)
+    elif isinstance(value, dict):
+        outer = given or SourcedValue("", "", str(value.get("source", "")))
+        for key, child in value.items():
+            if path or key not in ("source", "title", "name"):
+                yield from _sourced_values(child, (*path, key), outer)
+    elif given is not None:
+        yield SourcedValue(dotted(path), str(value), given.source, given.is_estimate, given.why)
+
+
+def _is_sourced(value: object) -> bool:
+    return isinstance(value, dict) and "value" in value and len(value) > 1 and value.keys() <= _SOURCED_KEYS
+
+
+def without_sources(value: object) -> object:
+    """The value with every ``{value: ..., source: ...}`` replaced by its value."""
+    if _is_sourced(value):
+        assert isinstance(value, dict)
+        return without_sources(value["value"])
+    if isinstance(value, dict):
+        return {key: without_sources(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [without_sources(child) for child in value]
+    return value
+
+
+@cache
+def _files(kind: str) -> dict[str, Path]:
+    folders = [Path(__file__).parent / kind]
+    for point in installed(f"dcsim.catalog.{kind}"):
+        found = point.load()
+        folders.append(Path(found() if callable(found) else found))
+    own_last = reversed(folders)
+    return {file.stem: file for folder in own_last for file in sorted(folder.glob("*.yaml"))}
+
+
+@cache
+def _located(kind: str, name: str) -> Located:
+    return read_yaml_file(_files(kind)[name])
+
+
+def _mapping_of(located: Located) -> dict[str, object]:
+    if not isinstance(located.value, dict):
+        raise ScenarioError(Problem("must be a mapping of keys to values", file=located.file, line=1))
+    problems = list(_estimates_without_reason(located.value, (), located))
+    if problems:
+        raise ScenarioError(problems)
+    mapping = without_sources(located.value)
+    assert isinstance(mapping, dict)
+    return mapping
+
+
+def _estimates_without_reason(value: object, path: YamlPath, located: Located) -> Iterator[Problem]:
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    if _is_sourced(value):
+        assert isinstance(value, dict)
+        if "estimate" in value and not (value["estimate"] is True and value.get("why")):
+            remedy = "Write estimate: true and say why: in a sentence"
+            message = "an estimate needs a reason"
+            yield Problem(
+                message, dotted(path), remedy=remedy, file=located.file, line=located.lines.get(path)
+            )
+    for key, child in children:
+        yield from _estimates_without_reason(child, (*path, key), located)
+
+
+def _entry_of_file(kind: str, name: str, located: Located) -> Entry:
+    return _validated(kind, {**_mapping_of(located), "name": name}, located)
+
+
+def _validated(kind: str, mapping: dict[str, object], located: Located) -> Entry:
+    def place_of(path: YamlPath) -> Place:
+        while path and path not in located.lines:
+            path = path[:-1]
+        return located.file, located.lines.get(path)
+
+    model = entry_class(kind, mapping)
+    problems = type_problems(model, mapping, place_of)
+    try:
+        entry = build_entry(kind, mapping)
+    except ValidationError as error:
+        problems += problems_of(error, model, mapping, place_of)
+    if problems:
+        raise ScenarioError(problems)
+    return entry

@@ -1,0 +1,68 @@
+"""Models: the neural networks that are served or trained."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dcsim.catalog.entry import Entry
+from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.transformer import LatentAttention, MixtureOfExperts, TransformerShape
+
+
+class Experts(BaseModel):
+    """Mixture of experts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    num_experts: int = Field(gt=0, description="Routed experts per layer.")
+    num_experts_per_token: int = Field(gt=0, description="Experts that each token visits (top-k).")
+    expert_ffn_size: int = Field(gt=0, description="Inner width of one expert.")
+    num_shared_experts: int = Field(default=0, ge=0, description="Experts that every token visits.")
+    num_dense_layers: int = Field(default=0, ge=0, description="Leading layers with a dense MLP instead.")
+
+
+class Latent(BaseModel):
+    """Multi-head latent attention (MLA)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kv_rank: int = Field(gt=0, description="Width of the compressed keys and values.")
+    query_rank: int | None = Field(default=None, description="Width of the compressed queries, if they are compressed.")
+    rope_head_size: int = Field(gt=0, description="Width per head with rotary positions.")
+    nope_head_size: int = Field(gt=0, description="Width per head without positions.")
+    value_head_size: int = Field(gt=0, description="Width of one value head.")
+
+
+class Model(Entry):
+    """One decoder-only transformer."""
+
+    num_layers: int = Field(gt=0, description="Transformer layers.")
+    hidden_size: int = Field(gt=0, description="Width of the residual stream.")
+    num_heads: int = Field(gt=0, description="Query heads.")
+    num_kv_heads: int = Field(gt=0, description="Key-value heads: equal to num_heads for MHA, 1 for MQA, between for GQA.")
+    head_size: int = Field(gt=0, description="Width of one head.")
+    ffn_size: int = Field(gt=0, description="Inner width of the dense MLP.")
+    vocab_size: int = Field(gt=0, description="Vocabulary.")
+    is_gated: bool = Field(default=True, alias="gated_mlp", description="Whether the MLP has a gate (SwiGLU): three matrices, not two.")
+    has_tied_embeddings: bool = Field(default=False, alias="tied_embeddings", description="Whether the LM head shares the embedding.")
+    max_context_tokens: int = Field(gt=0, description="Longest context the model was trained for.")
+    native_datatype: Datatype = Field(default=Datatype.BF16, description="Datatype of the published weights.")
+    experts: Experts | None = Field(default=None, description="Mixture of experts, if any.")
+    latent: Latent | None = Field(default=None, description="Multi-head latent attention, if any.")
+
+    @property
+    def shape(self) -> TransformerShape:
+        """The sizes that the formulas take."""
+        return TransformerShape(
+            num_layers=self.num_layers,
+            hidden_size=self.hidden_size,
+            num_heads=self.num_heads,
+            num_kv_heads=self.num_kv_heads,
+            head_size=self.head_size,
+            ffn_size=self.ffn_size,
+            vocab_size=self.vocab_size,
+            is_gated=self.is_gated,
+            has_tied_embeddings=self.has_tied_embeddings,
+            experts=MixtureOfExperts(**self.experts.model_dump()) if self.experts else None,
+            latent=LatentAttention(**self.latent.model_dump()) if self.latent else None,
+        )

@@ -1,0 +1,75 @@
+"""A deployment: one model on one set of accelerators, as the numbers that decide how long a step takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.transformer import TransformerShape
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The calibrated ceilings of one kind of operator: launch floor, shares of peak compute and bandwidth."""
+
+    launch_s: float
+    compute_frac: float
+    memory_frac: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The link of a group of accelerators: bandwidth per direction and accelerator, and latencies."""
+
+    bytes_per_s: float
+    achievable_frac: float
+    base_s: float
+    hop_s: float
+    has_in_network_reduction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One replica: the model's shape, its datatypes, its parallelism and the ceilings of its accelerators.
+
+    ``gemm`` and ``peak_flops_per_s`` belong to the activations' datatype; ``wide_gemm`` and
+    ``attention_peak_flops_per_s`` to 16 bits, in which attention, the router and the LM head run.
+    """
+
+    shape: TransformerShape
+    weights: Datatype
+    activations: Datatype
+    kv_cache: Datatype
+    tensor: int
+    pipeline: int
+    expert: int
+    peak_flops_per_s: float
+    attention_peak_flops_per_s: float
+    memory_bytes_per_s: float
+    num_compute_units: int
+    gemm: Ceiling
+    wide_gemm: Ceiling
+    decode: Ceiling
+    prefill: Ceiling
+    elementwise: Ceiling
+    causal_square_frac: float
+    tensor_wire: Wire
+    pipeline_wire: Wire
+    step_overhead_s: float
+    sequence_overhead_s: float
+    expert_skew: float = 0.0
+
+    @property
+    def wide_bytes(self) -> float:
+        """Bytes per element of what stays wide: embedding, LM head, norms, router, residual stream."""
+        return 4.0 if self.activations is Datatype.FP32 else 2.0
+
+    @property
+    def num_local_heads(self) -> int:
+        """Query heads on each accelerator."""
+        return -(-self.shape.num_heads // self.tensor)
+
+    @property
+    def num_local_kv_heads(self) -> int:
+        """Key-value heads on each accelerator: copied where there are fewer heads than tensor ranks."""
+        return -(-self.shape.num_kv_heads // self.tensor)

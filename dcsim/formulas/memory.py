@@ -1,0 +1,105 @@
+"""What has to fit in device memory: weights, activations, the engine's reserve and the KV cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcsim.formulas.deployment import Deployment
+from dcsim.formulas.transformer import (
+    num_attention_parameters,
+    num_dense_layers,
+    num_dense_mlp_parameters,
+    num_expert_parameters,
+)
+
+LOGIT_BYTES = 6.0  # logits in 16 bits and their copy in 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFit:
+    """How the memory of one accelerator is shared out."""
+
+    capacity_bytes: float
+    weight_bytes: float
+    activation_bytes: float
+    reserved_bytes: float
+    kv_bytes: float  # left for the KV cache; negative if the model does not fit
+    kv_bytes_per_token: float  # on this accelerator, over the layers of its pipeline stage
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens whose keys and values fit."""
+        return max(0, int(self.kv_bytes // self.kv_bytes_per_token))
+
+
+def kv_bytes_per_token(d: Deployment) -> float:
+    """KV-cache bytes per token on one tensor rank, over all layers.
+
+    Key-value heads are split among the tensor ranks, and copied where there are fewer heads than ranks;
+    the latent of MLA has no heads and is copied to every rank.
+    """
+    if d.shape.latent is not None:
+        width = d.shape.latent.kv_rank + d.shape.latent.rope_head_size
+    else:
+        width = 2 * d.num_local_kv_heads * d.shape.head_size
+    return d.shape.num_layers * width * d.kv_cache.num_bytes
+
+
+def kv_bytes_per_token_per_accelerator(d: Deployment) -> float:
+    """KV-cache bytes per token on one accelerator: those of the layers in its pipeline stage."""
+    return kv_bytes_per_token(d) * _stage_layers(d) / d.shape.num_layers
+
+
+def weight_bytes_per_accelerator(d: Deployment) -> float:
+    """Bytes of weights on the fullest accelerator.
+
+    The layers are spread over the pipeline stages, each matrix over the tensor ranks, each expert over
+    tensor / expert ranks; routers are copied. Embedding and LM head stay in 16 bits and are split by
+    vocabulary; with a pipeline they stand on different stages.
+    """
+    shape, layers = d.shape, d.shape.num_layers
+    attention = layers * _num_local_attention_parameters(d)
+    quantized = attention + num_dense_layers(shape) * num_dense_mlp_parameters(shape) / d.tensor
+    wide = 2.0 * layers * shape.hidden_size  # norms
+    if shape.experts is not None:
+        sparse = layers - shape.experts.num_dense_layers
+        local = -(-shape.experts.num_experts // d.expert) * d.expert + shape.experts.num_shared_experts
+        quantized += sparse * local * num_expert_parameters(shape) / d.tensor
+        wide += sparse * shape.hidden_size * shape.experts.num_experts
+    share = _stage_layers(d) / layers
+    matrices = 1 if shape.has_tied_embeddings or d.pipeline > 1 else 2
+    table = matrices * shape.vocab_size * shape.hidden_size / d.tensor * d.wide_bytes
+    return share * (quantized * d.weights.num_bytes + wide * d.wide_bytes) + table
+
+
+def activation_bytes(d: Deployment, max_num_batched_tokens: int, max_num_seqs: int) -> float:
+    """Peak of the activations of one step on one accelerator.
+
+    Of one layer at a time: residual and hidden state, the input and the output of the widest product
+    (the MLP's gate and up beside their product, or the experts' rows), or the logits of all sequences.
+    Buffers of one layer are reused by the next.
+    """
+    shape = d.shape
+    width = shape.ffn_size if num_dense_layers(shape) else 0
+    if shape.experts is not None:
+        routed = shape.experts.num_experts_per_token + shape.experts.num_shared_experts
+        width = max(width, routed * shape.experts.expert_ffn_size)
+    layer = max_num_batched_tokens * (4 * shape.hidden_size + 3 * width / d.tensor) * d.wide_bytes
+    logits = min(max_num_seqs, max_num_batched_tokens) * shape.vocab_size * LOGIT_BYTES
+    return max(layer, logits)
+
+
+def _num_local_attention_parameters(d: Deployment) -> float:
+    """Attention weights of one layer on one rank; copied KV heads and MLA's down-projections count whole."""
+    shape, total = d.shape, num_attention_parameters(d.shape)
+    if shape.latent is None:
+        return shape.hidden_size * shape.head_size * 2.0 * (d.num_local_heads + d.num_local_kv_heads)
+    down = shape.hidden_size * (
+        shape.latent.kv_rank + shape.latent.rope_head_size + (shape.latent.query_rank or 0)
+    )
+    return down + (total - down) / d.tensor
+
+
+def _stage_layers(d: Deployment) -> int:
+    """Layers of the largest pipeline stage."""
+    return -(-d.shape.num_layers // d.pipeline)

@@ -1,0 +1,192 @@
+"""The time of one engine step, from what the step has to do.
+
+A step is the sum over its operators of launch + (compute^4 + memory^4)^(1/4). All functions take floats
+or arrays; work that is not there takes no time, its launch included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcsim.formulas.collectives import all_gather_time, all_reduce_time, send_time
+from dcsim.formulas.deployment import Deployment
+from dcsim.formulas.memory import kv_bytes_per_token
+from dcsim.formulas.operators import (
+    Elementwise,
+    Matmul,
+    lm_head,
+    sampling_kernel,
+    token_kernels,
+    token_matmuls,
+)
+from dcsim.formulas.roofline import Floats, smooth_max
+from dcsim.formulas.transformer import (
+    decode_flops_per_pair,
+    flops_per_pair,
+    num_active_parameters,
+    num_embedding_parameters,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """A time by cause. The parts add up to the whole; each may be an array."""
+
+    compute_s: Floats = 0.0
+    memory_s: Floats = 0.0
+    launch_s: Floats = 0.0
+    network_s: Floats = 0.0
+    host_s: Floats = 0.0
+
+    def __add__(self, other: StepTime) -> StepTime:
+        """Both, one after the other."""
+        return StepTime(
+            self.compute_s + other.compute_s,
+            self.memory_s + other.memory_s,
+            self.launch_s + other.launch_s,
+            self.network_s + other.network_s,
+            self.host_s + other.host_s,
+        )
+
+    @property
+    def total_s(self) -> Floats:
+        """All of it."""
+        return self.compute_s + self.memory_s + self.launch_s + self.network_s + self.host_s
+
+
+@dataclass(frozen=True, slots=True)
+class StepWork:
+    """What one step does; each field a number or an array. See the columns of the table ``steps``."""
+
+    num_tokens: Floats = 0.0
+    num_decodes: Floats = 0.0
+    decode_context_tokens: Floats = 0.0
+    num_prefill_chunks: Floats = 0.0
+    prefill_pairs: Floats = 0.0
+    prefill_square: Floats = 0.0
+    prefill_context_tokens: Floats = 0.0
+    num_sampled: Floats = 0.0
+
+
+def token_time(d: Deployment, num_tokens: Floats) -> StepTime:
+    """Work that depends on the number of tokens only, over all layers and pipeline stages.
+
+    Projections, MLP or experts, norms, rotary positions, activations, residual adds, embedding; the two
+    all-reduces per layer of tensor parallelism (Shoeybi et al., "Megatron-LM", 2019, arXiv:1909.08053,
+    section 3) and the sends between pipeline stages.
+    """
+    time = StepTime()
+    for product in token_matmuls(d, num_tokens):
+        time = time + _matmul_time(d, product)
+    for kernel in token_kernels(d):
+        time = time + _elementwise_time(d, kernel, num_tokens)
+    message = num_tokens * (d.shape.hidden_size * d.wide_bytes)
+    network_s = 2 * d.shape.num_layers * all_reduce_time(d.tensor_wire, d.tensor, message)
+    network_s = network_s + (d.pipeline - 1) * send_time(d.pipeline_wire, message)
+    return time + StepTime(network_s=network_s)
+
+
+def sampling_time(d: Deployment, num_sampled: Floats) -> StepTime:
+    """LM head for the sequences that get a token, gathering of their logits, and sampling."""
+    time = _matmul_time(d, lm_head(d, num_sampled)) + _elementwise_time(d, sampling_kernel(d), num_sampled)
+    message = num_sampled * (d.shape.vocab_size * d.wide_bytes)
+    return time + StepTime(network_s=all_gather_time(d.tensor_wire, d.tensor, message))
+
+
+def decode_attention_time(d: Deployment, num_decodes: Floats, context_tokens: Floats) -> StepTime:
+    """Attention of decodes over all layers: affine in the context for a fixed number of decodes.
+
+    ``context_tokens`` is the sum over decodes of the tokens attended to. Both terms of the roofline go
+    through the origin and the launch is added, so that equal steps can be summed in closed form.
+    """
+    layers = d.shape.num_layers
+    flops = layers * context_tokens * (decode_flops_per_pair(d.shape) * _head_share(d))
+    compute_s = flops / (d.attention_peak_flops_per_s * d.decode.compute_frac)
+    memory_s = context_tokens * kv_bytes_per_token(d) / (d.memory_bytes_per_s * d.decode.memory_frac)
+    return _roofline_time(compute_s, memory_s, layers * d.decode.launch_s * np.minimum(num_decodes, 1.0))
+
+
+def prefill_attention_time(
+    d: Deployment, num_chunks: Floats, pairs: Floats, square: Floats, context_tokens: Floats
+) -> StepTime:
+    """Attention of prompt chunks over all layers, in one kernel per layer.
+
+    ``pairs`` sums chunk x cached tokens, ``square`` sums chunk^2, of which a causal kernel computes
+    ``causal_square_frac``; ``context_tokens`` sums the keys and values read, cached and new.
+    """
+    layers = d.shape.num_layers
+    num_pairs = pairs + d.causal_square_frac * square
+    flops = layers * num_pairs * (flops_per_pair(d.shape) * _head_share(d))
+    compute_s = flops / (d.attention_peak_flops_per_s * d.prefill.compute_frac)
+    memory_s = context_tokens * kv_bytes_per_token(d) / (d.memory_bytes_per_s * d.prefill.memory_frac)
+    return _roofline_time(compute_s, memory_s, layers * d.prefill.launch_s * np.minimum(num_chunks, 1.0))
+
+
+def host_time(d: Deployment, num_sampled: Floats) -> StepTime:
+    """Exposed host time of a step: a part per step and a part per sequence that gets a token."""
+    return StepTime(host_s=d.step_overhead_s + d.sequence_overhead_s * num_sampled)
+
+
+def step_time(d: Deployment, work: StepWork) -> StepTime:
+    """The whole step: its operators one after the other, and the host's exposed time."""
+    decode = decode_attention_time(d, work.num_decodes, work.decode_context_tokens)
+    prefill = prefill_attention_time(
+        d, work.num_prefill_chunks, work.prefill_pairs, work.prefill_square, work.prefill_context_tokens
+    )
+    rest = sampling_time(d, work.num_sampled) + host_time(d, work.num_sampled)
+    return token_time(d, work.num_tokens) + decode + prefill + rest
+
+
+def step_flops(d: Deployment, work: StepWork) -> Floats:
+    """Model operations of the step per accelerator, the mean over ranks.
+
+    Two per active weight and token, the LM head for sampled sequences only, and attention over the
+    pairs that a causal mask leaves (half of the square): what MFU counts (Chowdhery et al., "PaLM", 2022,
+    arXiv:2204.02311, appendix B). Padding, copies of KV heads and recomputation do not count.
+    """
+    shape = d.shape
+    body = num_active_parameters(shape) - num_embedding_parameters(shape)
+    pairs = flops_per_pair(shape) * (work.prefill_pairs + 0.5 * work.prefill_square)
+    pairs = pairs + decode_flops_per_pair(shape) * work.decode_context_tokens
+    head = shape.vocab_size * shape.hidden_size
+    flops = 2.0 * (body * work.num_tokens + head * work.num_sampled) + shape.num_layers * pairs
+    return flops / (d.tensor * d.pipeline)
+
+
+def step_bytes(d: Deployment, work: StepWork) -> Floats:
+    """Bytes that the step moves through each accelerator's memory, the mean over ranks.
+
+    Weights, inputs and outputs of every product, the kernels between them, and the KV cache read.
+    """
+    context = work.decode_context_tokens + work.prefill_context_tokens
+    head, sampling = lm_head(d, work.num_sampled), sampling_kernel(d)
+    total = context * kv_bytes_per_token(d) + head.bytes(d) + sampling.bytes_per_row * work.num_sampled
+    for product in token_matmuls(d, work.num_tokens):
+        total = total + product.count * product.bytes(d)
+    for kernel in token_kernels(d):
+        total = total + kernel.count * kernel.bytes_per_row * work.num_tokens
+    return total / d.pipeline
+
+
+def _head_share(d: Deployment) -> float:
+    """The share of the query heads that one rank works on."""
+    return d.num_local_heads / d.shape.num_heads
+
+
+def _matmul_time(d: Deployment, product: Matmul) -> StepTime:
+    compute_s, memory_s = product.times(d)
+    launch_s = product.ceiling.launch_s * np.minimum(product.num_rows, 1.0)
+    return _roofline_time(product.count * compute_s, product.count * memory_s, product.count * launch_s)
+
+
+def _elementwise_time(d: Deployment, kernel: Elementwise, num_rows: Floats) -> StepTime:
+    memory_s = kernel.bytes_per_row * num_rows / (d.memory_bytes_per_s * d.elementwise.memory_frac)
+    launch_s = d.elementwise.launch_s * np.minimum(num_rows, 1.0)
+    return StepTime(memory_s=kernel.count * memory_s, launch_s=kernel.count * launch_s)
+
+
+def _roofline_time(compute_s: Floats, memory_s: Floats, launch_s: Floats) -> StepTime:
+    compute_s, memory_s = smooth_max(compute_s, memory_s)
+    return StepTime(compute_s=compute_s, memory_s=memory_s, launch_s=launch_s)

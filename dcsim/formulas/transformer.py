@@ -1,0 +1,160 @@
+"""Transformers: shape, parameters, floating-point operations and KV-cache size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureOfExperts:
+    """The experts of one mixture-of-experts layer."""
+
+    num_experts: int
+    num_experts_per_token: int
+    expert_ffn_size: int
+    num_shared_experts: int = 0
+    num_dense_layers: int = 0  # leading layers that keep the dense MLP (DeepSeek-V3: 3)
+
+
+@dataclass(frozen=True, slots=True)
+class LatentAttention:
+    """Multi-head latent attention (MLA; DeepSeek-V2, arXiv:2405.04434, section 2.1)."""
+
+    kv_rank: int
+    query_rank: int | None
+    rope_head_size: int
+    nope_head_size: int
+    value_head_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerShape:
+    """The sizes that decide what a decoder-only transformer costs."""
+
+    num_layers: int
+    hidden_size: int
+    num_heads: int
+    num_kv_heads: int
+    head_size: int
+    ffn_size: int
+    vocab_size: int
+    is_gated: bool = True
+    has_tied_embeddings: bool = False
+    experts: MixtureOfExperts | None = None
+    latent: LatentAttention | None = None
+
+
+def num_attention_parameters(shape: TransformerShape) -> int:
+    """Weights of one layer's attention: query, key, value and output projections, or MLA's compressed ones.
+
+    MLA after DeepSeek-V2 (arXiv:2405.04434, section 2.1): down-projections to the ranks of queries and
+    keys-values, up-projections from them, and the output projection.
+    """
+    hidden, heads = shape.hidden_size, shape.num_heads
+    if shape.latent is None:
+        query_and_output = 2 * hidden * heads * shape.head_size
+        return query_and_output + 2 * hidden * shape.num_kv_heads * shape.head_size
+    latent = shape.latent
+    query_width = heads * (latent.nope_head_size + latent.rope_head_size)
+    if latent.query_rank is None:
+        query = hidden * query_width
+    else:
+        query = hidden * latent.query_rank + latent.query_rank * query_width
+    down = hidden * (latent.kv_rank + latent.rope_head_size)
+    up = latent.kv_rank * heads * (latent.nope_head_size + latent.value_head_size)
+    return query + down + up + heads * latent.value_head_size * hidden
+
+
+def num_mlp_matrices(shape: TransformerShape) -> int:
+    """Weight matrices of one MLP: gate, up and down, or up and down."""
+    return 3 if shape.is_gated else 2
+
+
+def num_dense_layers(shape: TransformerShape) -> int:
+    """Layers with a dense MLP."""
+    return shape.num_layers if shape.experts is None else shape.experts.num_dense_layers
+
+
+def num_dense_mlp_parameters(shape: TransformerShape) -> int:
+    """Weights of one dense MLP."""
+    return num_mlp_matrices(shape) * shape.hidden_size * shape.ffn_size
+
+
+def num_expert_parameters(shape: TransformerShape) -> int:
+    """Weights of one expert; 0 for a dense model."""
+    if shape.experts is None:
+        return 0
+    return num_mlp_matrices(shape) * shape.hidden_size * shape.experts.expert_ffn_size
+
+
+def num_embedding_parameters(shape: TransformerShape) -> int:
+    """Weights of the embedding and the LM head: one matrix where they are tied."""
+    return (1 if shape.has_tied_embeddings else 2) * shape.vocab_size * shape.hidden_size
+
+
+def num_parameters(shape: TransformerShape) -> int:
+    """All weights, norms and biases left out (below 0.01 % of the total).
+
+    >>> llama_2_7b = TransformerShape(32, 4096, 32, 32, 128, 11008, 32000)
+    >>> round(num_parameters(llama_2_7b) / 1e9, 2)
+    6.74
+    """
+    return _num_parameters(shape, None)
+
+
+def num_active_parameters(shape: TransformerShape) -> int:
+    """Weights that one token meets: of the routed experts only the chosen ones."""
+    return _num_parameters(shape, shape.experts.num_experts_per_token if shape.experts else None)
+
+
+def _num_parameters(shape: TransformerShape, num_routed: int | None) -> int:
+    attention = shape.num_layers * num_attention_parameters(shape)
+    mlp = num_dense_layers(shape) * num_dense_mlp_parameters(shape)
+    if shape.experts is not None:
+        experts = shape.experts.num_experts if num_routed is None else num_routed
+        experts += shape.experts.num_shared_experts
+        router = shape.hidden_size * shape.experts.num_experts
+        mlp += (shape.num_layers - shape.experts.num_dense_layers) * (
+            experts * num_expert_parameters(shape) + router
+        )
+    return attention + mlp + num_embedding_parameters(shape)
+
+
+def kv_elements_per_token(shape: TransformerShape) -> int:
+    """Elements of the KV cache per token over all layers: keys and values, or MLA's latent and rotary key."""
+    if shape.latent is not None:
+        return shape.num_layers * (shape.latent.kv_rank + shape.latent.rope_head_size)
+    return shape.num_layers * 2 * shape.num_kv_heads * shape.head_size
+
+
+def flops_per_pair(shape: TransformerShape) -> int:
+    """Operations of one query token on one key token, over all heads of one layer: scores, then values.
+
+    4 x heads x head size (Narayanan et al., "Efficient Large-Scale Language Model Training on GPU Clusters
+    Using Megatron-LM", 2021, arXiv:2104.04473, appendix). MLA: keys have nope + rope, values their own width.
+    """
+    if shape.latent is None:
+        return 4 * shape.num_heads * shape.head_size
+    latent = shape.latent
+    return 2 * shape.num_heads * (latent.nope_head_size + latent.rope_head_size + latent.value_head_size)
+
+
+def decode_flops_per_pair(shape: TransformerShape) -> int:
+    """The same for decodes. MLA decodes in the latent space, with the up-projections absorbed.
+
+    Scores over kv_rank + rope, values over kv_rank (DeepSeek-V2, arXiv:2405.04434, section 2.1.2).
+    """
+    if shape.latent is None:
+        return flops_per_pair(shape)
+    return 2 * shape.num_heads * (2 * shape.latent.kv_rank + shape.latent.rope_head_size)
+
+
+def flops_per_token(shape: TransformerShape, context: float) -> float:
+    """Forward operations for one token that attends to ``context`` tokens, LM head included.
+
+    Two per active weight of the matrix products (the embedding is a look-up), plus attention over the
+    context (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+    """
+    embedding = 0 if shape.has_tied_embeddings else shape.vocab_size * shape.hidden_size
+    matmul = 2.0 * (num_active_parameters(shape) - embedding)
+    return matmul + shape.num_layers * flops_per_pair(shape) * context

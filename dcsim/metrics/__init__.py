@@ -1,0 +1,1 @@
+"""Measurement: tables in, numbers with confidence out. No clock, no event."""

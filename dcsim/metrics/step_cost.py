@@ -1,0 +1,130 @@
+"""What the rows of the table steps cost: time by cause, operations and bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dcsim.formulas.deployment import Deployment
+from dcsim.formulas.step_time import (
+    StepTime,
+    StepWork,
+    decode_attention_time,
+    host_time,
+    prefill_attention_time,
+    sampling_time,
+    step_bytes,
+    step_flops,
+    token_time,
+)
+from dcsim.metrics.step_rows import StepRows
+from dcsim.tables import Table
+
+Array = npt.NDArray[np.float64]
+
+CAUSES = ("compute_s", "memory_s", "launch_s", "network_s", "host_s")
+_PROBE_CONTEXT = 1024.0  # any context serves to find the slope of an affine function
+
+
+@dataclass(frozen=True, slots=True)
+class RowCosts:
+    """Costs of a chunk of rows, all steps of a row together; times are rows x causes and add up to durations.
+
+    ``decode_s`` is what the row's time would be by cause without its prompt chunks; ``interference_s`` is the rest,
+    which is what the chunks cost the sequences that decode. ``context_slope_s`` is the time of one step per token
+    of context.
+    """
+
+    time_s: Array
+    decode_s: Array
+    interference_s: Array
+    context_slope_s: Array
+    flops: Array
+    bytes: Array
+
+
+class StepCosts:
+    """Costs of rows for one deployment.
+
+    Everything but prompt attention depends on one small number, or is affine in the context: it is computed
+    once for every value of that number and looked up.
+    """
+
+    def __init__(self, deployment: Deployment, steps: Table) -> None:
+        self._deployment = deployment
+        num_decodes, num_sampled = _counts(steps["num_decodes"]), _counts(steps["num_sampled"])
+        most = max(len(num_sampled), len(num_decodes))
+        num_tokens = np.arange(len(num_decodes) + int(_counts(steps["num_prefill_tokens"])[-1]), dtype=np.float64)
+        sampled = np.arange(most, dtype=np.float64)
+        self._tokens = _by_cause(token_time(deployment, num_tokens), len(num_tokens))
+        self._sampled = _by_cause(sampling_time(deployment, sampled) + host_time(deployment, sampled), most)
+        flat = decode_attention_time(deployment, num_decodes, np.zeros_like(num_decodes))
+        sloped = decode_attention_time(deployment, num_decodes, _PROBE_CONTEXT * num_decodes)
+        self._attention = _by_cause(flat, len(num_decodes))
+        rise = _by_cause(sloped, len(num_decodes)) - self._attention
+        self._slope = rise / (_PROBE_CONTEXT * np.maximum(num_decodes, 1.0))[:, None]
+
+    def of(self, rows: StepRows) -> RowCosts:
+        """The costs of a chunk of rows."""
+        context = rows.decode_context_tokens + rows.num_decodes * (rows.num_steps - 1.0) / 2.0
+        decodes = rows.num_decodes.astype(np.int64)
+        attention = self._attention[decodes] + self._slope[decodes] * context[:, None]
+        whole = attention + self._tokens[(rows.num_decodes + rows.num_prefill_tokens).astype(np.int64)]
+        whole += self._sampled[rows.num_sampled.astype(np.int64)]
+        chunked = np.flatnonzero(rows.num_prefill_chunks)
+        whole[chunked] += self._prompt_attention(rows, chunked)
+        alone = attention[chunked] + self._tokens[decodes[chunked]] + self._sampled[decodes[chunked]]
+        alone[decodes[chunked] == 0] = 0.0
+        # the table's duration is the truth: the formulas only say how it divides
+        total_s = whole.sum(axis=1)
+        scale = np.divide(rows.duration_s, total_s, out=np.zeros_like(total_s), where=total_s > 0)
+        time_s = whole * scale[:, None]
+        decode_s = time_s.copy()
+        decode_s[chunked] = alone * scale[chunked, None]
+        interference_s = np.zeros(len(rows))
+        interference_s[chunked] = rows.duration_s[chunked] - decode_s[chunked].sum(axis=1)
+        per_step = np.divide(scale, 1.0 / rows.num_steps, out=np.zeros_like(scale), where=rows.num_steps > 0)
+        slope_s = self._slope[decodes].sum(axis=1) * per_step
+        work = _work(rows, context)
+        flops = np.asarray(step_flops(self._deployment, work)) * rows.num_steps
+        num_bytes = np.asarray(step_bytes(self._deployment, work)) * rows.num_steps
+        return RowCosts(time_s, decode_s, interference_s, slope_s, flops, num_bytes)
+
+    def _prompt_attention(self, rows: StepRows, chunked: npt.NDArray[np.intp]) -> Array:
+        found = prefill_attention_time(
+            self._deployment,
+            rows.num_prefill_chunks[chunked],
+            rows.prefill_pairs[chunked],
+            rows.prefill_square[chunked],
+            rows.prefill_context_tokens[chunked],
+        )
+        return _by_cause(found, len(chunked))
+
+
+def _counts(column: npt.NDArray[np.generic]) -> Array:
+    """0, 1, ... up to the largest number in the column."""
+    largest = int(column.max()) if len(column) else 0  # type: ignore[attr-defined]
+    return np.arange(largest + 1, dtype=np.float64)
+
+
+def _by_cause(time: StepTime, length: int) -> Array:
+    """A time as an array of rows x causes."""
+    found = np.empty((length, len(CAUSES)))
+    for index, cause in enumerate(CAUSES):
+        found[:, index] = getattr(time, cause)
+    return found
+
+
+def _work(rows: StepRows, context: Array) -> StepWork:
+    return StepWork(
+        num_tokens=rows.num_decodes + rows.num_prefill_tokens,
+        num_decodes=rows.num_decodes,
+        decode_context_tokens=context,
+        num_prefill_chunks=rows.num_prefill_chunks,
+        prefill_pairs=rows.prefill_pairs,
+        prefill_square=rows.prefill_square,
+        prefill_context_tokens=rows.prefill_context_tokens,
+        num_sampled=rows.num_sampled,
+    )

@@ -1,0 +1,1 @@
+"""Decisions: no clock, no SimPy. A test can call one with two lists."""

@@ -1,0 +1,184 @@
+"""Numbers for people: SI values with three digits, a fitting unit, and their interval on the same scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dcsim.units import (
+    JOULES_PER_KWH,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
+)
+
+MISSING = "-"
+_NUM_DIGITS = 3
+_LEAST_PLAIN = 1e-4  # smaller numbers are written with an exponent
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One unit to write a quantity in, used from ``least`` (in SI units) upwards."""
+
+    least: float
+    factor: float
+    unit: str
+
+
+def _decimal(unit: str, prefixes: str) -> tuple[Scale, ...]:
+    powers = {"n": 1e-9, "µ": 1e-6, "m": 1e-3, " ": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+    return tuple(Scale(powers[one], powers[one], one.strip() + unit) for one in prefixes)
+
+
+TIME = (
+    *_decimal("s", "nµm "),
+    Scale(2 * SECONDS_PER_MINUTE, SECONDS_PER_MINUTE, "min"),
+    Scale(2 * SECONDS_PER_HOUR, SECONDS_PER_HOUR, "h"),
+    Scale(2 * SECONDS_PER_DAY, SECONDS_PER_DAY, "d"),
+)
+BYTES = _decimal("B", " kMGTP")
+BYTES_PER_SECOND = _decimal("B/s", " kMGTP")
+FLOPS_PER_SECOND = _decimal("FLOP/s", " kMGTP")
+POWER = _decimal("W", "m kMG")
+_WH = JOULES_PER_KWH / 1e3
+ENERGY = (
+    *_decimal("J", "µm "),
+    *(Scale(factor * _WH, factor * _WH, unit) for factor, unit in ((1.0, "Wh"), (1e3, "kWh"), (1e6, "MWh"), (1e9, "GWh"))),
+)
+ENERGY_PER_TOKEN = _decimal("J", "µm k")
+MASS = (Scale(1e-6, 1e-6, "mg"), Scale(1e-3, 1e-3, "g"), Scale(1.0, 1.0, "kg"), Scale(1e3, 1e3, "t"))
+PERCENT = (Scale(0.0, 0.01, "%"),)
+COUNT = (Scale(0.0, 1.0, ""), Scale(1e6, 1e6, "M"), Scale(1e9, 1e9, "G"), Scale(1e12, 1e12, "T"))
+PER_SECOND = (Scale(0.0, 1.0, "/s"),)
+USD = (Scale(0.0, 1.0, "USD"), Scale(1e6, 1e6, "M USD"))
+LITRES = (Scale(0.0, 1.0, "l"), Scale(1e3, 1e3, "m³"))
+PLAIN = (Scale(0.0, 1.0, ""),)
+
+_BY_SUFFIX: tuple[tuple[str, tuple[Scale, ...]], ...] = (
+    ("_requests_per_s", PER_SECOND),
+    ("_tokens_per_s", PER_SECOND),
+    ("_bytes_per_s", BYTES_PER_SECOND),
+    ("_flops_per_s", FLOPS_PER_SECOND),
+    ("_usd_per_s", (Scale(0.0, 1.0, "USD/s"),)),
+    ("_per_s", PER_SECOND),
+    ("_frac", PERCENT),
+    ("_usd", USD),
+    ("_bytes", BYTES),
+    ("_j", ENERGY),
+    ("_w", POWER),
+    ("_kg", MASS),
+    ("_l", LITRES),
+    ("_s", TIME),
+)
+
+
+def scales_of(name: str) -> tuple[Scale, ...]:
+    """The scales that a quantity's name asks for by its suffix.
+
+    >>> scales_of("ttft_s") is TIME
+    True
+    """
+    if name.startswith("num_"):
+        return COUNT
+    for suffix, scales in _BY_SUFFIX:
+        if f"_{name}".endswith(suffix):
+            return scales
+    return PLAIN
+
+
+def digits_text(value: float, num_decimals: int | None = None) -> str:
+    """A number with three significant digits, or with the decimals given; thousands are set apart.
+
+    >>> digits_text(1234.5), digits_text(0.012345), digits_text(3.0)
+    ('1,234', '0.0123', '3.00')
+    """
+    if value == 0:
+        return "0"
+    if num_decimals is None:
+        if abs(value) < _LEAST_PLAIN:
+            return f"{value:.{_NUM_DIGITS - 1}e}"
+        num_decimals = _num_decimals(value)
+    return f"{value:,.{num_decimals}f}"
+
+
+def _num_decimals(value: float) -> int:
+    rounded = float(f"{abs(value):.{_NUM_DIGITS - 1}e}")
+    return max(0, _NUM_DIGITS - 1 - math.floor(math.log10(rounded)))
+
+
+def quantity_text(value: float | None, scales: tuple[Scale, ...], half_width: float | None = None) -> str:
+    """A quantity with its unit, and its 95 % half-width where there is one.
+
+    >>> quantity_text(0.4567, TIME)
+    '457 ms'
+    >>> quantity_text(0.4567, TIME, 0.0123)
+    '457 ± 12 ms'
+    >>> quantity_text(None, TIME)
+    '-'
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    scale = _fitting(value, scales)
+    number = value / scale.factor
+    if half_width is None or not math.isfinite(half_width):
+        shown = _whole(number) if scales is COUNT and number == round(number) else digits_text(number)
+    else:
+        shown = _with_half_width(number, half_width / scale.factor)
+    return f"{shown} {scale.unit}".rstrip()
+
+
+def percent_text(fraction: float | None, half_width: float | None = None) -> str:
+    """A fraction in percent.
+
+    >>> percent_text(0.9912)
+    '99.1 %'
+    """
+    return quantity_text(fraction, PERCENT, half_width)
+
+
+def duration_text(seconds: float) -> str:
+    """A span of wall time, coarse.
+
+    >>> duration_text(75), duration_text(3.21), duration_text(7260)
+    ('1 min 15 s', '3.2 s', '2 h 1 min')
+    """
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < SECONDS_PER_HOUR:
+        return f"{int(seconds // SECONDS_PER_MINUTE)} min {int(seconds % SECONDS_PER_MINUTE)} s"
+    minutes = int(seconds // SECONDS_PER_MINUTE)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def formatter(name: str) -> Callable[[float | None, float | None], str]:
+    """How to write a quantity of that name: a function of value and half-width."""
+    scales = scales_of(name)
+    return lambda value, half_width: quantity_text(value, scales, half_width)
+
+
+def _fitting(value: float, scales: tuple[Scale, ...]) -> Scale:
+    size = float(f"{abs(value):.{_NUM_DIGITS - 1}e}")
+    fitting = [scale for scale in scales if scale.least <= size * (1 + 1e-12)]
+    if value == 0:
+        return next((scale for scale in scales if scale.factor == 1.0), scales[0])
+    return fitting[-1] if fitting else scales[0]
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _with_half_width(number: float, half_width: float) -> str:
+    """Both with as many decimals as the half-width's two leading digits need, at most as many as the number's."""
+    if half_width == 0:
+        return f"{digits_text(number)} ± 0"
+    needed = max(0, 1 - math.floor(math.log10(half_width)))
+    if abs(number) >= _LEAST_PLAIN:
+        needed = min(needed, _num_decimals(number) + 1)
+    if round(half_width, needed) == 0:
+        return f"{number:,.{needed}f} ± <{10.0**-needed:.{needed}f}"
+    return f"{number:,.{needed}f} ± {half_width:,.{needed}f}"

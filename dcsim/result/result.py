@@ -1,0 +1,231 @@
+"""The result of a run: scenario, tables and summary with provenance; saved as a folder and opened again.
+
+The folder holds ``manifest.json`` (who, when, where, and a hash of every file), ``scenario.yaml``
+(with ``base:`` and overrides applied), ``summary.json`` and the tables in parquet. All but the manifest
+are the same bytes for the same scenario, seed and version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.result.document import document_text
+from dcsim.result.folder import FORMAT, MANIFEST, is_result, whole_folder
+from dcsim.result.tables import KINDS, ResultTables, read_parquet, write_parquet
+from dcsim.result.view import SummaryView
+from dcsim.spec.loader import load
+from dcsim.spec.scenario import Scenario
+from dcsim.tables import ServingTables
+from dcsim.version import __version__
+
+_FORMAT_VERSION = 1
+_SUMMARY = "summary.json"
+_SCENARIO = "scenario.yaml"
+_PACKAGES = ("numpy", "pandas", "pyarrow", "pydantic", "simpy")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """When a run took place, and by which version of dcsim."""
+
+    started_at: datetime
+    finished_at: datetime
+    dcsim_version: str = __version__
+
+
+class Result:
+    """One run of one scenario.
+
+    Attributes
+    ----------
+    summary
+        The numbers as nested plain values: what ``summary.json`` holds, intervals and provenance included.
+    tables
+        What the simulation wrote, as pandas frames (``result.tables.requests``) or numpy columns.
+    record
+        When the run took place.
+    """
+
+    def __init__(
+        self,
+        load_scenario: Callable[[], Scenario],
+        tables: ResultTables,
+        summary: Mapping[str, object],
+        record: RunRecord,
+    ) -> None:
+        self._load_scenario = load_scenario
+        self.tables = tables
+        self.summary = summary
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<Result {self.summary.get('name', '')}: {', '.join(self.serving)}>"
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario that was run, with ``base:`` and overrides applied."""
+        return self._load_scenario()
+
+    @cached_property
+    def view(self) -> SummaryView:
+        """The whole summary by attributes, its numbers as estimates with their intervals."""
+        intervals = self.summary.get("intervals")
+        values = {key: value for key, value in self.summary.items() if key != "intervals"}
+        return SummaryView(values, intervals if isinstance(intervals, Mapping) else {})
+
+    @property
+    def serving(self) -> SummaryView:
+        """The served models by name: ``result.serving["chat"].ttft_s.p99``."""
+        return self._section("serving", "")
+
+    @property
+    def energy(self) -> SummaryView:
+        """Energy and power."""
+        return self._section("energy", "")
+
+    @property
+    def carbon(self) -> SummaryView:
+        """Carbon."""
+        return self._section("carbon", "the scenario has no section facility")
+
+    @property
+    def cost(self) -> SummaryView:
+        """Money."""
+        return self._section("cost", "the scenario has no section economics")
+
+    def _section(self, name: str, why_not: str) -> SummaryView:
+        section = self.view.get(name)
+        if not isinstance(section, SummaryView):
+            raise AttributeError(f"the summary has no {name}" + (f": {why_not}" if why_not else ""))
+        return section
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Save into a folder that appears whole or not at all, and return it.
+
+        Raises ScenarioError if the folder holds anything already (unless it is a result and ``overwrite``
+        is given) or cannot be written.
+        """
+        target = Path(folder)
+        with whole_folder(target, overwrite=overwrite) as hidden:
+            names = self._write_tables(hidden)
+            (hidden / _SCENARIO).write_text(document_text(self.scenario.document), encoding="utf-8")
+            (hidden / _SUMMARY).write_text(self.summary_text(), encoding="utf-8")
+            manifest = self._manifest(hidden, names)
+            (hidden / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        return target
+
+    def summary_text(self) -> str:
+        """The text of ``summary.json``."""
+        return json.dumps(_finite(self.summary), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+    def _write_tables(self, folder: Path) -> dict[str, dict[str, str]]:
+        replications = self.tables.replications
+        names: dict[str, dict[str, str]] = {}
+        for workload in replications[0]:
+            names[workload] = {kind: f"{quote(workload, safe='')}-{kind}.parquet" for kind in KINDS}
+            for kind, name in names[workload].items():
+                write_parquet(folder / name, kind, workload, replications)
+        return names
+
+    def _manifest(self, folder: Path, tables: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+        document = json.dumps(self.scenario.document, sort_keys=True, default=str)
+        return {
+            "format": FORMAT,
+            "format_version": _FORMAT_VERSION,
+            "dcsim": self.record.dcsim_version,
+            "python": platform.python_version(),
+            "packages": {name: version(name) for name in _PACKAGES},
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "started_at": self.record.started_at.isoformat(),
+            "finished_at": self.record.finished_at.isoformat(),
+            "scenario": self.scenario.name,
+            "scenario_sha256": hashlib.sha256(document.encode()).hexdigest(),
+            "scenario_folder": str(self.scenario.folder),
+            "seed": self.scenario.seed,
+            "replications": self.scenario.replications,
+            "tables": tables,
+            "files": {path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in sorted(folder.iterdir())},
+        }
+
+
+def open_result(folder: str | Path) -> Result:
+    """A saved result. Its tables are read when they are first asked for.
+
+    Raises ScenarioError if the folder holds no result, or a file of it has changed since.
+    """
+    place = Path(folder)
+    if not is_result(place):
+        raise _complaint(place, "holds no dcsim result", "Give a folder that `dcsim run -o` or Result.save wrote")
+    manifest = json.loads((place / MANIFEST).read_bytes())
+    if manifest["format_version"] != _FORMAT_VERSION:
+        raise _complaint(place, "was saved by another version of dcsim", f"Open it with dcsim {manifest['dcsim']}")
+    record = RunRecord(
+        datetime.fromisoformat(manifest["started_at"]),
+        datetime.fromisoformat(manifest["finished_at"]),
+        manifest["dcsim"],
+    )
+    summary = json.loads(_checked(place, _SUMMARY, manifest).read_bytes())
+    tables = ResultTables(lambda: _replications(place, manifest))
+    return Result(lambda: _scenario(place, manifest), tables, summary, record)
+
+
+def _scenario(place: Path, manifest: Mapping[str, object]) -> Scenario:
+    return load(_checked(place, _SCENARIO, manifest))
+
+
+def _replications(place: Path, manifest: dict[str, dict[str, dict[str, str]]]) -> list[dict[str, ServingTables]]:
+    by_workload = {
+        workload: read_parquet({kind: _checked(place, name, manifest) for kind, name in names.items()})
+        for workload, names in manifest["tables"].items()
+    }
+    return [
+        dict(zip(by_workload, tables, strict=True)) for tables in zip(*by_workload.values(), strict=True)
+    ]
+
+
+def _checked(place: Path, name: str, manifest: Mapping[str, object]) -> Path:
+    """The path of a file of the result; raises ScenarioError if it is not the file that was saved."""
+    path = place / name
+    files = manifest["files"]
+    known = files.get(name) if isinstance(files, Mapping) else None
+    if not path.is_file() or known is None or _sha256(path) != known["sha256"]:
+        raise _complaint(path, "is missing or has changed since the result was saved", "Run the scenario again")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _finite(value: object) -> object:
+    """The value with null for what JSON cannot say."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _complaint(path: Path, message: str, remedy: str) -> ScenarioError:
+    return ScenarioError(Problem(file=str(path), message=message, remedy=remedy))
+
+
+def now() -> datetime:
+    """The wall clock, for the record only."""
+    return datetime.now(UTC)

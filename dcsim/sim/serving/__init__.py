@@ -1,0 +1,1 @@
+"""Serving: engines that batch continuously, in a fleet behind a router."""

@@ -1,0 +1,223 @@
+"""The fleet: the engines of one serving workload behind a router, on the shared clock.
+
+Engines jump on their own; the fleet decides how far. Where the router does not look at the replicas and
+arrivals do not depend on finishes, every engine's arrivals are known in advance and it may advance to any
+instant in one call. Otherwise the fleet wakes each engine at the end of its open run, so that routing
+decisions and closed-loop clients see every finish in order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import simpy
+
+from dcsim.sim.serving.engine import Engine, EngineLogs, EngineOptions
+from dcsim.sim.serving.log import PreemptionLog, RequestLog, StepLog
+from dcsim.sim.serving.timer import StepTimer
+from dcsim.sim.streams import Streams
+from dcsim.spec.deployment import ServingDeployment
+from dcsim.tables import RequestStatus, ServingTables
+from dcsim.units import SECONDS_PER_HOUR
+from dcsim.workloads.requests import RequestStream
+
+_REJECTED_CLIENT_PAUSE_S = 1.0  # a closed-loop client whose request was rejected asks again after this
+
+
+class Fleet:
+    """All replicas of one served model."""
+
+    def __init__(
+        self,
+        environment: simpy.Environment,
+        deployment: ServingDeployment,
+        stream: RequestStream,
+        streams: Streams,
+        timer: StepTimer,
+        *,
+        duration_s: float | None,
+        drain_s: float | None,
+        is_stepwise: bool,
+    ) -> None:
+        self._environment = environment
+        self._deployment = deployment
+        self._stream = stream
+        self._rng = streams[f"{deployment.name}.router"]
+        self._duration_s = duration_s
+        num_engines = deployment.num_replicas * deployment.num_lanes
+        self._logs = EngineLogs(RequestLog(), StepLog(), PreemptionLog(), [0] * num_engines)
+        options = _engine_options(deployment, stream.num_prefix_tokens, is_stepwise=is_stepwise)
+        self._engines = [Engine(number, options, timer, self._logs) for number in range(num_engines)]
+        self._wake_at_s = [math.inf] * num_engines
+        self._overhead_s = deployment.request_overhead_s
+        self._num_handed_over = 0  # requests that engines have got so far
+        self._next_arrival = 0
+        self._is_static = (
+            not deployment.router.needs_state and deployment.num_lanes == 1 and not stream.concurrency
+        )
+        self.limit_s = self._limit_s(drain_s)
+
+    @property
+    def arrivals_end_s(self) -> float:
+        """When the last request arrives; infinite for clients that stop by count."""
+        if self._stream.concurrency:
+            return self._duration_s if self._duration_s is not None else math.inf
+        last = float(self._stream.arrived_at_s[-1]) if len(self._stream.arrived_at_s) else 0.0
+        return max(last, self._duration_s or 0.0)
+
+    def start(self) -> None:
+        """Put the first arrivals on the clock."""
+        stream = self._stream
+        if stream.concurrency:
+            for engine in self._engines:
+                engine.on_end = self._client_continues
+            for _ in range(min(stream.concurrency, stream.max_requests or stream.concurrency)):
+                self._client_sends(0.0)
+        elif self._is_static:
+            self._route_all()
+        elif len(stream.arrived_at_s):
+            none = np.full(len(stream.arrived_at_s), -1)
+            self._log_arrivals(none)
+            self._schedule_arrival()
+
+    def advance(self, until_s: float) -> None:
+        """Bring every engine to an instant."""
+        for engine in self._engines:
+            engine.advance(until_s)
+
+    def finish(self) -> ServingTables:
+        """End the simulation and return what was written."""
+        for engine in self._engines:
+            engine.stop(self.limit_s)
+        requests, steps = self._logs.requests.table(), self._logs.steps.table()
+        ended_at_s = float(np.max(steps["started_at_s"] + steps["duration_s"])) if len(steps) else 0.0
+        if np.any(requests["status"] == RequestStatus.UNFINISHED) and math.isfinite(self.limit_s):
+            ended_at_s = max(ended_at_s, self.limit_s)
+        return ServingTables(
+            requests, steps, self._logs.preemptions.table(), max(ended_at_s, self._duration_s or 0.0)
+        )
+
+    @property
+    def num_ended(self) -> int:
+        """Requests that have finished, timed out or been rejected so far."""
+        return self._num_handed_over - sum(self._logs.num_outstanding)
+
+    @property
+    def num_expected(self) -> int | None:
+        """Requests that will come; None for clients that stop by time."""
+        return self._stream.max_requests if self._stream.concurrency else len(self._stream.arrived_at_s)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.num_ended == len(self._logs.requests)
+
+    def _limit_s(self, drain_s: float | None) -> float:
+        end_s = self.arrivals_end_s
+        return end_s + (end_s + SECONDS_PER_HOUR if drain_s is None else drain_s)
+
+    # --- arrivals known in advance ----------------------------------------------------------------
+
+    def _route_all(self) -> None:
+        count, num_replicas = len(self._stream.arrived_at_s), self._deployment.num_replicas
+        idle, choose = [0] * num_replicas, self._deployment.router.choose
+        replica = np.fromiter((choose(idle, request, self._rng) for request in range(count)), np.int64, count)
+        self._log_arrivals(replica)
+        for number, engine in enumerate(self._engines):
+            mine = np.flatnonzero(replica == number)
+            self._logs.num_outstanding[number] = len(mine)
+            self._num_handed_over += len(mine)
+            engine.submit(mine.tolist())
+
+    def _log_arrivals(self, replica: np.ndarray) -> None:  # type: ignore[type-arg]
+        stream = self._stream
+        self._logs.requests.extend(
+            stream.arrived_at_s, stream.num_prompt_tokens, stream.num_output_tokens, stream.prefix, replica
+        )
+
+    # --- arrivals one by one ----------------------------------------------------------------------
+
+    def _schedule_arrival(self) -> None:
+        ready_s = self._logs.requests.arrived_at_s[self._next_arrival] + self._overhead_s
+        self._at(ready_s, self._next_arrival, self._arrive_and_schedule)
+        self._next_arrival += 1
+
+    def _arrive_and_schedule(self, event: simpy.Event) -> None:
+        self._arrive(event)
+        if self._next_arrival < len(self._logs.requests):
+            self._schedule_arrival()
+
+    def _arrive(self, event: simpy.Event) -> None:
+        request: int = event.value
+        num_lanes = self._deployment.num_lanes
+        outstanding = self._logs.num_outstanding
+        if num_lanes == 1:
+            number = replica = self._deployment.router.choose(outstanding, request, self._rng)
+        else:
+            per_replica = [sum(outstanding[i : i + num_lanes]) for i in range(0, len(outstanding), num_lanes)]
+            replica = self._deployment.router.choose(per_replica, request, self._rng)
+            lanes = outstanding[replica * num_lanes : (replica + 1) * num_lanes]
+            number = replica * num_lanes + lanes.index(min(lanes))
+        outstanding[number] += 1
+        self._num_handed_over += 1
+        self._logs.requests.replica[request] = replica
+        self._engines[number].submit((request,))
+        self._wake_later(number)
+
+    def _wake_later(self, number: int) -> None:
+        """See that an engine is woken at the end of its open run; a wake-up that comes too early is harmless."""
+        event_s = self._engines[number].next_event_s
+        if event_s < self._wake_at_s[number]:
+            self._wake_at_s[number] = event_s
+            self._at(event_s, (number, event_s), self._wake)
+
+    def _wake(self, event: simpy.Event) -> None:
+        number, at_s = event.value
+        if at_s != self._wake_at_s[number]:
+            return  # the run was cut, and an earlier wake-up has taken its place
+        self._wake_at_s[number] = math.inf
+        self._engines[number].advance(at_s)
+        self._wake_later(number)
+
+    def _at(self, instant_s: float, value: object, callback: Callable[[simpy.Event], None]) -> None:
+        event = self._environment.timeout(max(instant_s - self._environment.now, 0.0), value)
+        event.callbacks.append(callback)
+
+    # --- clients of a closed loop -----------------------------------------------------------------
+
+    def _client_sends(self, at_s: float) -> None:
+        request = len(self._logs.requests)
+        tokens, prefix = self._stream.lengths_for(request)
+        one = np.array
+        self._logs.requests.extend(one([at_s]), one(tokens[:1]), one(tokens[1:]), one([prefix]), one([-1]))
+        self._at(at_s + self._overhead_s, request, self._arrive)
+
+    def _client_continues(self, request: int, at_s: float) -> None:
+        if self._logs.requests.status[request] == RequestStatus.REJECTED:
+            at_s += _REJECTED_CLIENT_PAUSE_S
+        limit = self._stream.max_requests
+        is_over = self._duration_s is not None and at_s >= self._duration_s
+        if not is_over and (limit is None or len(self._logs.requests) < limit):
+            self._client_sends(at_s)
+
+
+def _engine_options(
+    deployment: ServingDeployment, num_prefix_tokens: int, *, is_stepwise: bool
+) -> EngineOptions:
+    has_cache = deployment.has_prefix_caching
+    return EngineOptions(
+        scheduler=deployment.scheduler,
+        max_num_seqs=deployment.max_num_seqs,
+        max_num_batched_tokens=deployment.max_num_batched_tokens,
+        num_blocks=deployment.num_blocks_per_lane,
+        block_size=deployment.block_size,
+        num_watermark_blocks=deployment.num_watermark_blocks,
+        num_prefix_blocks=num_prefix_tokens // deployment.block_size if has_cache else 0,
+        max_model_len=deployment.max_model_len,
+        max_queue=deployment.max_queue,
+        request_timeout_s=deployment.request_timeout_s,
+        request_overhead_s=deployment.request_overhead_s,
+        is_stepwise=is_stepwise,
+    )

@@ -1,0 +1,73 @@
+"""The performance model as a step timer: terms that depend on counts alone are tabulated once per run."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dcsim.formulas.deployment import Deployment
+from dcsim.formulas.step_time import (
+    decode_attention_time,
+    host_time,
+    prefill_attention_time,
+    sampling_time,
+    token_time,
+)
+from dcsim.sim.serving.timer import ENDLESS, PrefillWork
+
+_PROBE_CONTEXT_TOKENS = float(1 << 20)
+
+
+class FormulaTimer:
+    """Step times from the formulas, tabulated over token and sequence counts."""
+
+    def __init__(self, deployment: Deployment, max_num_seqs: int, max_num_batched_tokens: int) -> None:
+        num_tokens = np.arange(max(max_num_batched_tokens, max_num_seqs) + 1, dtype=np.float64)
+        num_seqs = np.arange(max_num_seqs + 1, dtype=np.float64)
+        at_zero = decode_attention_time(deployment, num_seqs, 0.0 * num_seqs).total_s
+        at_probe = decode_attention_time(deployment, num_seqs, num_seqs * 0 + _PROBE_CONTEXT_TOKENS).total_s
+        slopes = (at_probe - at_zero) / _PROBE_CONTEXT_TOKENS
+        self._deployment = deployment
+        self._token_s: list[float] = _table(token_time(deployment, num_tokens).total_s)
+        self._sampled_s: list[float] = _table(
+            sampling_time(deployment, num_seqs).total_s + host_time(deployment, num_seqs).total_s
+        )
+        self._attention_s: list[float] = _table(at_zero)
+        self._slope_s: list[float] = _table(slopes)
+        self._pieces = [
+            (token_s + sampled_s + attention_s, slope_s, ENDLESS)
+            for token_s, sampled_s, attention_s, slope_s in zip(
+                self._token_s, self._sampled_s, self._attention_s, self._slope_s, strict=False
+            )
+        ]
+
+    def mixed_s(
+        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: list[tuple[int, int]]
+    ) -> float:
+        """Time of a step with prompt chunks."""
+        num_tokens, num_chunks, pairs, square, context_tokens, num_finished = work
+        token_s = self._token_s
+        total_tokens = num_tokens + num_decodes
+        if total_tokens >= len(token_s):  # a prompt longer than the budget that runs alone
+            base_s = float(token_time(self._deployment, float(total_tokens)).total_s)
+        else:
+            base_s = token_s[total_tokens]
+        seconds = (
+            base_s
+            + self._sampled_s[num_decodes + num_finished]
+            + prefill_attention_seconds(self._deployment, num_chunks, pairs, square, context_tokens)
+        )
+        if num_decodes:
+            seconds += self._attention_s[num_decodes] + self._slope_s[num_decodes] * decode_context_tokens
+        return seconds
+
+    def decode_piece(self, num_decodes: int, context_tokens: int) -> tuple[float, float, int]:
+        """One affine piece: attention reads every cached token, everything else depends on the count alone."""
+        return self._pieces[num_decodes]
+
+
+def _table(values: npt.NDArray[np.float64]) -> list[float]:
+    """Values over counts 0, 1, 2, ... as plain floats; nothing takes no time."""
+    table = [float(value) for value in values]
+    table[0] = 0.0
+    return table

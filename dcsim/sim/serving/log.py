@@ -1,0 +1,113 @@
+"""Logs: the columns that engines write while they run, and the tables made of them.
+
+Columns are typed arrays written in place, so that a million requests cost tens of megabytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from dcsim.tables import PREEMPTIONS, REQUESTS, STEPS, Column, RequestStatus, Table
+
+_CODES = {"i1": "b", "i4": "i", "i8": "q", "f8": "d"}
+_NAN = float("nan")
+
+
+class RequestLog:
+    """One row per request, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.arrived_at_s = array("d")
+        self.num_prompt_tokens = array("i")
+        self.num_output_tokens = array("i")
+        self.prefix = array("i")
+        self.replica = array("i")
+        self.status = array("b")
+        self.scheduled_at_s = array("d")
+        self.first_token_at_s = array("d")
+        self.finished_at_s = array("d")
+        self.num_generated_tokens = array("i")
+        self.num_cached_tokens = array("i")
+        self.num_preemptions = array("i")
+
+    def __len__(self) -> int:
+        return len(self.arrived_at_s)
+
+    def extend(
+        self,
+        arrived_at_s: npt.NDArray[np.float64],
+        num_prompt_tokens: npt.NDArray[np.int64],
+        num_output_tokens: npt.NDArray[np.int64],
+        prefix: npt.NDArray[np.int64],
+        replica: npt.NDArray[np.int64],
+    ) -> None:
+        """Append requests that have not been worked on yet."""
+        count = len(arrived_at_s)
+        self.arrived_at_s.frombytes(arrived_at_s.astype("f8").tobytes())
+        for column, values in (
+            (self.num_prompt_tokens, num_prompt_tokens),
+            (self.num_output_tokens, num_output_tokens),
+            (self.prefix, prefix),
+            (self.replica, replica),
+        ):
+            column.frombytes(values.astype("i4").tobytes())
+        self.status.frombytes(bytes([RequestStatus.UNFINISHED]) * count)
+        for instants in (self.scheduled_at_s, self.first_token_at_s, self.finished_at_s):
+            instants.frombytes(np.full(count, _NAN).tobytes())
+        for counts in (self.num_generated_tokens, self.num_cached_tokens, self.num_preemptions):
+            counts.frombytes(bytes(counts.itemsize * count))
+
+    def table(self) -> Table:
+        """The table ``requests``."""
+        return Table(
+            {name: np.frombuffer(getattr(self, name), column.dtype) for name, column in REQUESTS.items()}
+        )
+
+
+class RowLog:
+    """Rows of one table, packed one after another as they happen."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._dtype = np.dtype([(name, column.dtype) for name, column in columns.items()])
+        self._struct = struct.Struct("<" + "".join(_CODES[column.dtype] for column in columns.values()))
+        self.pack = self._struct.pack
+        self.buffer = bytearray()
+
+    def __len__(self) -> int:
+        return len(self.buffer) // self._struct.size
+
+    def table(self) -> Table:
+        """The rows as a table; its columns are views of the packed rows."""
+        rows = np.frombuffer(self.buffer, self._dtype)
+        return Table({name: rows[name] for name in self._dtype.names or ()})
+
+
+class StepLog(RowLog):
+    """Runs of equal engine steps."""
+
+    def __init__(self) -> None:
+        super().__init__(STEPS)
+
+
+class PreemptionLog(RowLog):
+    """Preemptions, completed when the request produces its next token."""
+
+    def __init__(self) -> None:
+        super().__init__(PREEMPTIONS)
+
+    def add(
+        self, request: int, engine: int, now_s: float, num_lost_tokens: int, last_token_at_s: float
+    ) -> int:
+        """Record a preemption and return its row."""
+        self.buffer += self.pack(request, engine, now_s, num_lost_tokens, last_token_at_s, _NAN)
+        return len(self) - 1
+
+    def resume(self, row: int, now_s: float) -> None:
+        """Record that the request of that row has produced its next token."""
+        offset = (row + 1) * self._struct.size - 8
+        struct.pack_into("<d", self.buffer, offset, now_s)

@@ -1,0 +1,1 @@
+"""The scenario: pydantic models, the strict loader and the cross-field checks."""

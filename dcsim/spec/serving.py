@@ -1,0 +1,82 @@
+"""The serving section: one served model, its replicas, its traffic and its SLO."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from dcsim.catalog.efficiency import Efficiency
+from dcsim.catalog.engine import Engine
+from dcsim.catalog.model import Model
+from dcsim.formulas.datatypes import Datatype
+from dcsim.plugins import PolicyFrom
+from dcsim.policies.router import Router
+from dcsim.policies.scheduler import Scheduler
+from dcsim.spec.reference import Reference
+from dcsim.spec.section import Section
+from dcsim.spec.traffic import Traffic
+from dcsim.units import PositiveFraction, PositiveSeconds, Ratio
+
+
+class Precision(Section):
+    """Datatypes of weights, activations and KV cache. One name alone sets weights and activations."""
+
+    weights: Datatype = Field(description="Stored weights.")
+    activations: Datatype = Field(description="Activations: the type that matrix multiplications run in.")
+    kv_cache: Datatype = Field(description="Keys and values.")
+
+
+class Parallelism(Section):
+    """How one replica is spread over accelerators."""
+
+    tensor: int = Field(default=1, gt=0, le=1024, description="Tensor-parallel ranks.")
+    pipeline: int = Field(default=1, gt=0, le=1024, description="Pipeline stages.")
+    expert: int = Field(default=1, gt=0, le=1024, description="Expert-parallel ranks, among the tensor-parallel ones.")
+
+
+class KvCache(Section):
+    """The paged KV cache. Options left out take the engine's defaults."""
+
+    block_size: int | None = Field(default=None, gt=0, le=4096, description="Tokens per block.")
+    memory_utilization_frac: PositiveFraction | None = Field(default=None, alias="gpu_memory_utilization", description="Share of device memory that the engine may use.")
+    num_blocks: int | None = Field(default=None, gt=0, description="Number of blocks; computed from the memory if left out.")
+    has_prefix_caching: bool | None = Field(default=None, alias="prefix_caching", description="Whether shared prompt prefixes are reused.")
+
+
+class Slo(Section):
+    """Service-level objective: what each request must meet, and what share of requests must meet it."""
+
+    ttft_s: PositiveSeconds | None = Field(default=None, alias="ttft", description="Time to first token, queueing included.")
+    tpot_s: PositiveSeconds | None = Field(default=None, alias="tpot", description="Mean time per output token after the first.")
+    e2e_s: PositiveSeconds | None = Field(default=None, alias="e2e", description="End-to-end latency.")
+    attainment_frac: PositiveFraction = Field(default=0.99, alias="attainment", description="Share of offered requests that must meet every limit.")
+
+
+class Serving(Section):
+    """One served model."""
+
+    model: Annotated[Model, Reference("models")] = Field(description="Model: a catalogue name, a Hugging Face config.json, or {base: NAME, field: value}.")
+    precision: Precision | None = Field(default=None, description="Datatypes; the model's own datatype if left out.")
+    engine: Annotated[Engine, Reference("engines")] = Field(description="Serving engine, a catalogue name.")
+    efficiency: Annotated[Efficiency, Reference("efficiency")] | None = Field(default=None, description="Efficiency profile; the accelerator's own if left out.")
+    num_replicas: int = Field(gt=0, le=1_000_000, description="Copies of the model.")
+    parallelism: Parallelism = Field(default_factory=Parallelism, description="How one replica is spread.")
+    scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers")] | None = Field(default=None, description="Scheduling policy; the engine's if left out.")
+    router: Annotated[Router, PolicyFrom("dcsim.policies.routers")] = Field(default="least_outstanding", validate_default=True, description="Routing policy.")
+    kv_cache: KvCache = Field(default_factory=KvCache, description="The paged KV cache.")
+    expert_skew: Ratio = Field(default=0.0, description="Skew of expert popularity: the exponent of a Zipf law; 0 is balanced.")
+    max_model_len: int | None = Field(default=None, gt=0, description="Longest prompt plus output; the model's longest context if left out.")
+    max_queue: int | None = Field(default=None, gt=0, description="Waiting requests per replica beyond which new ones are rejected.")
+    request_timeout_s: PositiveSeconds | None = Field(default=None, alias="request_timeout", description="Time after which the client gives up.")
+    slo: Slo = Field(default_factory=Slo, description="Service-level objective.")
+    traffic: Traffic = Field(description="Requests: a preset, arrivals with lengths, or a trace.")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _from_one_name(cls, value: object) -> object:
+        """``fp8`` alone means fp8 weights and activations; the KV cache then stays in 16 bits."""
+        if isinstance(value, str) and value in set(Datatype):
+            wide = value in (Datatype.FP32, Datatype.TF32, Datatype.BF16, Datatype.FP16)
+            return {"weights": value, "activations": value, "kv_cache": value if wide else Datatype.BF16}
+        return value

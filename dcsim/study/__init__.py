@@ -1,0 +1,1 @@
+"""Studies: one run or many, in one process or several."""

@@ -1,0 +1,126 @@
+"""Provenance: which catalogue entries a result rests on, which of their values are estimates, and what extrapolates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.efficiency import Efficiency
+from dcsim.catalog.entry import Entry
+from dcsim.catalog.loader import SourcedValue, entry_names, load_entry, provenance
+from dcsim.formulas.datatypes import Datatype
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.serving import Serving
+from dcsim.tables import ServingTables
+
+_BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
+
+
+def provenance_of(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> dict[str, object]:
+    """Entries, estimates and notes as plain values, for ``summary.json``."""
+    entries, estimates = [], []
+    names = _relevant_names(scenario)
+    for kind, entry in _entries(scenario):
+        is_known = entry.name in entry_names(kind)
+        is_varied = not (is_known and entry == load_entry(kind, entry.name))
+        values = [one for one in provenance(kind, entry.name) if _concerns(one.path, names)] if is_known else []
+        entries.append(
+            {
+                "kind": kind,
+                "name": entry.name,
+                "title": entry.title,
+                "source": entry.source,
+                "is_varied": is_varied,
+                "num_values": len(values),
+                "num_estimates": sum(one.is_estimate for one in values),
+            }
+        )
+        estimates += [_estimate(f"{kind}/{entry.name}", one) for one in values if one.is_estimate]
+    return {"entries": entries, "estimates": estimates, "notes": list(_extrapolations(scenario, replications))}
+
+
+def _estimate(entry: str, one: SourcedValue) -> dict[str, object]:
+    return {"entry": entry, "path": one.path, "value": one.value_text, "why": one.why}
+
+
+def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
+    """The entries that the scenario uses, each once."""
+    node = scenario.cluster.node
+    accelerator = _accelerator(scenario)
+    found: list[tuple[str, Entry]] = [("nodes", node), ("accelerators", accelerator)]
+    found += [("accelerators", load_entry("accelerators", node.cpu))]
+    found += [("links", load_entry("links", name)) for name in (node.scale_up, node.scale_out)]
+    for serving in scenario.serving.values():
+        found += [("models", serving.model), ("engines", serving.engine)]
+        found += [("efficiency", _efficiency(serving, accelerator))]
+    if scenario.facility:
+        found += [("sites", scenario.facility.site)]
+    if scenario.economics:
+        found += [("prices", scenario.economics.prices)]
+    seen: list[tuple[str, Entry]] = []
+    for one in found:
+        if one not in seen:
+            seen.append(one)
+            yield one
+
+
+def _accelerator(scenario: Scenario) -> Accelerator:
+    entry = load_entry("accelerators", scenario.cluster.node.accelerator)
+    assert isinstance(entry, Accelerator)
+    return entry
+
+
+def _efficiency(serving: Serving, accelerator: Accelerator) -> Efficiency:
+    entry = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
+    assert isinstance(entry, Efficiency)
+    return entry
+
+
+def _relevant_names(scenario: Scenario) -> set[str]:
+    """Names that stand for what the scenario uses: its node, its accelerator and its datatypes."""
+    names = {scenario.cluster.node.name, scenario.cluster.node.accelerator}
+    for serving in scenario.serving.values():
+        if serving.precision:
+            names |= {*map(str, (serving.precision.weights, serving.precision.activations, serving.precision.kv_cache))}
+        else:
+            names.add(str(serving.model.native_datatype))
+    return names
+
+
+def _concerns(path: str, names: set[str]) -> bool:
+    """Whether a value matters here: not the price of another node, nor the peak of a datatype that is not used."""
+    parts = path.split(".")
+    if any(part in set(Datatype) and part not in names for part in parts):
+        return False
+    return parts[0] not in _BY_NAME or len(parts) < 2 or parts[1] in names
+
+
+def _extrapolations(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Iterator[str]:
+    """A note for each workload whose steps or contexts lie beyond what its profile was fitted on."""
+    for name, serving in scenario.serving.items():
+        profile = _efficiency(serving, _accelerator(scenario))
+        num_tokens = max(_largest_step(tables[name]) for tables in replications)
+        num_context_tokens = max(_longest_context(tables[name]) for tables in replications)
+        if num_tokens > profile.valid.max_tokens:
+            yield (
+                f"{name}: steps of up to {num_tokens:,} tokens, but the efficiency profile {profile.name} "
+                f"covers {profile.valid.max_tokens:,}: beyond, its times are extrapolated"
+            )
+        if num_context_tokens > profile.valid.max_context_tokens:
+            yield (
+                f"{name}: contexts of up to {num_context_tokens:,} tokens, but the efficiency profile {profile.name} "
+                f"covers {profile.valid.max_context_tokens:,}: beyond, its times are extrapolated"
+            )
+
+
+def _largest_step(tables: ServingTables) -> int:
+    steps = tables.steps
+    return int(np.max(steps["num_prefill_tokens"] + steps["num_decodes"], initial=0))
+
+
+def _longest_context(tables: ServingTables) -> int:
+    requests = tables.requests
+    has_run = ~np.isnan(requests["scheduled_at_s"].astype(np.float64))
+    return int(np.max((requests["num_prompt_tokens"] + requests["num_generated_tokens"])[has_run], initial=0))

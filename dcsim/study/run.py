@@ -1,0 +1,75 @@
+"""One run: every replication simulated, in this process or in several, and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from dcsim.metrics.summary import summarize
+from dcsim.result import Result, RunRecord
+from dcsim.result.tables import ResultTables
+from dcsim.sim.simulation import simulate
+from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.scenario import Scenario
+from dcsim.study.executor import Executor, ProcessExecutor, SerialExecutor, num_usable_processors
+from dcsim.study.provenance import provenance_of
+from dcsim.tables import ServingTables
+
+SUMMARY_SCHEMA = "dcsim.summary/1"
+
+Task = tuple[Scenario, int]
+
+
+def run(
+    scenario: Scenario,
+    *,
+    num_processes: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Result:
+    """Simulate every replication of the scenario and measure what they wrote.
+
+    Parameters
+    ----------
+    num_processes
+        How many processes may work at once; as many as there are processors if left out. The result is
+        the same bytes whatever the number.
+    on_progress
+        Called now and then with the fraction done.
+
+    Raises
+    ------
+    InfeasibleError
+        No such system can exist: the model does not fit, or there are too few accelerators.
+    """
+    for name in scenario.serving:
+        resolve_deployment(scenario, name)  # infeasible? say so before any process starts
+    started_at = datetime.now(UTC)
+    tasks = [(scenario, replication) for replication in range(scenario.replications)]
+    replications = _executor(scenario, num_processes).map(simulate_task, tasks, on_progress or _ignore)
+    metrics = summarize(scenario, replications)
+    summary = {
+        "schema": SUMMARY_SCHEMA,
+        "name": scenario.name,
+        "question": scenario.question,
+        **metrics.values,
+        "intervals": metrics.intervals,
+        "provenance": provenance_of(scenario, replications),
+    }
+    record = RunRecord(started_at, datetime.now(UTC))
+    return Result(lambda: scenario, ResultTables(lambda: replications), summary, record)
+
+
+def simulate_task(task: Task, on_progress: Callable[[float], None]) -> Mapping[str, ServingTables]:
+    """One replication: what a worker does."""
+    scenario, replication = task
+    return simulate(scenario, replication, on_progress=on_progress)
+
+
+def _executor(scenario: Scenario, num_processes: int | None) -> Executor:
+    wanted = num_usable_processors() if num_processes is None else num_processes
+    num_workers = min(wanted, scenario.replications)
+    return ProcessExecutor(num_workers) if num_workers > 1 else SerialExecutor()
+
+
+def _ignore(_: float) -> None:
+    """Nobody watches."""

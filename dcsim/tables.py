@@ -1,0 +1,113 @@
+"""Tables: what a simulation writes and what metrics read. The reference docs are generated from here.
+
+The simulation appends columns and knows no percentile; metrics read columns and know no event.
+A table is a set of equally long numpy columns; pandas and pyarrow are imported only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its numpy dtype, its unit and what it means."""
+
+    dtype: str
+    unit: str
+    meaning: str
+
+
+class RequestStatus(IntEnum):
+    """How a request ended."""
+
+    FINISHED = 0
+    REJECTED = 1  # the queue was full, or the prompt longer than max_model_len
+    TIMED_OUT = 2
+    UNFINISHED = 3  # the simulation ended first
+
+
+REQUESTS: Mapping[str, Column] = {
+    "replica": Column("i4", "", "replica that served the request; -1 if it was rejected before routing"),
+    "status": Column("i1", "", "0 finished, 1 rejected, 2 timed out, 3 unfinished"),
+    "arrived_at_s": Column("f8", "s", "arrival at the front door"),
+    "scheduled_at_s": Column("f8", "s", "start of the first engine step that worked on it; NaN if none did"),
+    "first_token_at_s": Column("f8", "s", "end of the step that produced its first token; NaN if none did"),
+    "finished_at_s": Column("f8", "s", "end of the step that produced its last token, or when it timed out; NaN if unfinished"),
+    "num_prompt_tokens": Column("i4", "tokens", "prompt length"),
+    "num_output_tokens": Column("i4", "tokens", "output length asked for"),
+    "num_generated_tokens": Column("i4", "tokens", "output tokens produced"),
+    "num_cached_tokens": Column("i4", "tokens", "prompt tokens found in the prefix cache when first scheduled"),
+    "num_preemptions": Column("i4", "", "times it was preempted"),
+}
+
+STEPS: Mapping[str, Column] = {
+    "engine": Column("i4", "", "engine (replica x pipeline lane) that ran the steps"),
+    "started_at_s": Column("f8", "s", "start of the first of the steps"),
+    "duration_s": Column("f8", "s", "time all the steps of the row took together, back to back"),
+    "num_steps": Column("i4", "", "engine steps in this row: the batch did not change during them"),
+    "num_decodes": Column("i4", "", "sequences that computed one token in every step"),
+    "decode_context_tokens": Column("i8", "tokens", "sum over decodes of the context attended to, in the first step of the row"),
+    "num_prefill_tokens": Column("i4", "tokens", "prompt tokens computed (rows with prefill have num_steps = 1)"),
+    "num_prefill_chunks": Column("i4", "", "prompt chunks in the step"),
+    "prefill_pairs": Column("f8", "tokens^2", "sum over chunks of chunk x cached: query-key pairs with earlier tokens"),
+    "prefill_square": Column("f8", "tokens^2", "sum over chunks of chunk x chunk: query-key pairs among new tokens, causal or not"),
+    "prefill_context_tokens": Column("i8", "tokens", "sum over chunks of cached + chunk: keys and values read"),
+    "num_sampled": Column("i4", "", "sequences that produced a token in every step: decodes and finished prompts"),
+    "num_used_blocks": Column("i4", "", "KV blocks held by running requests at the end of the row"),
+    "num_waiting": Column("i4", "", "requests waiting at the start of the row"),
+}
+
+PREEMPTIONS: Mapping[str, Column] = {
+    "request": Column("i8", "", "row of the request in the table requests"),
+    "engine": Column("i4", "", "engine that preempted it"),
+    "preempted_at_s": Column("f8", "s", "when it lost its blocks"),
+    "num_lost_tokens": Column("i4", "tokens", "computed tokens thrown away"),
+    "last_token_at_s": Column("f8", "s", "when it produced its last token before; NaN if it had none"),
+    "next_token_at_s": Column("f8", "s", "when it produced the next token; NaN if it never did"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Equally long named numpy columns."""
+
+    columns: Mapping[str, npt.NDArray[np.generic]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.generic]:
+        return self.columns[name]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The table as a pandas DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(dict(self.columns))
+
+    def to_arrow(self) -> pyarrow.Table:
+        """The table as a pyarrow Table."""
+        import pyarrow
+
+        return pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class ServingTables:
+    """What one replication wrote about one serving workload."""
+
+    requests: Table
+    steps: Table
+    preemptions: Table
+    ended_at_s: float  # when the simulation of the workload stopped

@@ -1,0 +1,247 @@
+"""Units: text such as ``500 ms`` becomes an SI float here, and nowhere else.
+
+Quantities in YAML are strings with a unit; inside dcsim they are SI floats whose names carry the
+unit as a suffix. :class:`Unit` is the pydantic annotation that does the change at the boundary.
+The units are parsed by pint, from a closed vocabulary, imported on first use.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from pint import UnitRegistry
+
+SECONDS_PER_MINUTE = 60.0
+SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_DAY = 86_400.0
+SECONDS_PER_YEAR = 31_557_600.0  # Julian year, 365.25 days
+JOULES_PER_KWH = 3.6e6
+GRAMS_PER_KG = 1e3
+TOKENS_PER_MILLION = 1e6
+BITS_PER_BYTE = 8
+
+_DEFINITIONS = (
+    "nano- = 1e-9 = n-",
+    "micro- = 1e-6 = µ- = u-",
+    "milli- = 1e-3 = m-",
+    "kilo- = 1e3 = k-",
+    "mega- = 1e6 = M-",
+    "giga- = 1e9 = G-",
+    "tera- = 1e12 = T-",
+    "peta- = 1e15 = P-",
+    "exa- = 1e18 = E-",
+    "kibi- = 1024 = Ki-",
+    "mebi- = 1048576 = Mi-",
+    "gibi- = 1073741824 = Gi-",
+    "tebi- = 1099511627776 = Ti-",
+    "second = [time] = s = sec",
+    f"minute = {SECONDS_PER_MINUTE} * second = min",
+    f"hour = {SECONDS_PER_HOUR} * second = h",
+    f"day = {SECONDS_PER_DAY} * second = d",
+    f"week = {7 * SECONDS_PER_DAY} * second",
+    f"year = {SECONDS_PER_YEAR} * second = yr",
+    f"month = {SECONDS_PER_YEAR / 12} * second",
+    "byte = [information] = B",
+    f"bit = {1 / BITS_PER_BYTE} * byte",
+    "FLOP = [computation]",
+    "USD = [currency]",
+    "gram = [mass] = g",
+    "tonne = 1e6 * gram = t",
+    "joule = [energy] = J",
+    "watt = joule / second = W",
+    "watt_hour = 3600 * joule = Wh",
+    "fraction = [] = frac",
+    "percent = 0.01 * fraction = %",
+)
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)
+_UNIT_TEXT = re.compile(r"[A-Za-zµ%/*. 0-9^]{0,40}")
+_AMBIGUOUS = re.compile(
+    r"(?i:[kmgtp]?bps)|[kKMGTP]i?b(?![A-Za-z])|(?i:[kmgtpe]?flops)\b|(?:KB|[KMGTP]bytes)\b"
+)
+_NO_NUMBER = "A quantity is a number and a unit, in quotes or bare: {example}"
+
+_EXAMPLES = {
+    "s": "500 ms, 10 min, 2 h",
+    "B": "80 GB (10^9) or 80 GiB (2^30)",
+    "B/s": "3.35 TB/s or 400 Gbit/s",
+    "FLOP/s": "989 TFLOP/s",
+    "W": "700 W",
+    "J": "3 kWh",
+    "1/s": "40 /s",
+    "frac": "99 %",
+    "1/yr": "8 %/yr",
+    "USD": "300000 USD",
+    "USD/s": "2.5 USD/h",
+    "USD/J": "0.08 USD/kWh",
+    "USD/W/s": "140 USD/kW/month",
+    "kg": "164 kg",
+    "kg/J": "370 g/kWh",
+}
+
+
+@cache
+def _registry() -> UnitRegistry[Any]:
+    import pint
+
+    registry: UnitRegistry[Any] = pint.UnitRegistry(None)
+    for line in _DEFINITIONS:
+        registry.define(line)
+    return registry
+
+
+@cache
+def _factor(unit: str, si_unit: str) -> float:
+    """How many ``si_unit`` one ``unit`` is; raises ValueError with a remedy where that makes no sense."""
+    import pint
+
+    ambiguous = _AMBIGUOUS.search(unit)
+    if ambiguous:
+        raise ValueError(
+            f"'{ambiguous.group()}' is ambiguous: write bit or B with a prefix "
+            "(Gbit/s, GB for 10^9, GiB for 2^30) and FLOP/s for a rate of operations"
+        )
+    if not _UNIT_TEXT.fullmatch(unit):
+        raise ValueError(f"'{unit}' is not a unit")
+    expression = f"1 {unit}" if unit.startswith("/") else unit
+    try:
+        return float(
+            _registry().Quantity(1.0, _registry().parse_units(_as_unit(expression))).to(_as_unit(si_unit)).m
+        )
+    except pint.UndefinedUnitError as error:
+        raise ValueError(f"unknown unit '{unit}'") from error
+    except pint.DimensionalityError as error:
+        raise ValueError(f"'{unit}' does not measure what is asked for here") from error
+    except (
+        pint.PintError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        SyntaxError,
+        OverflowError,
+        ZeroDivisionError,
+    ) as error:
+        raise ValueError(f"'{unit}' is not a unit") from error
+
+
+def _as_unit(expression: str) -> str:
+    text = re.sub(r"^1\s*/", "fraction/", expression.strip())
+    return text.replace("%", "percent").replace("^", "**") or "fraction"
+
+
+def parse_quantity(text: str, si_unit: str) -> float:
+    """The SI value of a text such as ``500 ms``, asked for in ``si_unit``.
+
+    Raises ValueError, with a remedy in it, when the text is not a finite number with a fitting unit.
+
+    >>> parse_quantity("500 ms", "s")
+    0.5
+    """
+    example = _EXAMPLES.get(si_unit, f"1 {si_unit}")
+    match = _QUANTITY.fullmatch(text)
+    if not match:
+        raise ValueError(_NO_NUMBER.format(example=example))
+    number, unit = float(match.group(1).replace("_", "")), match.group(2)
+    if not unit and si_unit != "frac" and number != 0:
+        raise ValueError(f"a unit is missing: write for example {example}")
+    try:
+        value = number * (_factor(unit, si_unit) if unit else 1.0)
+    except ValueError as error:
+        raise ValueError(f"{error}; write for example {example}") from error
+    if not math.isfinite(value):
+        raise ValueError("must be finite")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Pydantic annotation: a float in ``si_unit`` inside, text with a unit outside.
+
+    A bare number is refused, except 0, and except for fractions, which are numbers by nature.
+    """
+
+    si_unit: str
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    exclusive: bool = False
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate text to a float, and write a float back as text."""
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.text, when_used="json"),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe the quantity to editors."""
+        if self.si_unit == "frac":
+            return {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["99 %", 0.99]}
+        example = _EXAMPLES.get(self.si_unit, f"1 {self.si_unit}")
+        return {"type": ["string", "number"], "description": f"Quantity with a unit, e.g. {example}."}
+
+    def text(self, value: float) -> str:
+        """The value as text that reads back to the same float."""
+        return f"{value!r}" if self.si_unit == "frac" else f"{value!r} {self.si_unit.removeprefix('1')}"
+
+    def _validate(self, value: object) -> float:
+        number = self._number(value)
+        if not math.isfinite(number):
+            raise PydanticCustomError("quantity", "must be finite")
+        too_small = number <= self.minimum if self.exclusive else number < self.minimum
+        if too_small or number > self.maximum:
+            raise PydanticCustomError("quantity", "must be {bounds}", {"bounds": self._bounds()})
+        return number
+
+    def _number(self, value: object) -> float:
+        if isinstance(value, str):
+            try:
+                return parse_quantity(value, self.si_unit)
+            except ValueError as error:
+                raise PydanticCustomError("quantity", "{error}", {"error": str(error)}) from error
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if value == 0 or self.si_unit == "frac":
+                try:
+                    return float(value)
+                except OverflowError as error:
+                    raise PydanticCustomError("quantity", "must be finite") from error
+            example = _EXAMPLES.get(self.si_unit, f"1 {self.si_unit}")
+            raise PydanticCustomError(
+                "quantity", "a unit is missing: write for example {example}", {"example": example}
+            )
+        raise PydanticCustomError("quantity", "must be a quantity, a number with a unit")
+
+    def _bounds(self) -> str:
+        unit = "" if self.si_unit == "frac" else f" {self.si_unit}"
+        low = f"greater than {self.minimum:g}{unit}" if self.exclusive else f"at least {self.minimum:g}{unit}"
+        return low if self.maximum == math.inf else f"{low} and at most {self.maximum:g}{unit}"
+
+
+Seconds = Annotated[float, Unit("s", minimum=0)]
+PositiveSeconds = Annotated[float, Unit("s", minimum=0, exclusive=True)]
+Bytes = Annotated[float, Unit("B", minimum=0)]
+PositiveBytes = Annotated[float, Unit("B", minimum=0, exclusive=True)]
+BytesPerSecond = Annotated[float, Unit("B/s", minimum=0, exclusive=True)]
+FlopsPerSecond = Annotated[float, Unit("FLOP/s", minimum=0, exclusive=True)]
+Watts = Annotated[float, Unit("W", minimum=0)]
+PerSecond = Annotated[float, Unit("1/s", minimum=0, exclusive=True)]
+Fraction = Annotated[float, Unit("frac", minimum=0, maximum=1)]
+PositiveFraction = Annotated[float, Unit("frac", minimum=0, maximum=1, exclusive=True)]
+Ratio = Annotated[float, Unit("frac", minimum=0)]
+FractionPerYear = Annotated[float, Unit("1/yr", minimum=0)]
+Usd = Annotated[float, Unit("USD", minimum=0)]
+UsdPerSecond = Annotated[float, Unit("USD/s", minimum=0)]
+UsdPerJoule = Annotated[float, Unit("USD/J", minimum=0)]
+UsdPerWattSecond = Annotated[float, Unit("USD/W/s", minimum=0)]
+Kilograms = Annotated[float, Unit("kg", minimum=0)]
+KilogramsPerJoule = Annotated[float, Unit("kg/J", minimum=0)]

@@ -1,0 +1,172 @@
+"""Validation errors in plain words: pydantic's findings become Problems with a place and a remedy."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ValidationError
+
+from dcsim.errors import Problem
+from dcsim.model_walk import Spot, child_of, has_child, spot_at
+from dcsim.strict_yaml import YamlPath
+
+Place: TypeAlias = tuple[str, int | None]
+
+_MESSAGES = {
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "must be finite",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "too_short": "needs at least {min_length}",
+    "too_long": "may have at most {max_length}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "may have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+    "union_tag_invalid": "must be one of {expected_tags}",
+    "union_tag_not_found": "a required key is missing",
+    "missing": "a required key is missing",
+    "extra_forbidden": "unknown key",
+}
+_FAMILIES = {
+    "int_": "must be a whole number",
+    "float_": "must be a number",
+    "string_": "must be text",
+    "bool_": "must be true or false",
+    "dict_": "must be a mapping of keys to values",
+    "model_": "must be a mapping of keys to values",
+    "mapping_": "must be a mapping of keys to values",
+    "list_": "must be a list",
+    "tuple_": "must be a list",
+}
+_WITHOUT_VALUE = frozenset({"missing", "extra_forbidden", "union_tag_not_found", "model_type"})
+_EXAMPLE = re.compile(r"[;:,] (write .*)$", re.DOTALL)
+_MAX_LISTED = 12
+_LONGEST_NAME = 100
+
+
+def problems_of(
+    error: ValidationError, model: type[BaseModel], document: object, place_of: Callable[[YamlPath], Place]
+) -> list[Problem]:
+    """Every error of a validation of ``document`` as a Problem, in the order of the file."""
+    found: dict[tuple[str, str], Problem] = {}
+    for details in error.errors(include_url=False):
+        for problem in _problems_of_one(details, model, document, place_of):
+            found.setdefault((problem.path, problem.message), problem)
+    return sorted(found.values(), key=lambda problem: (problem.file, problem.line or 0))
+
+
+def type_problems(
+    model: type[BaseModel], document: object, place_of: Callable[[YamlPath], Place]
+) -> list[Problem]:
+    """What pydantic lets pass and should not: true and false as numbers, whole numbers beyond 64 bits."""
+    problems = []
+    for path, value in _leaves(document, ()):
+        is_wide = isinstance(value, int) and not -(2**63) <= value < 2**63
+        if is_wide or (isinstance(value, bool) and spot_at(model, document, path).is_number):
+            file, line = place_of(path)
+            message = "must be at most 2^63" if is_wide else "must be a number"
+            problems.append(Problem(message, dotted(path), value, file=file, line=line))
+    return problems
+
+
+def dotted(path: YamlPath) -> str:
+    """A path as people write it, on one line whatever its keys hold."""
+    return one_line(".".join(str(part) for part in path))
+
+
+def one_line(text: str) -> str:
+    """Text with everything unprintable escaped, so that a message stays one harmless line."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A remedy: the known name that is nearest, or the known names."""
+    if not known:
+        return ""
+    lower = {candidate.lower(): candidate for candidate in reversed(known)}
+    wanted = name.lower()[:_LONGEST_NAME]
+    close = difflib.get_close_matches(wanted, list(lower), n=1, cutoff=0.6)
+    if not close:
+        close = [candidate for candidate in lower if candidate in wanted or (wanted and wanted in candidate)][
+            :1
+        ]
+    if close:
+        return f"Did you mean '{lower[close[0]]}'?"
+    listed = ", ".join(known[:_MAX_LISTED]) + (", ..." if len(known) > _MAX_LISTED else "")
+    return f"Known: {listed}"
+
+
+def _problems_of_one(
+    details: Any, model: type[BaseModel], document: object, place_of: Callable[[YamlPath], Place]
+) -> Iterator[Problem]:
+    kind, context = details["type"], details.get("ctx", {})
+    path = _without_internals(details["loc"], document, kind)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        path = (*path, str(context["discriminator"]).strip("'"))
+    if kind == "entry":
+        yield from context["problems"]
+        return
+    message, remedy = _words(kind, context, details["msg"])
+    value = None if kind in _WITHOUT_VALUE and details["input"] is not None else details["input"]
+    if value is None and kind not in _WITHOUT_VALUE:
+        message += ", not null"
+    if kind == "extra_forbidden":
+        value, remedy = None, nearest(str(path[-1]), spot_at(model, document, path[:-1]).known_keys)
+    elif kind in ("missing", "union_tag_not_found"):
+        value, remedy = None, _description(spot_at(model, document, path))
+    elif kind in ("unknown_name", "enum", "literal_error") and isinstance(value, str):
+        remedy = nearest(value, context.get("known") or re.findall(r"'([^']*)'", context.get("expected", "")))
+    elif kind == "string_type":
+        remedy = "Put it in quotes"
+    file, line = place_of(path)
+    yield Problem(one_line(message), dotted(path), value, one_line(remedy), file, line)
+
+
+def _words(kind: str, context: Mapping[str, object], original: str) -> tuple[str, str]:
+    if kind in _MESSAGES:
+        return _MESSAGES[kind].format(**context), ""
+    for prefix, message in _FAMILIES.items():
+        if kind.startswith(prefix):
+            return message, ""
+    message = original.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    example = _EXAMPLE.search(message)
+    if example:
+        return message[: example.start()], example.group(1)[:1].upper() + example.group(1)[1:]
+    return message, ""
+
+
+def _description(spot: Spot) -> str:
+    if spot.field is None or not spot.field.description:
+        return ""
+    return spot.field.description.rstrip(".")
+
+
+def _without_internals(location: tuple[int | str, ...], document: object, kind: str) -> YamlPath:
+    """The location without pydantic's own parts (union tags, '[key]'): those that are not in the document."""
+    path: list[int | str] = []
+    for number, part in enumerate(location):
+        names_an_absence = number == len(location) - 1 and kind in ("missing", "extra_forbidden")
+        if has_child(document, part):
+            document = child_of(document, part)
+        elif not names_an_absence:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _leaves(value: object, path: YamlPath) -> Iterator[tuple[YamlPath, object]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _leaves(child, (*path, key))
+    elif isinstance(value, list):
+        for number, child in enumerate(value):
+            yield from _leaves(child, (*path, number))
+    else:
+        yield path, value

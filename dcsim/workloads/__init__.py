@@ -1,0 +1,1 @@
+"""Workloads: when requests come and how long they are."""

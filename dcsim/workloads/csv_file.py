@@ -1,0 +1,134 @@
+"""CSV files read fast, and their first bad line found when they cannot be read.
+
+numpy parses the whole file at once; only if that fails, or the result is refused, is the file walked line
+by line to say where.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dcsim.errors import Problem, ScenarioError
+from dcsim.workloads.data_file import column_number, content
+
+NUMBER = "f8"
+TEXT = "S64"  # longer cells are cut: instants never are that long
+_NUMERAL = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?)\s*", re.IGNORECASE)
+_FIRST_LINE = re.compile(r"[^\r\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """A CSV file in memory: a header line and rows."""
+
+    path: Path
+    text: str
+    delimiter: str
+    header: tuple[str, ...]
+
+    def columns(self, kinds: Mapping[str, str]) -> dict[str, npt.NDArray[np.generic]]:
+        """The named columns as arrays of NUMBER or TEXT. Raises ScenarioError naming the first bad line."""
+        numbers = [column_number(name, self.header, self.path) for name in kinds]
+        if not _FIRST_LINE.sub("", self.text, count=1).strip():
+            raise ScenarioError(Problem("has a header and no rows", file=str(self.path), line=1))
+        dtype = np.dtype([(f"c{number}", kind) for number, kind in zip(numbers, kinds.values(), strict=True)])
+        try:
+            rows = np.loadtxt(
+                io.StringIO(self.text, newline=None),
+                dtype=dtype,
+                delimiter=self.delimiter,
+                skiprows=1,
+                usecols=numbers,
+                comments=None,
+                quotechar='"',
+                ndmin=1,
+            )
+        except ValueError as error:
+            raise ScenarioError(self._first_problem(kinds) or self._problem(str(error), None)) from error
+        if self._may_be_ragged(len(rows)):
+            problem = self._first_problem(kinds)
+            if problem:
+                raise ScenarioError(problem)
+        return {name: rows[f"c{number}"] for name, number in zip(kinds, numbers, strict=True)}
+
+    def first_cell(self, name: str) -> str:
+        """The column's cell in the first row; empty if there is none."""
+        number = column_number(name, self.header, self.path)
+        for _, row in self._rows():
+            return row[number].strip() if number < len(row) else ""
+        return ""
+
+    def cell(self, row_number: int, name: str) -> str:
+        """The text in the column, in the row of that number, from 0."""
+        return self._row(row_number)[1][self.header.index(name)]
+
+    def line_of(self, row_number: int) -> int:
+        """The line on which the row of that number, from 0, ends."""
+        return self._row(row_number)[0]
+
+    def _row(self, row_number: int) -> tuple[int, list[str]]:
+        return next(islice(self._rows(), row_number, None))
+
+    def _may_be_ragged(self, num_rows: int) -> bool:
+        """Whether some row may have more columns than the header: numpy takes no notice of them."""
+        return '"' in self.text or self.text.count(self.delimiter) != (len(self.header) - 1) * (num_rows + 1)
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(io.StringIO(self.text, newline=None), delimiter=self.delimiter)
+        try:
+            next(reader)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise ScenarioError(self._problem(f"is not CSV: {error}", reader.line_num)) from error
+
+    def _first_problem(self, kinds: Mapping[str, str]) -> Problem | None:
+        for line, row in self._rows():
+            if len(row) != len(self.header):
+                return self._wrong_width(line, row)
+            for name, kind in kinds.items():
+                cell = row[self.header.index(name)]
+                if kind == NUMBER and not _NUMERAL.fullmatch(cell):
+                    message = "must be a number" if cell.strip() else "is empty"
+                    return self._problem(f"column '{name}' {message}", line, cell)
+        return None
+
+    def _wrong_width(self, line: int, row: list[str]) -> Problem:
+        message = f"has {len(row)} columns, the header {len(self.header)}"
+        num_lines = self.text.rstrip().count("\n") + 1
+        is_cut_off = len(row) < len(self.header) and line >= num_lines
+        remedy = "The file seems cut off here: fetch it again or remove its last line" if is_cut_off else ""
+        return self._problem(message, line, self.delimiter.join(row), remedy)
+
+    def _problem(self, message: str, line: int | None, value: str | None = None, remedy: str = "") -> Problem:
+        return Problem(message, file=str(self.path), line=line, value=value, remedy=remedy)
+
+
+def open_csv(path: Path, delimiter: str = ",") -> CsvFile:
+    """The file, read into memory. Raises ScenarioError when it is missing, empty or not UTF-8 text."""
+    raw = content(path)
+    if not raw.strip():
+        raise ScenarioError(Problem("is empty", file=str(path), remedy="A trace has a header line and rows"))
+    nul_at = raw.find(b"\0")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        nul_at = error.start if nul_at < 0 else min(nul_at, error.start)
+    if nul_at >= 0:
+        line = raw.count(b"\n", 0, nul_at) + 1
+        message = f"is not a text file: byte {nul_at} is no UTF-8 text"
+        remedy = "Decompress it first, or name its format (parquet)"
+        raise ScenarioError(Problem(message, file=str(path), line=line, remedy=remedy))
+    first_line = _FIRST_LINE.match(text)
+    header = next(csv.reader([first_line.group() if first_line else ""], delimiter=delimiter), [])
+    return CsvFile(path, text, delimiter, tuple(name.strip() for name in header))

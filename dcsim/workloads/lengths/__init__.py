@@ -1,0 +1,1 @@
+"""Prompt and output lengths: one file per distribution."""

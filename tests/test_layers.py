@@ -1,0 +1,101 @@
+"""The one-way street: imports point down, wherever in a file they stand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "dcsim"
+LAYERS = (
+    {"errors", "units", "plugins", "strict_yaml"},
+    {"formulas"},
+    {"policies", "workloads", "catalog", "tables"},
+    {"spec"},
+    {"sim"},
+    {"metrics"},
+    {"result"},
+    {"study"},
+    {"report"},
+    {"cli", "__init__", "__main__"},
+)
+LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def part_of(module: str) -> str:
+    """The first name below dcsim: ``dcsim.spec.loader`` -> ``spec``; dcsim itself is ``__init__``."""
+    return ([*module.split("."), "__init__"])[1]
+
+
+def imports(file: Path) -> Iterator[tuple[ast.stmt, str]]:
+    """Every module that a file imports, with the statement; ``from package import module`` gives the module."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            for alias in node.names:
+                inner = ROOT.joinpath(*base.split("."), alias.name)
+                is_module = inner.is_dir() or inner.with_suffix(".py").is_file()
+                yield node, f"{base}.{alias.name}" if is_module else base
+
+
+def own_imports(file: Path) -> set[str]:
+    return {name for _, name in imports(file) if name.split(".")[0] == "dcsim"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports_point_down(file: Path) -> None:
+    own = LAYER_OF[part_of(module_name(file))]
+    upward = {name for name in own_imports(file) if LAYER_OF[part_of(name)] > own}
+    assert not upward, f"{file.relative_to(ROOT)} imports from a higher layer: {sorted(upward)}"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {module_name(file): own_imports(file) - {module_name(file)} for file in FILES}
+    order = list(TopologicalSorter(graph).static_order())
+    assert set(graph) <= set(order)
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_only_the_simulation_knows_simpy_and_nobody_knows_torch(file: Path) -> None:
+    roots = {name.split(".")[0] for _, name in imports(file)}
+    assert "torch" not in roots
+    assert "simpy" not in roots or part_of(module_name(file)) == "sim"
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports_are_absolute_and_name_what_they_take(file: Path) -> None:
+    froms = [node for node, _ in imports(file) if isinstance(node, ast.ImportFrom)]
+    assert all(node.level == 0 for node in froms)
+    assert all(alias.name != "*" for node in froms for alias in node.names)
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_randomness_comes_from_named_streams(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    attributes = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    global_rng = {text for text in attributes if text.startswith(("np.random.", "numpy.random."))}
+    allowed = ("Generator", "PCG64", "Philox", "SeedSequence", "BitGenerator", "default_rng")
+    assert not {text for text in global_rng if text.split(".")[2] not in allowed}
+    assert "random" not in {name for _, name in imports(file)}
+
+
+def test_every_part_of_the_package_has_a_layer() -> None:
+    parts = {part_of(module_name(file)) for file in FILES}
+    assert parts <= set(LAYER_OF)
+
+
+def test_files_stay_short_enough_to_read() -> None:
+    lengths = {str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    assert not {name: lines for name, lines in lengths.items() if lines > 400}

@@ -51,7 +51,7 @@ def prediction_tables(path: str) -> Tables:
 
 
 def arguments(trace: str, num_replicas: str, output: str) -> list[str]:
-    """Vidur's command line: Llama-2-70B, TP2, A100 DGX, sarathi with chunks of 512, round robin; no plots, no traces."""
+    """Vidur's command line: Llama-2-70B, TP2, A100 DGX, sarathi with chunks of 512, round robin; no plots."""
     options = {
         "replica_config_model_name": "meta-llama/Llama-2-70b-hf",
         "replica_config_tensor_parallel_size": 2,

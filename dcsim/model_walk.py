@@ -52,9 +52,29 @@ class Spot:
         return None
 
     @property
+    def name_key(self) -> str:
+        """The key that a text alone is short for here: ``policy``, ``base`` or ``path``; empty if none."""
+        if self.chooser is not None:
+            return self.chooser.name_key
+        return str(getattr(self.model, "name_key", ""))
+
+    @property
+    def default_name(self) -> str | None:
+        """The name that stands here if the scenario leaves it out."""
+        default = self.field.default if self.field else None
+        return default if isinstance(default, str) else None
+
+    @property
     def is_number(self) -> bool:
         """Whether a plain number stands here."""
         return self.chooser is None and self.annotation in (int, float)
+
+    @property
+    def is_named_mapping(self) -> bool:
+        """Whether things under names of the user's choice stand here, such as served models."""
+        arguments = get_args(self.annotation)
+        is_mapping = self.chooser is None and get_origin(self.annotation) is dict and len(arguments) == 2
+        return is_mapping and Spot(*_unwrapped(arguments[1], ())).model is not None
 
     def below(self, key: str | int) -> Spot:
         """The place one step further down; an empty spot where the models know of none."""

@@ -23,7 +23,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 class Policy(BaseModel):
     """A decision with options. Subclasses add fields; instances are frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True, allow_inf_nan=False
+    )
 
 
 @cache
@@ -66,6 +68,16 @@ class PolicyFrom:
 
     package: str
 
+    @property
+    def name_key(self) -> str:
+        """The key that a name alone is short for."""
+        return "policy"
+
+    def class_for(self, value: object) -> type[Policy] | None:
+        """The class that the value is read as, if it names a policy."""
+        name = value.get("policy") if isinstance(value, dict) else value
+        return policy_class(self.package, name) if name in policy_names(self.package) else None
+
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Look the class up by name and validate the options against it."""
         return core_schema.with_info_plain_validator_function(self._validate)
@@ -75,13 +87,13 @@ class PolicyFrom:
     ) -> JsonSchemaValue:
         """Offer every installed policy with its options to editors."""
         names = policy_names(self.package)
-        options = []
+        options: list[JsonSchemaValue] = []
         for name in names:
-            one = policy_class(self.package, name).model_json_schema(by_alias=True)
-            one.pop("$defs", None)
-            one["properties"] = {"policy": {"const": name}, **one.get("properties", {})}
-            one["required"] = ["policy", *one.get("required", [])]
-            options.append(one)
+            one = handler.resolve_ref_schema(
+                handler(policy_class(self.package, name).__pydantic_core_schema__)
+            )
+            fields = {"policy": {"const": name}, **one.get("properties", {})}
+            options.append({**one, "properties": fields, "required": ["policy", *one.get("required", [])]})
         return {"anyOf": [{"enum": list(names)}, *options]}
 
     def _validate(self, value: object, info: core_schema.ValidationInfo) -> Policy:

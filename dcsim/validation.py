@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from dcsim.errors import Problem
+from dcsim.errors import Problem, ScenarioError
 from dcsim.model_walk import Spot, child_of, has_child, spot_at
 from dcsim.strict_yaml import YamlPath
 
 Place: TypeAlias = tuple[str, int | None]
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _MESSAGES = {
     "greater_than": "must be greater than {gt}",
@@ -51,15 +52,40 @@ _MAX_LISTED = 12
 _LONGEST_NAME = 100
 
 
+def validated(
+    model: type[ModelT],
+    document: object,
+    place_of: Callable[[YamlPath], Place],
+    context: Mapping[str, object] | None = None,
+) -> ModelT:
+    """The document as an instance of ``model``. Raises ScenarioError with every problem in it."""
+    mistyped = type_problems(model, document, place_of)
+    try:
+        instance = model.model_validate(document, context=dict(context or {}))
+    except ValidationError as error:
+        problems = problems_of(error, model, document, place_of)
+        known = {problem.path for problem in problems}
+        problems += [problem for problem in mistyped if problem.path not in known]
+        raise ScenarioError(in_order(problems)) from error
+    if mistyped:
+        raise ScenarioError(in_order(mistyped))
+    return instance
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order of the file, top to bottom."""
+    return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
+
+
 def problems_of(
     error: ValidationError, model: type[BaseModel], document: object, place_of: Callable[[YamlPath], Place]
 ) -> list[Problem]:
-    """Every error of a validation of ``document`` as a Problem, in the order of the file."""
+    """Every error of a validation of ``document`` as a Problem."""
     found: dict[tuple[str, str], Problem] = {}
     for details in error.errors(include_url=False):
         for problem in _problems_of_one(details, model, document, place_of):
             found.setdefault((problem.path, problem.message), problem)
-    return sorted(found.values(), key=lambda problem: (problem.file, problem.line or 0))
+    return list(found.values())
 
 
 def type_problems(
@@ -123,6 +149,10 @@ def _problems_of_one(
         value, remedy = None, _description(spot_at(model, document, path))
     elif kind in ("unknown_name", "enum", "literal_error") and isinstance(value, str):
         remedy = nearest(value, context.get("known") or re.findall(r"'([^']*)'", context.get("expected", "")))
+    if kind == "unknown_name" and "name" in context:
+        value, remedy = None, nearest(str(context["name"]), context["known"])
+        spot = spot_at(model, document, path)
+        path = (*path, spot.name_key) if isinstance(details["input"], dict) and spot.name_key else path
     elif kind == "string_type":
         remedy = "Put it in quotes"
     file, line = place_of(path)

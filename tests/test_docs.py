@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 POLICY_PAGE = ROOT / "docs" / "how-to-add-a-policy.md"
 EXAMPLE = re.compile(r"`(dcsim/[\w/]+\.py)`:\n\n```python\n(.*?)```.*?```python\n(.*?)```", re.DOTALL)
-EXAMPLES = {Path(file): (policy, test) for file, policy, test in EXAMPLE.findall(POLICY_PAGE.read_text("utf-8"))}
+EXAMPLES = {
+    Path(file): (policy, test) for file, policy, test in EXAMPLE.findall(POLICY_PAGE.read_text("utf-8"))
+}
 
 
 @pytest.fixture
@@ -72,7 +74,9 @@ def test_a_scenario_runs_with_the_policies_of_the_page() -> None:
         "traffic": traffic,
     }
     cluster = {"node": "dgx-h100", "num_nodes": 1}
-    scenario = dcsim.load({"name": "added", "duration": "30 s", "cluster": cluster, "serving": {"chat": serving}})
+    scenario = dcsim.load(
+        {"name": "added", "duration": "30 s", "cluster": cluster, "serving": {"chat": serving}}
+    )
     requests = dcsim.run(scenario, num_processes=1).tables[0]["chat"].requests
     assert len(requests) > 0
     assert (requests["status"] == 0).all()
@@ -93,6 +97,9 @@ def test_scenarios_named_in_a_page_exist(page: Path) -> None:
 def test_the_generated_references_are_current() -> None:
     """Remedy: python docs/generate.py."""
     checked = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

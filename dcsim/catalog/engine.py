@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from dcsim.catalog.entry import Entry
 from dcsim.units import Bytes, Fraction, PositiveFraction, Seconds
+
+
+class MemoryBasis(StrEnum):
+    """What the engine's share of memory is a share of."""
+
+    TOTAL = "total"  # of the device: vLLM's gpu_memory_utilization
+    FREE = "free"  # of what weights and activations leave: TensorRT-LLM's free_gpu_memory_fraction
 
 
 class Engine(Entry):
@@ -20,5 +29,6 @@ class Engine(Entry):
     max_num_batched_tokens: int = Field(gt=0, description="Default cap on tokens in one step.")
     block_size: int = Field(gt=0, description="Tokens per KV-cache block.")
     memory_utilization_frac: PositiveFraction = Field(alias="gpu_memory_utilization", description="Share of device memory that the engine may use.")
+    memory_basis: MemoryBasis = Field(default=MemoryBasis.TOTAL, description="Whether that share is of the device's total memory, or of what weights, activations and reserve leave free for the KV cache.")
     watermark_frac: Fraction = Field(alias="watermark", description="Share of KV blocks kept free when admitting a request.")
     has_prefix_caching: bool = Field(alias="prefix_caching", description="Whether prefix caching is on by default.")

@@ -10,13 +10,11 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from dcsim.catalog.model import Model
 from dcsim.errors import Problem, ScenarioError
 from dcsim.formulas.datatypes import Datatype
 from dcsim.strict_yaml import read_small_file
-from dcsim.validation import nearest, problems_of, type_problems
+from dcsim.validation import nearest, validated
 
 _DATATYPES = {"bfloat16": Datatype.BF16, "float16": Datatype.FP16, "float32": Datatype.FP32}
 
@@ -44,7 +42,7 @@ def read_config(path: Path) -> dict[str, object]:
         "title": str(config.get("_name_or_path") or name),
         "source": f"Hugging Face {path.name}",
     }
-    _check(entry, path)
+    validated(Model, entry, lambda _: (str(path), None))
     return entry
 
 
@@ -70,19 +68,6 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse_constant(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
-
-
-def _check(entry: dict[str, object], path: Path) -> None:
-    def place_of(_: object) -> tuple[str, None]:
-        return str(path), None
-
-    problems = type_problems(Model, entry, place_of)
-    try:
-        Model.model_validate(entry)
-    except ValidationError as error:
-        problems += problems_of(error, Model, entry, place_of)
-    if problems:
-        raise ScenarioError(problems)
 
 
 def _dense(config: Mapping[str, object]) -> dict[str, object]:

@@ -7,13 +7,11 @@ through the entry-point group ``dcsim.catalog.<kind>``: a path, or a callable th
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import TypeGuard
 
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.efficiency import Efficiency
@@ -27,7 +25,7 @@ from dcsim.catalog.site import Site
 from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import installed
 from dcsim.strict_yaml import Located, YamlPath, read_yaml_file
-from dcsim.validation import Place, dotted, nearest, problems_of, type_problems
+from dcsim.validation import Place, dotted, nearest, validated
 
 KINDS: Mapping[str, tuple[type[Entry], ...]] = {
     "accelerators": (Accelerator,),
@@ -41,7 +39,6 @@ KINDS: Mapping[str, tuple[type[Entry], ...]] = {
 }
 TRAFFIC = "traffic"  # presets: a title, a source and the keys of a traffic section, which the spec validates
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SOURCED_KEYS = frozenset({"value", "source", "estimate", "why"})
 
 
@@ -64,13 +61,7 @@ def entry_names(kind: str) -> tuple[str, ...]:
 
 def load_entry(kind: str, name: str) -> Entry:
     """The entry of that name. Raises ScenarioError, offering the nearest name, if there is none."""
-    if name not in entry_names(kind):
-        message = (
-            f"unknown name '{name[:80]}' among {kind}"
-            if _NAME.fullmatch(name)
-            else f"is not a name of {kind}"
-        )
-        raise ScenarioError(Problem(message, value=name, remedy=nearest(name, entry_names(kind))))
+    _require_known(kind, name)
     return _load_known(kind, name)
 
 
@@ -81,28 +72,26 @@ def _load_known(kind: str, name: str) -> Entry:
 
 def entry_mapping(kind: str, name: str) -> dict[str, object]:
     """The entry as plain keys and values, sources stripped. The caller may change it."""
-    load_known = name in entry_names(kind)
-    if not load_known:
-        load_entry(kind, name)
+    _require_known(kind, name)
     return copy.deepcopy(_mapping_of(_located(kind, name)))
 
 
 def read_entry_file(kind: str, path: Path) -> dict[str, object]:
     """A user's own entry file as plain keys and values, ``base:`` resolved. Raises ScenarioError."""
     located = read_yaml_file(path)
-    mapping = with_base(kind, _mapping_of(located))
+    mapping = _mapping_of(located)
+    base = mapping.get("base")
+    if isinstance(base, str):
+        _require_known(kind, base, located.file, located.lines[("base",)], "base")
+        mapping = merged({**entry_mapping(kind, base), "name": base}, without(mapping, "base"))
     mapping.setdefault("name", path.stem)
     _validated(kind, mapping, located)
     return mapping
 
 
-def with_base(kind: str, mapping: dict[str, object]) -> dict[str, object]:
-    """The mapping laid over the catalogue entry that its ``base`` names, if it names one."""
-    base = mapping.get("base")
-    if not isinstance(base, str):
-        return mapping
-    rest = {key: value for key, value in mapping.items() if key != "base"}
-    return merged({**entry_mapping(kind, base), "name": base}, rest)
+def without(mapping: Mapping[str, object], key: str) -> dict[str, object]:
+    """The mapping without one key."""
+    return {name: value for name, value in mapping.items() if name != key}
 
 
 def build_entry(kind: str, mapping: Mapping[str, object]) -> Entry:
@@ -132,13 +121,12 @@ def merged(base: Mapping[str, object], above: Mapping[str, object]) -> dict[str,
 
 def provenance(kind: str, name: str) -> list[SourcedValue]:
     """Every value of an entry with its source: its own, or that of what encloses it."""
-    load_entry(kind, name) if kind in KINDS else entry_mapping(kind, name)
+    _require_known(kind, name)
     return list(_sourced_values(_located(kind, name).value, (), None))
 
 
 def _sourced_values(value: object, path: YamlPath, given: SourcedValue | None) -> Iterator[SourcedValue]:
     if _is_sourced(value):
-        assert isinstance(value, dict)
         own = SourcedValue(
             path=dotted(path),
             value_text="",
@@ -156,20 +144,29 @@ def _sourced_values(value: object, path: YamlPath, given: SourcedValue | None) -
         yield SourcedValue(dotted(path), str(value), given.source, given.is_estimate, given.why)
 
 
-def _is_sourced(value: object) -> bool:
+def _is_sourced(value: object) -> TypeGuard[dict[str, object]]:
     return isinstance(value, dict) and "value" in value and len(value) > 1 and value.keys() <= _SOURCED_KEYS
 
 
 def without_sources(value: object) -> object:
     """The value with every ``{value: ..., source: ...}`` replaced by its value."""
     if _is_sourced(value):
-        assert isinstance(value, dict)
         return without_sources(value["value"])
     if isinstance(value, dict):
         return {key: without_sources(child) for key, child in value.items()}
     if isinstance(value, list):
         return [without_sources(child) for child in value]
     return value
+
+
+def _require_known(kind: str, name: str, file: str = "", line: int | None = None, path: str = "") -> None:
+    if name not in entry_names(kind):
+        remedy = nearest(name, entry_names(kind))
+        raise ScenarioError(
+            Problem(
+                f"no entry of that name among {kind}", path, name, remedy, file or f"catalog/{kind}", line
+            )
+        )
 
 
 @cache
@@ -203,7 +200,6 @@ def _estimates_without_reason(value: object, path: YamlPath, located: Located) -
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     if _is_sourced(value):
-        assert isinstance(value, dict)
         if "estimate" in value and not (value["estimate"] is True and value.get("why")):
             remedy = "Write estimate: true and say why: in a sentence"
             message = "an estimate needs a reason"
@@ -224,12 +220,4 @@ def _validated(kind: str, mapping: dict[str, object], located: Located) -> Entry
             path = path[:-1]
         return located.file, located.lines.get(path)
 
-    model = entry_class(kind, mapping)
-    problems = type_problems(model, mapping, place_of)
-    try:
-        entry = build_entry(kind, mapping)
-    except ValidationError as error:
-        problems += problems_of(error, model, mapping, place_of)
-    if problems:
-        raise ScenarioError(problems)
-    return entry
+    return validated(entry_class(kind, mapping), mapping, place_of)

@@ -26,10 +26,9 @@ class MemoryFit:
     kv_bytes: float  # left for the KV cache; negative if the model does not fit
     kv_bytes_per_token: float  # on this accelerator, over the layers of its pipeline stage
 
-    @property
-    def num_tokens(self) -> int:
-        """Tokens whose keys and values fit."""
-        return max(0, int(self.kv_bytes // self.kv_bytes_per_token))
+    def num_blocks(self, block_size: int) -> int:
+        """Whole KV blocks of ``block_size`` tokens that fit; 0 if the model itself does not."""
+        return max(0, int(self.kv_bytes // (block_size * self.kv_bytes_per_token)))
 
 
 def kv_bytes_per_token(d: Deployment) -> float:

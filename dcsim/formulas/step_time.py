@@ -114,13 +114,17 @@ def prefill_attention_time(
     """Attention of prompt chunks over all layers, in one kernel per layer.
 
     ``pairs`` sums chunk x cached tokens, ``square`` sums chunk^2, of which a causal kernel computes
-    ``causal_square_frac``; ``context_tokens`` sums the keys and values read, cached and new.
+    ``causal_square_frac``; ``context_tokens`` sums the keys and values read, cached and new. The queries
+    and outputs are counted as sqrt(num_chunks x square) tokens: exact for equal chunks, else a little more
+    (Cauchy-Schwarz).
     """
     layers = d.shape.num_layers
+    query_bytes = 2.0 * layers * d.num_local_heads * d.shape.head_size * d.wide_bytes
     num_pairs = pairs + d.causal_square_frac * square
     flops = layers * num_pairs * (flops_per_pair(d.shape) * _head_share(d))
     compute_s = flops / (d.attention_peak_flops_per_s * d.prefill.compute_frac)
-    memory_s = context_tokens * kv_bytes_per_token(d) / (d.memory_bytes_per_s * d.prefill.memory_frac)
+    moved = context_tokens * kv_bytes_per_token(d) + query_bytes * np.sqrt(num_chunks * square)
+    memory_s = moved / (d.memory_bytes_per_s * d.prefill.memory_frac)
     return _roofline_time(compute_s, memory_s, layers * d.prefill.launch_s * np.minimum(num_chunks, 1.0))
 
 

@@ -85,8 +85,7 @@ class StepCosts:
         decode_s[chunked] = alone * scale[chunked, None]
         interference_s = np.zeros(len(rows))
         interference_s[chunked] = rows.duration_s[chunked] - decode_s[chunked].sum(axis=1)
-        per_step = np.divide(scale, 1.0 / rows.num_steps, out=np.zeros_like(scale), where=rows.num_steps > 0)
-        slope_s = self._slope[decodes].sum(axis=1) * per_step
+        slope_s = self._slope[decodes].sum(axis=1) * scale / np.maximum(rows.num_steps, 1.0)
         work = _work(rows, context)
         flops = np.asarray(step_flops(self._deployment, work)) * rows.num_steps
         num_bytes = np.asarray(step_bytes(self._deployment, work)) * rows.num_steps

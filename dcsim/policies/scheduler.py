@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 from pydantic import Field
 
@@ -28,8 +29,9 @@ class Pending(Protocol):
         """KV blocks that need not be taken for it: its own, and cached ones that others use at the moment."""
 
 
-class Budget(NamedTuple):
-    """What one step may use."""
+@dataclass(slots=True)
+class Budget:
+    """What one step may use. An engine keeps one and renews the counts before each step."""
 
     num_tokens: int
     num_seqs: int  # sequences that may still be admitted
@@ -38,11 +40,7 @@ class Budget(NamedTuple):
     block_size: int
 
 
-class Chunk(NamedTuple):
-    """Prompt tokens of one request to compute in this step."""
-
-    request: Pending
-    num_tokens: int
+Chunk: TypeAlias = tuple[Pending, int]  # a request, and so many of its prompt tokens to compute in this step
 
 
 class StepPlan(NamedTuple):

@@ -57,11 +57,15 @@ def show_entry(console: Console, kind: str, name: str) -> None:
         about = "" if one.source == entry.source else one.source
         if one.is_estimate:
             about = f"estimate: {one.why}" + (f" ({about})" if about else "")
-        table.add_row(Text(one.path), Text(one.value_text), Text(about, style="yellow" if one.is_estimate else ""))
+        table.add_row(
+            Text(one.path), Text(one.value_text), Text(about, style="yellow" if one.is_estimate else "")
+        )
     console.print(table)
 
 
 def _known(kind: str) -> str:
     if kind not in KINDS:
-        raise ScenarioError(Problem(file="catalog", message=f"no kind '{kind}'", remedy=nearest(kind, list(KINDS))))
+        raise ScenarioError(
+            Problem(file="catalog", message=f"no kind '{kind}'", remedy=nearest(kind, list(KINDS)))
+        )
     return kind

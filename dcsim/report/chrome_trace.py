@@ -73,7 +73,9 @@ def _step_events(steps: Table, process: int) -> Iterator[Event]:
     for row in _rows(steps):
         common = {"pid": process, "tid": int(row["engine"])}
         start_us = row["started_at_s"] * _US_PER_S
-        args = {key: value for key, value in row.items() if key not in ("engine", "started_at_s", "duration_s")}
+        args = {
+            key: value for key, value in row.items() if key not in ("engine", "started_at_s", "duration_s")
+        }
         yield {
             "ph": "X",
             "name": _step_name(row),
@@ -117,7 +119,9 @@ def _request_events(requests: Table, process: int, ended_at_s: float) -> Iterato
         yield from _nested(spans, process, number)
 
 
-def _nested(spans: list[tuple[str, float, float, dict[str, object]]], process: int, number: int) -> Iterator[Event]:
+def _nested(
+    spans: list[tuple[str, float, float, dict[str, object]]], process: int, number: int
+) -> Iterator[Event]:
     for name, start_s, end_s, args in spans:
         common: Event = {"name": name, "cat": "requests", "id": number, "pid": process, "tid": 0}
         yield {"ph": "b", "ts": start_s * _US_PER_S, "args": args, **common}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from dcsim.units import (
@@ -15,7 +14,7 @@ from dcsim.units import (
 
 MISSING = "-"
 _NUM_DIGITS = 3
-_LEAST_PLAIN = 1e-4  # smaller numbers are written with an exponent
+_LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15  # beyond, numbers are written with an exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,10 @@ POWER = _decimal("W", "m kMG")
 _WH = JOULES_PER_KWH / 1e3
 ENERGY = (
     *_decimal("J", "µm "),
-    *(Scale(factor * _WH, factor * _WH, unit) for factor, unit in ((1.0, "Wh"), (1e3, "kWh"), (1e6, "MWh"), (1e9, "GWh"))),
+    *(
+        Scale(factor * _WH, factor * _WH, unit)
+        for factor, unit in ((1.0, "Wh"), (1e3, "kWh"), (1e6, "MWh"), (1e9, "GWh"))
+    ),
 )
 ENERGY_PER_TOKEN = _decimal("J", "µm k")
 MASS = (Scale(1e-6, 1e-6, "mg"), Scale(1e-3, 1e-3, "g"), Scale(1.0, 1.0, "kg"), Scale(1e3, 1e3, "t"))
@@ -97,7 +99,7 @@ def digits_text(value: float, num_decimals: int | None = None) -> str:
     if value == 0:
         return "0"
     if num_decimals is None:
-        if abs(value) < _LEAST_PLAIN:
+        if not _LEAST_PLAIN <= abs(value) < _MOST_PLAIN:
             return f"{value:.{_NUM_DIGITS - 1}e}"
         num_decimals = _num_decimals(value)
     return f"{value:,.{num_decimals}f}"
@@ -124,7 +126,7 @@ def quantity_text(value: float | None, scales: tuple[Scale, ...], half_width: fl
         return "∞" if value > 0 else "-∞"
     scale = _fitting(value, scales)
     number = value / scale.factor
-    if half_width is None or not math.isfinite(half_width):
+    if half_width is None or not half_width / scale.factor < _MOST_PLAIN:
         shown = _whole(number) if scales is COUNT and number == round(number) else digits_text(number)
     else:
         shown = _with_half_width(number, half_width / scale.factor)
@@ -154,14 +156,8 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def formatter(name: str) -> Callable[[float | None, float | None], str]:
-    """How to write a quantity of that name: a function of value and half-width."""
-    scales = scales_of(name)
-    return lambda value, half_width: quantity_text(value, scales, half_width)
-
-
 def _fitting(value: float, scales: tuple[Scale, ...]) -> Scale:
-    size = float(f"{abs(value):.{_NUM_DIGITS - 1}e}")
+    size = float(f"{abs(value):.{_NUM_DIGITS - 1}e}")  # 0.9999 ms is written 1.00 ms, so 999.9 µs is too
     fitting = [scale for scale in scales if scale.least <= size * (1 + 1e-12)]
     if value == 0:
         return next((scale for scale in scales if scale.factor == 1.0), scales[0])
@@ -174,8 +170,8 @@ def _whole(number: float) -> str:
 
 def _with_half_width(number: float, half_width: float) -> str:
     """Both with as many decimals as the half-width's two leading digits need, at most as many as the number's."""
-    if half_width == 0:
-        return f"{digits_text(number)} ± 0"
+    if half_width == 0 or abs(number) >= _MOST_PLAIN:
+        return f"{digits_text(number)} ± {digits_text(half_width)}"
     needed = max(0, 1 - math.floor(math.log10(half_width)))
     if abs(number) >= _LEAST_PLAIN:
         needed = min(needed, _num_decimals(number) + 1)

@@ -32,18 +32,38 @@ def check_output_folder(folder: Path, *, overwrite: bool = False) -> None:
             _check_replaceable(folder, target, overwrite=overwrite)
         elif target.exists() and not target.is_dir():
             raise _refusal(folder, "is a file, not a folder", "Choose another folder")
-        ancestor = next(parent for parent in target.parents if parent.exists())
-        with tempfile.TemporaryDirectory(prefix=".dcsim-probe-", dir=ancestor):
-            pass  # nothing tells as surely as doing it whether a folder can be written
+        _probe(next(parent for parent in target.parents if parent.exists()))
     except OSError as error:
-        raise _refusal(folder, f"cannot be written: {error.strerror or error}", "Choose another folder") from error
+        raise _refusal(
+            folder, f"cannot be written: {error.strerror or error}", "Choose another folder"
+        ) from error
+
+
+def check_output_file(path: Path) -> None:
+    """Make sure that a file can be written there, before the work is done. Raises ScenarioError."""
+    try:
+        if path.is_dir():
+            raise _refusal(path, "is a folder, not a file", "Choose another file")
+        _probe(path.resolve().parent)
+    except OSError as error:
+        raise _refusal(
+            path, f"cannot be written: {error.strerror or error}", "Choose another file"
+        ) from error
+
+
+def _probe(folder: Path) -> None:
+    """Raise OSError unless the folder can be written: nothing tells as surely as doing it."""
+    with tempfile.TemporaryDirectory(prefix=".dcsim-probe-", dir=folder):
+        pass
 
 
 def _check_replaceable(folder: Path, target: Path, *, overwrite: bool) -> None:
     if not is_result(target):
         raise _refusal(folder, "is not empty, and holds no dcsim result", "Choose another folder")
     if not overwrite:
-        raise _refusal(folder, "already holds a result", "Choose another folder, or give --overwrite (overwrite=True)")
+        raise _refusal(
+            folder, "already holds a result", "Choose another folder, or give --overwrite (overwrite=True)"
+        )
 
 
 def is_result(folder: Path) -> bool:

@@ -14,7 +14,7 @@ import platform
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -118,17 +118,25 @@ class Result:
         is given) or cannot be written.
         """
         target = Path(folder)
-        with whole_folder(target, overwrite=overwrite) as hidden:
-            names = self._write_tables(hidden)
-            (hidden / _SCENARIO).write_text(document_text(self.scenario.document), encoding="utf-8")
-            (hidden / _SUMMARY).write_text(self.summary_text(), encoding="utf-8")
-            manifest = self._manifest(hidden, names)
-            (hidden / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        try:
+            with whole_folder(target, overwrite=overwrite) as hidden:
+                self._write_files(hidden)
+        except OSError as error:
+            raise _complaint(
+                target, f"cannot be written: {error.strerror or error}", "Choose another folder"
+            ) from error
         return target
 
     def summary_text(self) -> str:
         """The text of ``summary.json``."""
         return json.dumps(_finite(self.summary), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+    def _write_files(self, folder: Path) -> None:
+        names = self._write_tables(folder)
+        (folder / _SCENARIO).write_text(document_text(self.scenario.document), encoding="utf-8")
+        (folder / _SUMMARY).write_text(self.summary_text(), encoding="utf-8")
+        manifest = self._manifest(folder, names)
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
     def _write_tables(self, folder: Path) -> dict[str, dict[str, str]]:
         replications = self.tables.replications
@@ -153,11 +161,14 @@ class Result:
             "finished_at": self.record.finished_at.isoformat(),
             "scenario": self.scenario.name,
             "scenario_sha256": hashlib.sha256(document.encode()).hexdigest(),
-            "scenario_folder": str(self.scenario.folder),
+            "scenario_folder": str(self.scenario.folder.resolve()),
             "seed": self.scenario.seed,
             "replications": self.scenario.replications,
             "tables": tables,
-            "files": {path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size} for path in sorted(folder.iterdir())},
+            "files": {
+                path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size}
+                for path in sorted(folder.iterdir())
+            },
         }
 
 
@@ -168,10 +179,14 @@ def open_result(folder: str | Path) -> Result:
     """
     place = Path(folder)
     if not is_result(place):
-        raise _complaint(place, "holds no dcsim result", "Give a folder that `dcsim run -o` or Result.save wrote")
+        raise _complaint(
+            place, "holds no dcsim result", "Give a folder that `dcsim run -o` or Result.save wrote"
+        )
     manifest = json.loads((place / MANIFEST).read_bytes())
     if manifest["format_version"] != _FORMAT_VERSION:
-        raise _complaint(place, "was saved by another version of dcsim", f"Open it with dcsim {manifest['dcsim']}")
+        raise _complaint(
+            place, "was saved by another version of dcsim", f"Open it with dcsim {manifest['dcsim']}"
+        )
     record = RunRecord(
         datetime.fromisoformat(manifest["started_at"]),
         datetime.fromisoformat(manifest["finished_at"]),
@@ -183,17 +198,18 @@ def open_result(folder: str | Path) -> Result:
 
 
 def _scenario(place: Path, manifest: Mapping[str, object]) -> Scenario:
-    return load(_checked(place, _SCENARIO, manifest))
+    """The scenario; relative file names in it still start where the original stood."""
+    return load(_checked(place, _SCENARIO, manifest), folder=str(manifest["scenario_folder"]))
 
 
-def _replications(place: Path, manifest: dict[str, dict[str, dict[str, str]]]) -> list[dict[str, ServingTables]]:
+def _replications(
+    place: Path, manifest: dict[str, dict[str, dict[str, str]]]
+) -> list[dict[str, ServingTables]]:
     by_workload = {
         workload: read_parquet({kind: _checked(place, name, manifest) for kind, name in names.items()})
         for workload, names in manifest["tables"].items()
     }
-    return [
-        dict(zip(by_workload, tables, strict=True)) for tables in zip(*by_workload.values(), strict=True)
-    ]
+    return [dict(zip(by_workload, tables, strict=True)) for tables in zip(*by_workload.values(), strict=True)]
 
 
 def _checked(place: Path, name: str, manifest: Mapping[str, object]) -> Path:
@@ -202,7 +218,9 @@ def _checked(place: Path, name: str, manifest: Mapping[str, object]) -> Path:
     files = manifest["files"]
     known = files.get(name) if isinstance(files, Mapping) else None
     if not path.is_file() or known is None or _sha256(path) != known["sha256"]:
-        raise _complaint(path, "is missing or has changed since the result was saved", "Run the scenario again")
+        raise _complaint(
+            path, "is missing or has changed since the result was saved", "Run the scenario again"
+        )
     return path
 
 
@@ -224,8 +242,3 @@ def _finite(value: object) -> object:
 
 def _complaint(path: Path, message: str, remedy: str) -> ScenarioError:
     return ScenarioError(Problem(file=str(path), message=message, remedy=remedy))
-
-
-def now() -> datetime:
-    """The wall clock, for the record only."""
-    return datetime.now(UTC)

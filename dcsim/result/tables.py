@@ -84,7 +84,11 @@ def write_parquet(path: Path, kind: str, workload: str, replications: Replicatio
 def _schema(kind: str, ended_at_s: Sequence[float]) -> pyarrow.Schema:
     import pyarrow
 
-    fields = [pyarrow.field(_REPLICATION, pyarrow.int32(), metadata={"meaning": "number of the replication, from 0"})]
+    fields = [
+        pyarrow.field(
+            _REPLICATION, pyarrow.int32(), metadata={"meaning": "number of the replication, from 0"}
+        )
+    ]
     for name, column in KINDS[kind].items():
         about = {"unit": column.unit, "meaning": column.meaning}
         fields.append(pyarrow.field(name, pyarrow.from_numpy_dtype(np.dtype(column.dtype)), metadata=about))
@@ -116,7 +120,9 @@ def _read_one(path: Path, kind: str) -> tuple[list[Table], list[float]]:
         ended_at_s: list[float] = json.loads(whole.schema.metadata[_ENDED_AT])
         columns = {name: whole.column(name).to_numpy() for name in (_REPLICATION, *KINDS[kind])}
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise ScenarioError(Problem(file=str(path), message=f"is no table of a dcsim result: {error}")) from error
+        raise ScenarioError(
+            Problem(file=str(path), message=f"is no table of a dcsim result: {error}")
+        ) from error
     bounds = np.searchsorted(columns.pop(_REPLICATION), np.arange(len(ended_at_s) + 1))
     tables = [
         Table({name: column[low:high] for name, column in columns.items()})

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dcsim.catalog.accelerator import Accelerator
-from dcsim.catalog.efficiency import Efficiency
+from dcsim.catalog.efficiency import Efficiency, OperatorEfficiency
 from dcsim.catalog.engine import Engine
+from dcsim.catalog.link import Link
+from dcsim.catalog.loader import load_entry
 from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
-from dcsim.formulas.deployment import Deployment
+from dcsim.errors import InfeasibleError
+from dcsim.formulas.collectives import ring_over_nodes
+from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.deployment import Ceiling, Deployment, Wire
 from dcsim.formulas.memory import MemoryFit
+from dcsim.plugins import policy_class
 from dcsim.policies.router import Router
 from dcsim.policies.scheduler import Scheduler
+from dcsim.spec.memory import MemoryDemand, does_not_fit
 from dcsim.spec.scenario import Scenario
+from dcsim.spec.serving import Parallelism, Precision, Serving
+
+_SCHEDULERS = "dcsim.policies.schedulers"
+_ALIKE = {Datatype.BF16: Datatype.FP16, Datatype.FP16: Datatype.BF16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +41,12 @@ class ServingDeployment:
     deployment: Deployment
     memory: MemoryFit
     num_replicas: int
-    num_lanes: int
+    num_lanes: int  # pipeline stages: each lane schedules on its own, as vLLM's virtual engines
     accelerators_per_replica: int
     scheduler: Scheduler
     max_num_seqs: int
     max_num_batched_tokens: int
-    num_watermark_blocks: int
+    num_watermark_blocks: int  # per lane
     block_size: int
     num_blocks_per_lane: int
     has_prefix_caching: bool
@@ -46,5 +58,170 @@ class ServingDeployment:
 
 
 def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
-    """The serving workload ``name`` with every default resolved."""
-    raise NotImplementedError
+    """The serving workload ``name`` with every default resolved.
+
+    Raises
+    ------
+    InfeasibleError
+        The model does not fit in memory, the accelerator lacks a datatype, or the cluster is too small.
+    """
+    serving, node, engine = scenario.serving[name], scenario.cluster.node, scenario.serving[name].engine
+    _require_accelerators(scenario, name)
+    accelerator = load_entry("accelerators", node.accelerator)
+    assert isinstance(accelerator, Accelerator)
+    efficiency = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
+    assert isinstance(efficiency, Efficiency)
+    scheduler = serving.scheduler or policy_class(_SCHEDULERS, engine.scheduler)()
+    assert isinstance(scheduler, Scheduler)
+    deployment = _deployment(name, serving, node, accelerator, efficiency)
+    max_num_seqs = scheduler.max_num_seqs or engine.max_num_seqs
+    max_tokens = max(scheduler.max_num_batched_tokens or engine.max_num_batched_tokens, max_num_seqs)
+    demand = MemoryDemand(deployment, engine, serving.kv_cache, max_tokens, max_num_seqs)
+    memory = demand.share(accelerator)
+    num_lanes = serving.parallelism.pipeline
+    block_size = serving.kv_cache.block_size or engine.block_size
+    num_blocks_per_lane = (serving.kv_cache.num_blocks or memory.num_blocks(block_size)) // num_lanes
+    if memory.kv_bytes <= 0 or num_blocks_per_lane == 0:
+        raise InfeasibleError(f"serving.{name}: {does_not_fit(demand, accelerator, node)}")
+    watermark_frac = engine.watermark_frac if scheduler.watermark_frac is None else scheduler.watermark_frac
+    has_prefix_caching = serving.kv_cache.has_prefix_caching
+    return ServingDeployment(
+        name=name,
+        model=serving.model,
+        engine=engine,
+        efficiency=efficiency,
+        node=node,
+        accelerator=accelerator,
+        deployment=deployment,
+        memory=memory,
+        num_replicas=serving.num_replicas,
+        num_lanes=num_lanes,
+        accelerators_per_replica=serving.parallelism.tensor * num_lanes,
+        scheduler=scheduler,
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=max_tokens,
+        num_watermark_blocks=int(watermark_frac * num_blocks_per_lane),
+        block_size=block_size,
+        num_blocks_per_lane=num_blocks_per_lane,
+        has_prefix_caching=engine.has_prefix_caching if has_prefix_caching is None else has_prefix_caching,
+        max_model_len=serving.max_model_len or serving.model.max_context_tokens,
+        request_overhead_s=engine.request_overhead_s,
+        router=serving.router,
+        max_queue=serving.max_queue,
+        request_timeout_s=serving.request_timeout_s,
+    )
+
+
+def resolve_precision(serving: Serving) -> Precision:
+    """The datatypes asked for, or the model's own: 16-bit KV cache with narrower weights."""
+    if serving.precision is not None:
+        return serving.precision
+    native = serving.model.native_datatype
+    cache = native if native.num_bytes >= Datatype.BF16.num_bytes else Datatype.BF16
+    return Precision(weights=native, activations=native, kv_cache=cache)
+
+
+def _deployment(
+    name: str, serving: Serving, node: Node, accelerator: Accelerator, efficiency: Efficiency
+) -> Deployment:
+    precision, parallelism = resolve_precision(serving), serving.parallelism
+    where = f"serving.{name}"
+    peaks, wide = accelerator.peak_flops_per_s, _wide(precision.activations, accelerator)
+    activations = _known(precision.activations, peaks, where, f"accelerator {accelerator.name}")
+    profile = f"efficiency profile {efficiency.name}"
+    return Deployment(
+        shape=serving.model.shape,
+        weights=precision.weights,
+        activations=precision.activations,
+        kv_cache=precision.kv_cache,
+        tensor=parallelism.tensor,
+        pipeline=parallelism.pipeline,
+        expert=parallelism.expert,
+        peak_flops_per_s=peaks[activations],
+        attention_peak_flops_per_s=peaks[wide],
+        memory_bytes_per_s=accelerator.memory_bytes_per_s,
+        num_compute_units=accelerator.num_compute_units,
+        gemm=_ceiling(efficiency.gemm, precision.activations, where, profile),
+        wide_gemm=_ceiling(efficiency.gemm, wide, where, profile),
+        decode=_ceiling(efficiency.attention_decode, precision.kv_cache, where, profile),
+        prefill=_ceiling(efficiency.attention_prefill, precision.kv_cache, where, profile),
+        elementwise=_as_ceiling(efficiency.elementwise),
+        causal_square_frac=efficiency.causal_square_frac,
+        tensor_wire=_tensor_wire(node, parallelism),
+        pipeline_wire=_pipeline_wire(node, parallelism),
+        step_overhead_s=serving.engine.step_overhead_s,
+        sequence_overhead_s=serving.engine.sequence_overhead_s,
+        expert_skew=serving.expert_skew,
+    )
+
+
+def _wide(activations: Datatype, accelerator: Accelerator) -> Datatype:
+    """The datatype of attention, router and LM head: 16 bits, or wider where activations are."""
+    if activations in (Datatype.FP32, Datatype.TF32):
+        return activations
+    peaks = accelerator.peak_flops_per_s
+    return next((kind for kind in (Datatype.BF16, Datatype.FP16) if kind in peaks), Datatype.FP32)
+
+
+def _known(datatype: Datatype, known: Collection[Datatype], where: str, what: str) -> Datatype:
+    """The datatype, or the other 16-bit one, if it is among the ``known``."""
+    for candidate in (datatype, _ALIKE.get(datatype, datatype)):
+        if candidate in known:
+            return candidate
+    names = ", ".join(known)
+    raise InfeasibleError(f"{where}: {what} has no figures for {datatype}; it has {names}")
+
+
+def _ceiling(known: dict[Datatype, OperatorEfficiency], datatype: Datatype, where: str, what: str) -> Ceiling:
+    return _as_ceiling(known[_known(datatype, known, where, what)])
+
+
+def _as_ceiling(efficiency: OperatorEfficiency) -> Ceiling:
+    return Ceiling(efficiency.launch_s, efficiency.compute_frac, efficiency.memory_frac)
+
+
+def _wire(name: str, num_links: float) -> Wire:
+    link = load_entry("links", name)
+    assert isinstance(link, Link)
+    return Wire(
+        bytes_per_s=link.bytes_per_s * num_links,
+        achievable_frac=link.achievable_frac,
+        base_s=link.base_s,
+        hop_s=link.hop_s,
+        has_in_network_reduction=link.has_in_network_reduction,
+    )
+
+
+def _tensor_wire(node: Node, parallelism: Parallelism) -> Wire:
+    """Inside the node, or one ring through all nodes that share the ports of each."""
+    inside = _wire(node.scale_up, 1)
+    if parallelism.tensor <= node.num_accelerators:
+        return inside
+    num_nodes = -(-parallelism.tensor // node.num_accelerators)
+    return ring_over_nodes(inside, _wire(node.scale_out, node.num_nics), parallelism.tensor, num_nodes)
+
+
+def _pipeline_wire(node: Node, parallelism: Parallelism) -> Wire:
+    """Inside the node if the whole replica is; else each accelerator's part of the node's ports."""
+    if parallelism.tensor * parallelism.pipeline <= node.num_accelerators:
+        return _wire(node.scale_up, 1)
+    return _wire(node.scale_out, node.num_nics / node.num_accelerators)
+
+
+def _require_accelerators(scenario: Scenario, name: str) -> None:
+    """Raise unless the cluster holds all replicas, each on one node where it fits on one."""
+    per_node, num_nodes = scenario.cluster.node.num_accelerators, scenario.cluster.num_nodes
+    sizes = {key: one.parallelism.tensor * one.parallelism.pipeline for key, one in scenario.serving.items()}
+    needed = sum(one.num_replicas * sizes[key] for key, one in scenario.serving.items())
+    if needed > per_node * num_nodes:
+        raise InfeasibleError(
+            f"serving needs {needed} accelerators for all replicas, the cluster has {per_node * num_nodes} "
+            f"({num_nodes} nodes with {per_node}): use at least {-(-needed // per_node)} nodes or fewer replicas"
+        )
+    size, replicas = sizes[name], scenario.serving[name].num_replicas
+    nodes = -(-replicas // (per_node // size)) if size <= per_node else replicas * -(-size // per_node)
+    if nodes > num_nodes:
+        raise InfeasibleError(
+            f"serving.{name} needs {nodes} nodes for {replicas} replicas of {size} accelerators, which do not "
+            f"share nodes of {per_node} without rest; the cluster has {num_nodes}"
+        )

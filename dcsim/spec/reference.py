@@ -21,6 +21,7 @@ from dcsim.catalog.loader import (
     load_entry,
     merged,
     read_entry_file,
+    without,
     without_sources,
 )
 from dcsim.errors import Problem, ScenarioError
@@ -88,9 +89,8 @@ class Reference:
             return build_entry(self.kind, self._mapping(value, folder, folders))
         if isinstance(value, Mapping) and isinstance(value.get("base"), str):
             base = self._mapping(value["base"], folder, folders)
-            rest = without_sources({key: item for key, item in value.items() if key != "base"})
-            assert isinstance(rest, dict)
-            return build_entry(self.kind, merged(base, rest))
+            above = {key: without_sources(item) for key, item in without(value, "base").items()}
+            return build_entry(self.kind, merged(base, above))
         message = "must be a name of {kind}, a file, or {variation}"
         raise PydanticCustomError(
             "reference", message, {"kind": self.kind, "variation": "{base: NAME, field: value}"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -11,3 +13,5 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True, allow_inf_nan=False
     )
+
+    name_key: ClassVar[str] = "base"  # the key that a text alone is short for, where a text alone is read

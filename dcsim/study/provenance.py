@@ -18,14 +18,18 @@ from dcsim.tables import ServingTables
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
 
 
-def provenance_of(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> dict[str, object]:
+def provenance_of(
+    scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]
+) -> dict[str, object]:
     """Entries, estimates and notes as plain values, for ``summary.json``."""
     entries, estimates = [], []
     names = _relevant_names(scenario)
     for kind, entry in _entries(scenario):
         is_known = entry.name in entry_names(kind)
         is_varied = not (is_known and entry == load_entry(kind, entry.name))
-        values = [one for one in provenance(kind, entry.name) if _concerns(one.path, names)] if is_known else []
+        values = (
+            [one for one in provenance(kind, entry.name) if _concerns(one.path, names)] if is_known else []
+        )
         entries.append(
             {
                 "kind": kind,
@@ -38,7 +42,11 @@ def provenance_of(scenario: Scenario, replications: Sequence[Mapping[str, Servin
             }
         )
         estimates += [_estimate(f"{kind}/{entry.name}", one) for one in values if one.is_estimate]
-    return {"entries": entries, "estimates": estimates, "notes": list(_extrapolations(scenario, replications))}
+    return {
+        "entries": entries,
+        "estimates": estimates,
+        "notes": list(_extrapolations(scenario, replications)),
+    }
 
 
 def _estimate(entry: str, one: SourcedValue) -> dict[str, object]:
@@ -83,7 +91,12 @@ def _relevant_names(scenario: Scenario) -> set[str]:
     names = {scenario.cluster.node.name, scenario.cluster.node.accelerator}
     for serving in scenario.serving.values():
         if serving.precision:
-            names |= {*map(str, (serving.precision.weights, serving.precision.activations, serving.precision.kv_cache))}
+            names |= {
+                *map(
+                    str,
+                    (serving.precision.weights, serving.precision.activations, serving.precision.kv_cache),
+                )
+            }
         else:
             names.add(str(serving.model.native_datatype))
     return names

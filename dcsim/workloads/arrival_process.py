@@ -15,7 +15,7 @@ class ArrivalProcess(Policy):
 
     @property
     def concurrency(self) -> int | None:
-        """Clients of a closed loop, each sending its next request when the last one ended; None for an open loop."""
+        """Clients of a closed loop, each with one request at a time; None for an open loop."""
         return None
 
     @property
@@ -37,7 +37,7 @@ class ArrivalProcess(Policy):
     def instants(
         self, rng: np.random.Generator, duration_s: float, max_requests: int | None
     ) -> npt.NDArray[np.float64]:
-        """Sorted instants in [0, duration_s), at most ``max_requests`` of them. Closed loops return an empty array.
+        """Sorted instants in [0, duration_s), at most ``max_requests`` of them; none for a closed loop.
 
         ``duration_s`` may be infinite if ``max_requests`` is given. The same generator state gives the same
         instants whatever the two limits, only more or fewer of them.

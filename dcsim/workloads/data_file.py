@@ -9,17 +9,22 @@ from pathlib import Path
 from dcsim.errors import Problem, ScenarioError
 
 
+def resolved(path: str, folder: Path) -> Path:
+    """The file of that name in ``folder`` if there is one, else as seen from the working directory."""
+    return folder / path if (folder / path).exists() else Path(path)
+
+
 def located(path: str, folder: Path) -> Path:
-    """The file of that name in ``folder``, or else in the working directory; absolute names stand for themselves."""
-    for candidate in (folder / path, Path(path)):
-        if candidate.exists():
-            return candidate
+    """The existing file in ``folder`` or the working directory. Raises ScenarioError if there is none."""
+    found = resolved(path, folder)
+    if found.exists():
+        return found
     remedy = f"Names are relative to {folder} or to the working directory {Path.cwd()}"
     raise ScenarioError(Problem("no such file", file=path, remedy=remedy))
 
 
 def content(path: Path, num_bytes: int | None = None) -> bytes:
-    """The file's bytes, or the first so many of them. Raises ScenarioError unless it is a regular, readable file."""
+    """The file's bytes, or the first so many. Raises ScenarioError unless it is a regular, readable file."""
     if not path.is_file():
         message = "is not a regular file" if path.exists() else "no such file"
         raise ScenarioError(Problem(message, file=str(path)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,10 @@ from dcsim.workloads.trace_format import TimeUnit, Trace
 
 Numbers = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
+_DATE_LENGTH = len("2023-11-16")
+_OFFSET = re.compile(rb"(?:Z|[+-]\d\d:?\d\d)$")
+_OFFSET_SIGNS = np.frombuffer(b"+-Zz", dtype=np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class RowCheck:
@@ -24,7 +28,9 @@ class RowCheck:
     path: Path
     line_of: Callable[[int], int] | None
 
-    def refuse(self, is_bad: npt.NDArray[np.bool_], message: str, values: Numbers | None, remedy: str = "") -> None:
+    def refuse(
+        self, is_bad: npt.NDArray[np.bool_], message: str, values: Numbers | None, remedy: str = ""
+    ) -> None:
         """Raise ScenarioError for the first bad row, if there is one, quoting its value."""
         if not is_bad.any():
             return
@@ -78,22 +84,32 @@ def nanoseconds(
 ) -> npt.NDArray[np.int64]:
     """Dates with times (ISO 8601, ``T`` or a blank between them) as nanoseconds since 1970.
 
+    An offset from UTC is dropped, as only differences count; it must then be the same on every row.
     ``refusal`` makes the error for the first row that is no such date.
     """
-    first_bytes = cells.view(np.uint8).reshape(len(cells), -1)[:, 0]
-    is_bad = (first_bytes < ord("0")) | (first_bytes > ord("9"))  # numpy would take "now" and "" for dates
+    naive = _without_offset(cells, refusal)
+    octets = naive.view(np.uint8).reshape(len(naive), -1)
+    has_no_digit = (octets[:, 0] < ord("0")) | (octets[:, 0] > ord("9"))  # numpy would take "now" for a date
+    has_offset = np.isin(octets[:, _DATE_LENGTH:], _OFFSET_SIGNS).any(axis=1)  # and crash on many of these
+    is_bad = has_no_digit | has_offset
     if is_bad.any():
         raise refusal(int(np.argmax(is_bad)))
     try:
-        return _datetimes(cells).astype(np.int64)
+        return naive.astype("datetime64[ns]").astype(np.int64)
     except ValueError as error:
-        raise refusal(_first_that_fails(cells)) from error
+        raise refusal(_first_that_fails(naive)) from error
 
 
-def _datetimes(cells: npt.NDArray[np.bytes_]) -> npt.NDArray[np.datetime64]:
-    with warnings.catch_warnings():  # offsets such as +00:00 are applied, and only then forgotten
-        warnings.filterwarnings("ignore", "no explicit representation of timezones", UserWarning)
-        return cells.astype("datetime64[ns]")
+def _without_offset(
+    cells: npt.NDArray[np.bytes_], refusal: Callable[[int], ScenarioError]
+) -> npt.NDArray[np.bytes_]:
+    found = _OFFSET.search(bytes(cells[0]), _DATE_LENGTH)
+    if found is None:
+        return cells
+    has_same = np.char.endswith(cells, found.group())
+    if not has_same.all():
+        raise refusal(int(np.argmin(has_same)))
+    return np.ascontiguousarray(np.char.replace(cells, found.group(), b""))
 
 
 def _first_that_fails(cells: npt.NDArray[np.bytes_]) -> int:
@@ -102,7 +118,7 @@ def _first_that_fails(cells: npt.NDArray[np.bytes_]) -> int:
     while low < high - 1:
         middle = (low + high) // 2
         try:
-            _datetimes(cells[low:middle])
+            cells[low:middle].astype("datetime64[ns]")
         except ValueError:
             high = middle
         else:

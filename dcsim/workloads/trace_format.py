@@ -34,7 +34,7 @@ class TraceFormat(Policy):
 
     @abstractmethod
     def read(self, path: Path) -> Trace:
-        """Read a file. Raises ScenarioError, naming the line, when it is empty, unsorted, truncated or binary."""
+        """Read a file. Raises ScenarioError, naming the line, if it is empty, unsorted, cut off or binary."""
 
 
 FORMATS = "dcsim.workloads.traces"
@@ -42,7 +42,7 @@ _HEAD_BYTES = 4096
 
 
 def recognized_format(path: Path) -> TraceFormat:
-    """The format that recognises the beginning of the file, with its default options; plain CSV if none does."""
+    """The format that recognises the file's beginning, with its default options; plain CSV if none does."""
     head = content(path, _HEAD_BYTES)
     for name in policy_names(FORMATS):
         found = policy_class(FORMATS, name)
@@ -65,17 +65,19 @@ class TimeUnit(StrEnum):
     @property
     def length_s(self) -> float:
         """The unit in seconds; a timestamp counts in nanoseconds."""
-        unit = TimeUnit.NS if self is TimeUnit.TIMESTAMP else self
-        return float(np.timedelta64(1, unit.value) / np.timedelta64(1, "s"))
+        unit = "ns" if self is TimeUnit.TIMESTAMP else self.value
+        one_second = np.timedelta64(1, "s")
+        return 1.0 / float(one_second / np.ones((), dtype=f"timedelta64[{unit}]"))
 
 
 class NamedColumns(TraceFormat):
-    """Base of the formats whose columns the user may name; the default names are those of dcsim's own tables."""
+    """Base of the formats whose columns the user may name; the defaults are those of dcsim's own tables."""
 
     time_column: str = Field(default="arrived_at_s", description="Column of the arrival instants.")
     prompt_column: str = Field(default="num_prompt_tokens", description="Column of the prompt tokens.")
     output_column: str = Field(default="num_output_tokens", description="Column of the output tokens.")
     time_unit: TimeUnit | None = Field(
         default=None,
-        description="s, ms, us or ns for numbers, timestamp for dates; if left out, dates are recognised and numbers are seconds.",
+        description="s, ms, us or ns for numbers, timestamp for dates; if left out, dates are recognised and "
+        "numbers are seconds.",
     )

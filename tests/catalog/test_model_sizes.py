@@ -8,11 +8,13 @@ from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.model import Model
 from dcsim.formulas.transformer import num_active_parameters, num_parameters
 
-PUBLISHED = {  # model cards and reports: Llama 2 and 3.1, Mixtral of Experts, arXiv:2412.19437
+PUBLISHED = {  # model cards and reports: Llama 2 and 3.1, Qwen3, Mixtral, arXiv:2412.19437
     "llama-2-7b": 6.74e9,
     "llama-2-70b": 68.98e9,
     "llama-3.1-8b": 8.03e9,
     "llama-3.1-405b": 405.9e9,
+    "qwen3-14b": 14.8e9,
+    "qwen3-32b": 32.8e9,
     "mixtral-8x7b": 46.7e9,
     "mixtral-8x22b": 141e9,
     "deepseek-v3": 671e9,

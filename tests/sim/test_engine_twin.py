@@ -16,6 +16,7 @@ from tests.sim.twin import Arrival, Timer, Twin, TwinOptions
 
 # Arrivals and deadlines are multiples of irrational times, so that none coincides with the end of a step.
 TICK_S, TIMEOUT_TICK_S = pi / 500, sqrt(2) / 7
+Load = tuple[TwinOptions, list[Arrival]]
 COUNTS = ("status", "num_generated_tokens", "num_cached_tokens", "num_preemptions")
 INSTANTS = ("scheduled_at_s", "first_token_at_s", "finished_at_s")
 TIMERS = st.sampled_from([AffineTimer(), PiecewiseTimer(), PiecewiseTimer(piece_tokens=7)])
@@ -24,48 +25,53 @@ DEEP = settings(QUICK, max_examples=6000, suppress_health_check=list(HealthCheck
 
 
 @st.composite
-def options(draw: st.DrawFn) -> TwinOptions:
-    max_num_seqs = draw(st.integers(1, 8))
+def arrivals(draw: st.DrawFn, most: int) -> list[Arrival]:
+    """Bursts and gaps of requests, long and short, of three prefixes and none."""
+    longest = draw(st.sampled_from([4, 30, 100]))
+    gap, size = st.sampled_from([0, 0, 0, 1, 2, 10, 60]), st.integers(1, longest)
+    now, result = 0, []
+    for _ in range(draw(st.integers(2, most))):
+        now += draw(gap)
+        result.append(Arrival(now * TICK_S, draw(size), draw(size), draw(st.integers(-1, 2))))
+    return result
+
+
+@st.composite
+def options(draw: st.DrawFn, arrivals: list[Arrival]) -> TwinOptions:
+    """Memory for the longest request and a little more, so that others are preempted for it."""
+    block_size, max_num_seqs = draw(st.sampled_from([1, 3, 8, 16])), draw(st.integers(1, 10))
+    longest = max(a.num_prompt_tokens + a.num_output_tokens - 1 for a in arrivals)
+    num_blocks = -(-longest // block_size) + draw(st.integers(-1, 6))
     return TwinOptions(
         scheduler=draw(st.sampled_from(["chunked_prefill", "sarathi", "prefill_first"])),
         max_num_seqs=max_num_seqs,
         max_num_batched_tokens=max_num_seqs + draw(st.integers(0, 60)),
-        num_blocks=draw(st.integers(4, 60)),
-        block_size=draw(st.sampled_from([1, 3, 8, 16])),
+        num_blocks=max(num_blocks, 1),
+        block_size=block_size,
         num_watermark_blocks=draw(st.integers(0, 3)),
-        max_model_len=draw(st.sampled_from([1 << 40, 90])),
+        max_model_len=draw(st.sampled_from([1 << 40, 1 << 40, 90])),
         overhead_s=draw(st.sampled_from([0.0, 0.0123])),
     )
 
 
 @st.composite
-def arrivals(draw: st.DrawFn, most: int = 14) -> list[Arrival]:
-    sizes = st.tuples(
-        st.sampled_from([0, 0, 1, 2, 5, 20, 100]),
-        st.one_of(st.integers(1, 30), st.integers(1, 120)),
-        st.one_of(st.integers(1, 10), st.integers(1, 100)),
-        st.integers(-1, 2),
-    )
-    now, result = 0, []
-    for gap, prompt, output, prefix in draw(st.lists(sizes, min_size=1, max_size=most)):
-        now += gap
-        result.append(Arrival(now * TICK_S, prompt, output, prefix))
-    return result
+def tight_memory(draw: st.DrawFn, most: int = 14) -> Load:
+    requests = draw(arrivals(most))
+    return draw(options(requests)), requests
 
 
 @st.composite
-def prefix_options(draw: st.DrawFn) -> TwinOptions:
-    return replace(draw(options()), num_prefix_tokens=draw(st.integers(1, 70)))
+def shared_prefixes(draw: st.DrawFn, most: int = 14) -> Load:
+    chosen, requests = draw(tight_memory(most))
+    num_blocks = chosen.num_blocks + draw(st.integers(0, 10))
+    return replace(chosen, num_prefix_tokens=draw(st.integers(1, 70)), num_blocks=num_blocks), requests
 
 
 @st.composite
-def impatient_options(draw: st.DrawFn) -> TwinOptions:
-    timeout = draw(st.one_of(st.none(), st.integers(1, 20)))
-    return replace(
-        draw(st.one_of(options(), prefix_options())),
-        timeout_s=None if timeout is None else timeout * TIMEOUT_TICK_S,
-        max_queue=draw(st.one_of(st.none(), st.integers(1, 5))),
-    )
+def impatience(draw: st.DrawFn, most: int = 14) -> Load:
+    chosen, requests = draw(st.one_of(tight_memory(most), shared_prefixes(most)))
+    timeout_s = draw(st.one_of(st.none(), st.integers(1, 20).map(lambda ticks: ticks * TIMEOUT_TICK_S)))
+    return replace(chosen, timeout_s=timeout_s, max_queue=draw(st.sampled_from([None, 1, 2, 5]))), requests
 
 
 def assert_same(run: Run, truth: Run) -> None:
@@ -87,44 +93,35 @@ def assert_same_work(run: Run, twin: Twin) -> None:
     assert steps["duration_s"].sum() == pytest.approx(sum(s.duration_s for s in twin.steps), rel=1e-9)
 
 
-def check(options: TwinOptions, timer: Timer, arrivals: list[Arrival]) -> None:
-    truth, twin = drive_twin(options, timer, arrivals)
-    jumping, stepping = (drive(options, timer, arrivals, is_stepwise=s) for s in (False, True))
-    event(f"{options.scheduler}, preempted: {truth.num_preemptions.any()}")
-    assert_same(stepping, truth)
-    assert_same(jumping, truth)
-    assert_same_work(stepping, twin)
-    assert_same_work(jumping, twin)
+def check(load: Load, timer: Timer) -> None:
+    truth, twin = drive_twin(load[0], timer, load[1])
+    event(f"{load[0].scheduler}, preempted: {truth.num_preemptions.any()}, hits: {truth.num_cached_tokens.any()}")
+    for is_stepwise in (True, False):
+        run = drive(load[0], timer, load[1], is_stepwise=is_stepwise)
+        assert_same(run, truth)
+        assert_same_work(run, twin)
 
 
 @QUICK
-@given(options(), TIMERS, arrivals())
-def test_engine_equals_its_twin_under_tight_memory(
-    options: TwinOptions, timer: Timer, arrivals: list[Arrival]
-) -> None:
-    check(options, timer, arrivals)
+@given(tight_memory(), TIMERS)
+def test_engine_equals_its_twin_under_tight_memory(load: Load, timer: Timer) -> None:
+    check(load, timer)
 
 
 @QUICK
-@given(prefix_options(), TIMERS, arrivals())
-def test_engine_equals_its_twin_with_a_prefix_cache(
-    options: TwinOptions, timer: Timer, arrivals: list[Arrival]
-) -> None:
-    check(options, timer, arrivals)
+@given(shared_prefixes(), TIMERS)
+def test_engine_equals_its_twin_with_a_prefix_cache(load: Load, timer: Timer) -> None:
+    check(load, timer)
 
 
 @QUICK
-@given(impatient_options(), TIMERS, arrivals())
-def test_engine_equals_its_twin_with_timeouts_and_queue_caps(
-    options: TwinOptions, timer: Timer, arrivals: list[Arrival]
-) -> None:
-    check(options, timer, arrivals)
+@given(impatience(), TIMERS)
+def test_engine_equals_its_twin_with_timeouts_and_queue_caps(load: Load, timer: Timer) -> None:
+    check(load, timer)
 
 
 @pytest.mark.slow
 @DEEP
-@given(st.one_of(options(), prefix_options(), impatient_options()), TIMERS, arrivals(most=30))
-def test_engine_equals_its_twin_on_many_more_workloads(
-    options: TwinOptions, timer: Timer, arrivals: list[Arrival]
-) -> None:
-    check(options, timer, arrivals)
+@given(st.one_of(tight_memory(30), shared_prefixes(30), impatience(30)), TIMERS)
+def test_engine_equals_its_twin_on_many_more_workloads(load: Load, timer: Timer) -> None:
+    check(load, timer)

@@ -21,14 +21,13 @@ class ChunkedPrefill(Scheduler):
         self, waiting: Iterable[Pending], prefilling: Sequence[Pending], num_decodes: int, budget: Budget
     ) -> StepPlan:
         """Continue prompts that have begun, then begin waiting ones."""
-        num_tokens, num_seqs, free, watermark, block_size = budget
-        left = num_tokens - num_decodes
+        left, free, block_size = budget.num_tokens - num_decodes, budget.num_free_blocks, budget.block_size
         chunks: list[Chunk] = []
         for request in prefilling:
             count = min(request.num_target_tokens - request.num_computed_tokens, left)
             if count <= 0:
                 break
-            chunks.append(Chunk(request, count))
+            chunks.append((request, count))
             left -= count
             free -= -(-(request.num_computed_tokens + count) // block_size) - request.num_held_blocks
         num_admitted = 0
@@ -36,9 +35,9 @@ class ChunkedPrefill(Scheduler):
             computed = request.num_computed_tokens
             count = min(request.num_target_tokens - computed, left)
             needed = -(-(computed + count) // block_size) - request.num_held_blocks
-            if count <= 0 or num_admitted >= num_seqs or free - needed < watermark:
+            if count <= 0 or num_admitted >= budget.num_seqs or free - needed < budget.num_watermark_blocks:
                 break
-            chunks.append(Chunk(request, count))
+            chunks.append((request, count))
             left -= count
             free -= needed
             num_admitted += 1

@@ -21,15 +21,19 @@ class PrefillFirst(Scheduler):
         self, waiting: Iterable[Pending], prefilling: Sequence[Pending], num_decodes: int, budget: Budget
     ) -> StepPlan:
         """Whole prompts while tokens, slots and blocks last; a first prompt beyond the budget runs alone."""
-        left, num_seqs, free, watermark, block_size = budget
+        left, free, block_size = budget.num_tokens, budget.num_free_blocks, budget.block_size
         chunks: list[Chunk] = []
         for request in waiting:
             target = request.num_target_tokens
             count = target - request.num_computed_tokens
             needed = -(-target // block_size) - request.num_held_blocks
-            if (chunks and count > left) or len(chunks) >= num_seqs or free - needed < watermark:
+            if (
+                (chunks and count > left)
+                or len(chunks) >= budget.num_seqs
+                or free - needed < budget.num_watermark_blocks
+            ):
                 break
-            chunks.append(Chunk(request, count))
+            chunks.append((request, count))
             left -= count
             free -= needed
         return StepPlan(not chunks, chunks, len(chunks))

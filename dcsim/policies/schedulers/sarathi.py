@@ -21,23 +21,22 @@ class Sarathi(Scheduler):
         self, waiting: Iterable[Pending], prefilling: Sequence[Pending], num_decodes: int, budget: Budget
     ) -> StepPlan:
         """Continue prompts that have begun, then begin waiting ones."""
-        num_tokens, num_seqs, free, watermark, block_size = budget
-        left = num_tokens - num_decodes
+        left, free, block_size = budget.num_tokens - num_decodes, budget.num_free_blocks, budget.block_size
         chunks: list[Chunk] = []
         for request in prefilling:
             count = min(request.num_target_tokens - request.num_computed_tokens, left)
             if count <= 0:
                 break
-            chunks.append(Chunk(request, count))
+            chunks.append((request, count))
             left -= count
         num_admitted = 0
         for request in waiting:
             target = request.num_target_tokens
             needed = -(-target // block_size) - request.num_held_blocks
-            if left <= 0 or num_admitted >= num_seqs or free - needed < watermark:
+            if left <= 0 or num_admitted >= budget.num_seqs or free - needed < budget.num_watermark_blocks:
                 break
             count = min(target - request.num_computed_tokens, left)
-            chunks.append(Chunk(request, count))
+            chunks.append((request, count))
             left -= count
             free -= needed
             num_admitted += 1

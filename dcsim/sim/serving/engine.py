@@ -3,8 +3,7 @@
 One engine is one pipeline lane of one replica. A request has known tokens and computed tokens; each step
 closes part of the gap, by the scheduler's plan. While nothing but decoding can happen, the batch cannot
 change until the next finish, block shortage, deadline or admissible arrival: all steps up to there are
-one *run*, whose end follows in closed form. Work per run is O(1): sequences are not visited, but counted
-(contexts in one sum, finishes in a calendar keyed by decode step, block needs by phase).
+one *run*, whose end follows in closed form. Work per run is O(1) in the number of sequences.
 
 The full semantics, and how they differ from real engines, are in docs/semantics.md.
 """
@@ -13,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from typing import cast
 
 from dcsim.errors import SimulationError
-from dcsim.policies.scheduler import Budget, Chunk, Scheduler, StepPlan
+from dcsim.policies.scheduler import Budget, Scheduler
 from dcsim.sim.serving.active_request import ActiveRequest
+from dcsim.sim.serving.decode_batch import DecodeBatch
 from dcsim.sim.serving.jump import first_step_at, jump_s
 from dcsim.sim.serving.log import PreemptionLog, RequestLog, StepLog
 from dcsim.sim.serving.prefix_cache import PrefixCache
@@ -70,28 +70,25 @@ class Engine:
         self._options = options
         self._timer = timer
         self._logs = logs
+        self._block_size = options.block_size
+        self._reserves = options.scheduler.reserves_whole_prompt
+        self._budget = Budget(options.max_num_batched_tokens, 0, 0, 0, options.block_size)
+        self._has_timeout = options.request_timeout_s is not None
         self._inbox: deque[int] = deque()
         self._next_ready_s = _NEVER  # when the first request in the inbox reaches the queue
         self._waiting: deque[ActiveRequest] = deque()
         self._prefilling: list[ActiveRequest] = []
         self._running: OrderedDict[ActiveRequest, None] = OrderedDict()  # in order of admission
         self._num_admissions = 0
+        self._batch = DecodeBatch(options.block_size)
+        self._last_decode_s = 0.0
         self._free_blocks = options.num_blocks
         self._cache = PrefixCache(options.num_blocks) if options.num_prefix_blocks else None
-        # decoding sequences, as counts
-        self._num_decodes = 0
-        self._context_tokens = 0  # sum over decodes of the context attended to in the next decode step
-        self._decode_step = 0
-        self._calendar: list[
-            tuple[int, int, ActiveRequest]
-        ] = []  # (decode step of finish, admission, request)
-        self._phases = [0] * options.block_size  # decodes that need a block in decode steps of this phase
-        self._last_decode_s = 0.0
         # the open run
-        self._num_steps = 0
+        self._num_steps = 0  # 0: idle
         self._started_at_s = 0.0
         self._has_decodes = False
-        self._chunks: list[Chunk] = []
+        self._chunks: list[tuple[ActiveRequest, int]] = []
         self._work = _NO_WORK
 
     # --- what the fleet calls ---------------------------------------------------------------------
@@ -122,27 +119,35 @@ class Engine:
             self._close_run(self.next_event_s)
             self._num_steps = 0
         self.next_event_s = _NEVER
-        for request in self._running:
-            self._logs.requests.num_generated_tokens[request.index] = self._num_generated(request)
+        for request in [*self._running, *self._waiting]:
+            if request.is_decoding:
+                self._batch.leave(request)
+            self._logs.requests.num_generated_tokens[request.index] = request.num_generated_tokens
 
     # --- opening a run ----------------------------------------------------------------------------
 
     def _open_run(self, now_s: float) -> None:
         if self._next_ready_s <= now_s:
             self._take_arrivals(now_s)
-        if self._options.request_timeout_s is not None:
+        if self._has_timeout:
             self._expire(now_s)
-        has_preempted = self._num_decodes > 0 and self._preempt_for_decodes(now_s)
         self._started_at_s = now_s
-        self._chunks = []
         self._has_decodes = True
+        self._chunks = []
+        has_preempted = False
+        while self._batch.num_blocks_needed(1) > self._free_blocks:
+            self._preempt_last(now_s)
+            has_preempted = True
         if self._prefilling or (self._waiting and not has_preempted):
             self._plan_chunks(now_s, has_preempted)
         if self._chunks:
             self._num_steps = 1
-            self._time_chunks(now_s)
-        elif self._num_decodes:
-            self._jump(now_s, is_single=self._options.is_stepwise or has_preempted)
+            decodes, context = 0, 0
+            if self._has_decodes:
+                decodes, context = self._batch.num_sequences, self._batch.context_tokens
+            self.next_event_s = now_s + self._timer.mixed_s(decodes, context, self._work, self._chunks)
+        elif self._batch.num_sequences:
+            self._jump(now_s, is_single=has_preempted or self._options.is_stepwise)
         elif self._waiting:
             raise SimulationError("an engine has requests waiting, nothing running, and admits none")
         else:
@@ -161,115 +166,96 @@ class Engine:
                 self._expire_waiting(ready_s)
             is_too_long = options.max_model_len is not None and prompt + output > options.max_model_len
             is_queue_full = options.max_queue is not None and len(self._waiting) >= options.max_queue
-            if is_too_long or is_queue_full or self._blocks(prompt + output - 1) > options.num_blocks:
+            never_fits = prompt + output - 1 > options.num_blocks * self._block_size
+            if is_too_long or is_queue_full or never_fits:
                 self._end(request, RequestStatus.REJECTED, ready_s)
             else:
                 self._waiting.append(request)
 
     def _plan_chunks(self, now_s: float, has_preempted: bool) -> None:
-        options = self._options
-        needed = self._phases[self._decode_step % options.block_size]
-        waiting: Iterable[ActiveRequest] = () if has_preempted else self._waiting
+        """Ask the scheduler, then take blocks and sum up the work of what it chose."""
+        options, budget, waiting = self._options, self._budget, self._waiting
+        num_decodes = self._batch.num_sequences
+        budget.num_seqs = options.max_num_seqs - len(self._running)
+        budget.num_free_blocks = self._free_blocks - self._batch.num_blocks_needed(1)
+        budget.num_watermark_blocks = options.num_watermark_blocks if self._running else 0
+        candidates: Iterable[ActiveRequest] = () if has_preempted else waiting
         if self._cache:
-            waiting = map(self._look_up, waiting)
-        budget = Budget(
-            options.max_num_batched_tokens,
-            options.max_num_seqs - len(self._running),
-            self._free_blocks - needed,
-            options.num_watermark_blocks if self._running else 0,
-            options.block_size,
-        )
-        plan = options.scheduler.schedule(waiting, self._prefilling, self._num_decodes, budget)
-        self._has_decodes = plan.has_decodes
-        self._execute(plan, now_s)
+            candidates = map(self._look_up, candidates)
+        plan = options.scheduler.schedule(candidates, self._prefilling, num_decodes, budget)
+        self._has_decodes, num_admitted = plan.has_decodes, plan.num_admitted
+        chosen = cast("list[tuple[ActiveRequest, int]]", plan.chunks)
+        num_continued = len(chosen) - num_admitted
+        chunks = chosen[:num_continued]
+        if chunks and not self._reserves:
+            num_waiting = len(waiting)
+            chunks = [chunk for chunk in chunks if self._take_chunk_blocks(*chunk, now_s)]
+            if len(waiting) > num_waiting:  # somebody was preempted
+                num_admitted = 0
+        if num_admitted:
+            admitted = chosen[num_continued:]
+            for request, count in admitted:
+                if waiting.popleft() is not request:
+                    raise SimulationError("a scheduler must admit waiting requests in order")
+                self._admit(request, count, now_s)
+            chunks = chunks + admitted if chunks else admitted
+        self._chunks = chunks
+        self._work = _work(chunks)
 
-    def _execute(self, plan: StepPlan, now_s: float) -> None:
-        num_running_chunks = len(plan.chunks) - plan.num_admitted
-        has_preempted = False
-        for chunk in plan.chunks[:num_running_chunks]:
-            has_preempted |= self._take_chunk_blocks(chunk, now_s)
-        if has_preempted:
-            return
-        for chunk in plan.chunks[num_running_chunks:]:
-            request = self._waiting.popleft()
-            if request is not chunk.request:
-                raise SimulationError("a scheduler must admit waiting requests in order")
-            self._admit(request, chunk, now_s)
-
-    def _take_chunk_blocks(self, chunk: Chunk, now_s: float) -> bool:
-        """Blocks for a chunk of a request that runs already. True if somebody was preempted for them."""
-        request = chunk.request
-        assert isinstance(request, ActiveRequest)
-        has_preempted = False
+    def _take_chunk_blocks(self, request: ActiveRequest, num_tokens: int, now_s: float) -> bool:
+        """Blocks for a chunk of a request that runs already. False if it was preempted for want of them."""
         while request.admission >= 0:
-            missing = self._blocks(request.num_computed_tokens + chunk.num_tokens) - request.num_held_blocks
-            needed = self._phases[self._decode_step % self._options.block_size] if self._has_decodes else 0
+            wanted = -(-(request.num_computed_tokens + num_tokens) // self._block_size)
+            missing = wanted - request.num_held_blocks
+            needed = self._batch.num_blocks_needed(1) if self._has_decodes else 0
             if missing <= self._free_blocks - needed:
-                self._take(request, max(missing, 0))
-                self._chunks.append(chunk)
-                self._register(request, chunk.num_tokens)
-                break
-            self._preempt(next(reversed(self._running)), now_s)
-            has_preempted = True
-        return has_preempted
+                self._take(request, missing)
+                if self._cache:
+                    self._register(request, num_tokens)
+                return True
+            self._preempt_last(now_s)
+        return False
 
-    def _admit(self, request: ActiveRequest, chunk: Chunk, now_s: float) -> None:
-        reserves = self._options.scheduler.reserves_whole_prompt
+    def _admit(self, request: ActiveRequest, num_tokens: int, now_s: float) -> None:
         if self._cache:
             shared = request.num_shared_blocks
             self._free_blocks -= shared - request.num_held_blocks  # idle cached blocks come back into use
             self._cache.reference(request.prefix, shared)
             request.num_held_blocks = shared
-        tokens = request.num_target_tokens if reserves else request.num_computed_tokens + chunk.num_tokens
-        self._take(request, self._blocks(tokens) - request.num_held_blocks)
+        tokens = request.num_target_tokens if self._reserves else request.num_computed_tokens + num_tokens
+        self._take(request, -(-tokens // self._block_size) - request.num_held_blocks)
+        if self._cache:
+            self._register(request, num_tokens)
         request.admission = self._num_admissions
         self._num_admissions += 1
         self._running[request] = None
         self._prefilling.append(request)
-        self._chunks.append(chunk)
-        self._register(request, chunk.num_tokens)
         requests, index = self._logs.requests, request.index
         if not requests.num_preemptions[index]:
             requests.scheduled_at_s[index] = now_s
             requests.num_cached_tokens[index] = request.num_computed_tokens
 
-    def _time_chunks(self, now_s: float) -> None:
-        tokens = pairs = square = context = finished = 0
-        chunks: list[tuple[int, int]] = []
-        for request, count in self._chunks:
-            cached = request.num_computed_tokens
-            tokens += count
-            pairs += count * cached
-            square += count * count
-            context += count + cached
-            finished += cached + count == request.num_target_tokens
-            chunks.append((count, cached))
-        self._work = PrefillWork(tokens, len(chunks), pairs, square, context, finished)
-        decodes, decode_context = (self._num_decodes, self._context_tokens) if self._has_decodes else (0, 0)
-        self.next_event_s = now_s + self._timer.mixed_s(decodes, decode_context, self._work, chunks)
-
     def _jump(self, now_s: float, *, is_single: bool) -> None:
-        calendar = self._calendar
-        while not _is_current(calendar[0]):
-            heappop(calendar)
-        steps = 1 if is_single else calendar[0][0] - self._decode_step
-        if steps > 1 and self._blocks_for_steps(steps) > self._free_blocks:
-            steps = self._steps_until_shortage()
+        batch = self._batch
+        steps = 1 if is_single else batch.num_steps_to_finish()
+        if steps > 1 and batch.num_blocks_needed(steps) > self._free_blocks:
+            steps = batch.num_steps_with(self._free_blocks)
         self._work = _NO_WORK
         self._num_steps = steps
-        self.next_event_s = now_s + jump_s(self._timer, self._num_decodes, self._context_tokens, steps)
+        self.next_event_s = now_s + jump_s(self._timer, batch.num_sequences, batch.context_tokens, steps)
         cut_s = self._next_ready_s if self._can_admit() else _NEVER
-        if self._options.request_timeout_s is not None:
+        if self._has_timeout:
             cut_s = min(cut_s, next(iter(self._running)).deadline_s)
             if self._waiting:
                 cut_s = min(cut_s, self._waiting[0].deadline_s)
-        if cut_s < self.next_event_s:
+        if cut_s < self.next_event_s and steps > 1:
             self._cut_run(cut_s)
 
     def _cut_run(self, at_s: float) -> None:
         """End the open jump with its first step that ends at or after ``at_s``."""
+        batch = self._batch
         self._num_steps, self.next_event_s = first_step_at(
-            self._timer, self._num_decodes, self._context_tokens, self._num_steps, self._started_at_s, at_s
+            self._timer, batch.num_sequences, batch.context_tokens, self._num_steps, self._started_at_s, at_s
         )
 
     def _can_admit(self) -> bool:
@@ -279,152 +265,115 @@ class Engine:
     # --- closing a run ----------------------------------------------------------------------------
 
     def _close_run(self, now_s: float) -> None:
-        steps, work = self._num_steps, self._work
-        decodes, context = 0, 0
-        if self._has_decodes and self._num_decodes:
-            decodes, context = self._num_decodes, self._context_tokens
-            needed = self._blocks_for_steps(steps)
+        batch, steps, work = self._batch, self._num_steps, self._work
+        decodes = context = 0
+        done: list[ActiveRequest] = []
+        if self._has_decodes and batch.num_sequences:
+            decodes, context = batch.num_sequences, batch.context_tokens
+            needed = batch.num_blocks_needed(steps)
             if needed:
                 self._free_blocks -= needed
                 if self._cache:
                     self._cache.take(needed)
-            self._decode_step += steps
-            self._context_tokens += decodes * steps
+            batch.advance(steps)
             self._last_decode_s = now_s
-        log = self._logs.steps
+            done = batch.finished()
+        started_s, log = self._started_at_s, self._logs.steps
+        used = self._options.num_blocks - self._free_blocks
+        # fmt: off
         log.buffer += log.pack(
-            self.number,
-            self._started_at_s,
-            now_s - self._started_at_s,
-            steps,
-            decodes,
-            context,
-            work.num_tokens,
-            work.num_chunks,
-            work.pairs,
-            work.square,
-            work.context_tokens,
-            decodes + work.num_finished,
-            self._options.num_blocks - self._free_blocks,
-            len(self._waiting),
+            self.number, started_s, now_s - started_s, steps, decodes, context, *work[:5],
+            decodes + work[5], used, len(self._waiting),
         )
-        calendar = self._calendar
-        while calendar and calendar[0][0] <= self._decode_step:
-            entry = heappop(calendar)
-            if _is_current(entry):
-                self._finish(entry[2], now_s)
+        # fmt: on
+        for request in done:
+            batch.leave(request)
+            request.num_held_blocks = -(-request.num_computed_tokens // self._block_size)
+            self._finish(request, now_s)
         for request, count in self._chunks:
-            self._compute(request, count, now_s)  # type: ignore[arg-type]
+            request.num_computed_tokens += count
+            if request.num_computed_tokens == request.num_target_tokens:
+                self._yield_token(request, now_s)
 
-    def _compute(self, request: ActiveRequest, num_tokens: int, now_s: float) -> None:
-        request.num_computed_tokens += num_tokens
-        if request.num_computed_tokens < request.num_target_tokens:
-            return
+    def _yield_token(self, request: ActiveRequest, now_s: float) -> None:
+        """A request has computed all it knows: it produces a token, and decodes if that was not its last."""
         self._prefilling.remove(request)
         request.num_generated_tokens += 1
+        request.last_token_at_s = now_s
         if request.num_generated_tokens == 1:
             self._logs.requests.first_token_at_s[request.index] = now_s
         if request.preemption_row is not None:
             self._logs.preemptions.resume(request.preemption_row, now_s)
             request.preemption_row = None
-        request.entered_step = self._decode_step
-        request.last_token_at_s = now_s
         if request.num_generated_tokens == request.num_output_tokens:
             self._finish(request, now_s)
-            return
-        request.is_decoding = True
-        finish_step = self._decode_step + request.num_output_tokens - request.num_generated_tokens
-        heappush(self._calendar, (finish_step, request.admission, request))
-        self._count_decode(request, 1)
+        else:
+            self._batch.enter(request)
+
+    # --- ends and preemption ----------------------------------------------------------------------
 
     def _finish(self, request: ActiveRequest, now_s: float) -> None:
-        self._logs.requests.num_generated_tokens[request.index] = request.num_output_tokens
-        self._let_go(request)
+        self._free(request)
         self._end(request, RequestStatus.FINISHED, now_s)
 
     def _end(self, request: ActiveRequest, status: RequestStatus, now_s: float) -> None:
-        requests = self._logs.requests
-        requests.status[request.index] = status
+        requests, index = self._logs.requests, request.index
+        requests.status[index] = status
+        requests.num_generated_tokens[index] = request.num_generated_tokens
         if status is not RequestStatus.REJECTED:
-            requests.finished_at_s[request.index] = now_s
+            requests.finished_at_s[index] = now_s
         self._logs.num_outstanding[self.number] -= 1
         if self.on_end:
-            self.on_end(request.index, now_s)
+            self.on_end(index, now_s)
 
-    # --- decodes, blocks, preemption --------------------------------------------------------------
-
-    def _num_generated(self, request: ActiveRequest) -> int:
-        steps = self._decode_step - request.entered_step if request.is_decoding else 0
-        return request.num_generated_tokens + steps
-
-    def _num_computed(self, request: ActiveRequest) -> int:
-        steps = self._decode_step - request.entered_step if request.is_decoding else 0
-        return request.num_computed_tokens + steps
-
-    def _count_decode(self, request: ActiveRequest, sign: int) -> None:
-        """Add a sequence to the decodes, or take it off them."""
-        self._num_decodes += sign
-        self._context_tokens += sign * (self._num_computed(request) + 1)
-        phase = (request.entered_step - request.num_computed_tokens) % self._options.block_size
-        self._phases[phase] += sign
-
-    def _let_go(self, request: ActiveRequest) -> None:
-        """Take a request out of the batch and free its blocks."""
-        computed = self._num_computed(request)
-        held = self._blocks(computed) if request.is_decoding else request.num_held_blocks
+    def _withdraw(self, request: ActiveRequest) -> None:
+        """Take a running request out of the batch before its time, and free its blocks."""
         if request.is_decoding:
-            self._count_decode(request, -1)
-            request.is_decoding = False
+            if self._batch.step > request.entered_step:
+                request.last_token_at_s = self._last_decode_s
+            self._batch.leave(request)
+            request.num_held_blocks = -(-request.num_computed_tokens // self._block_size)
+        else:
+            self._prefilling.remove(request)
+        self._free(request)
+
+    def _free(self, request: ActiveRequest) -> None:
+        """A request no longer runs: its blocks become free."""
         request.admission = -1
         del self._running[request]
-        freed = held - request.num_shared_blocks
+        freed = request.num_held_blocks - request.num_shared_blocks
         if self._cache:
             self._cache.give_back(freed)
             freed += self._cache.release(request.prefix, request.num_shared_blocks)
         self._free_blocks += freed
         request.num_held_blocks = request.num_shared_blocks = 0
 
-    def _preempt_for_decodes(self, now_s: float) -> bool:
-        has_preempted = False
-        while self._phases[self._decode_step % self._options.block_size] > self._free_blocks:
-            self._preempt(next(reversed(self._running)), now_s)
-            has_preempted = True
-        return has_preempted
-
-    def _preempt(self, request: ActiveRequest, now_s: float) -> None:
-        """Throw away what a running request has computed; it waits at the front to compute it again."""
-        lost, generated = self._num_computed(request), self._num_generated(request)
-        if request.is_decoding and self._decode_step > request.entered_step:
-            request.last_token_at_s = self._last_decode_s
-        if not request.is_decoding:
-            self._prefilling.remove(request)
-        self._let_go(request)
-        request.num_generated_tokens = generated
-        request.num_target_tokens = request.num_prompt_tokens + generated
+    def _preempt_last(self, now_s: float) -> None:
+        """Throw away what the request admitted last has computed; it waits at the front to compute it again."""
+        request = next(reversed(self._running))
+        self._withdraw(request)
+        row = self._logs.preemptions.add(
+            request.index, self.number, now_s, request.num_computed_tokens, request.last_token_at_s
+        )
+        if request.preemption_row is None:
+            request.preemption_row = row
+        request.num_target_tokens = request.num_prompt_tokens + request.num_generated_tokens
         request.num_computed_tokens = 0
         self._waiting.appendleft(request)
         self._logs.requests.num_preemptions[request.index] += 1
-        row = self._logs.preemptions.add(request.index, self.number, now_s, lost, request.last_token_at_s)
-        if request.preemption_row is None:
-            request.preemption_row = row
 
     def _expire(self, now_s: float) -> None:
         while self._running and (first := next(iter(self._running))).deadline_s <= now_s:
-            if not first.is_decoding:
-                self._prefilling.remove(first)
-            self._logs.requests.num_generated_tokens[first.index] = self._num_generated(first)
-            self._let_go(first)
+            self._withdraw(first)
             self._end(first, RequestStatus.TIMED_OUT, first.deadline_s)
         self._expire_waiting(now_s)
 
     def _expire_waiting(self, now_s: float) -> None:
         while self._waiting and self._waiting[0].deadline_s <= now_s:
             first = self._waiting.popleft()
-            self._logs.requests.num_generated_tokens[first.index] = first.num_generated_tokens
             self._end(first, RequestStatus.TIMED_OUT, first.deadline_s)
 
-    def _blocks(self, num_tokens: int) -> int:
-        return -(-num_tokens // self._options.block_size)
+    # --- blocks -----------------------------------------------------------------------------------
 
     def _take(self, request: ActiveRequest, num_blocks: int) -> None:
         request.num_held_blocks += num_blocks
@@ -432,42 +381,19 @@ class Engine:
         if self._cache:
             self._cache.take(num_blocks)
 
-    def _blocks_for_steps(self, num_steps: int) -> int:
-        """Blocks that the decodes need in the next so many decode steps."""
-        size, phases = self._options.block_size, self._phases
-        if num_steps == 1:
-            return phases[self._decode_step % size]
-        cycles, rest = divmod(num_steps, size)
-        first = self._decode_step % size
-        needed = cycles * self._num_decodes + sum(phases[first : first + rest])
-        return needed + sum(phases[: max(first + rest - size, 0)])
-
-    def _steps_until_shortage(self) -> int:
-        """The most decode steps whose blocks are all free; the first step's are."""
-        size, phases = self._options.block_size, self._phases
-        cycles = self._free_blocks // self._num_decodes
-        free, steps = self._free_blocks - cycles * self._num_decodes, cycles * size
-        while (needed := phases[(self._decode_step + steps) % size]) <= free:
-            free -= needed
-            steps += 1
-        return steps
-
-    # --- prefix cache -----------------------------------------------------------------------------
-
     def _look_up(self, request: ActiveRequest) -> ActiveRequest:
         """Set what a waiting request would find in the prefix cache now."""
         if self._cache and request.prefix >= 0:
-            size = self._options.block_size
-            most = min(self._options.num_prefix_blocks, (request.num_prompt_tokens - 1) // size)
+            most = min(self._options.num_prefix_blocks, (request.num_prompt_tokens - 1) // self._block_size)
             shared, in_use = self._cache.num_hit_blocks(request.prefix, most)
             request.num_shared_blocks, request.num_held_blocks = shared, in_use
-            request.num_computed_tokens = shared * size
+            request.num_computed_tokens = shared * self._block_size
         return request
 
     def _register(self, request: ActiveRequest, num_tokens: int) -> None:
         """Make the prefix blocks that this step computes known to the cache."""
         if self._cache and request.prefix >= 0:
-            whole = (request.num_computed_tokens + num_tokens) // self._options.block_size
+            whole = (request.num_computed_tokens + num_tokens) // self._block_size
             most = min(whole, self._options.num_prefix_blocks)
             request.num_shared_blocks = self._cache.register(request.prefix, request.num_shared_blocks, most)
 
@@ -475,6 +401,14 @@ class Engine:
         return self._logs.requests.arrived_at_s[index] + self._options.request_overhead_s
 
 
-def _is_current(entry: tuple[int, int, ActiveRequest]) -> bool:
-    """Whether a calendar entry still stands: its request has not been preempted or timed out since."""
-    return entry[2].admission == entry[1]
+def _work(chunks: Sequence[tuple[ActiveRequest, int]]) -> PrefillWork:
+    """The sums over the prompt chunks of a step."""
+    tokens = pairs = square = context = finished = 0
+    for request, count in chunks:
+        cached = request.num_computed_tokens
+        tokens += count
+        pairs += count * cached
+        square += count * count
+        context += count + cached
+        finished += cached + count == request.num_target_tokens
+    return PrefillWork(tokens, len(chunks), pairs, square, context, finished)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from dcsim.formulas.step_time import (
     sampling_time,
     token_time,
 )
+from dcsim.policies.scheduler import Chunk
 from dcsim.sim.serving.timer import ENDLESS, PrefillWork
 
 _PROBE_CONTEXT_TOKENS = float(1 << 20)
@@ -42,7 +45,7 @@ class FormulaTimer:
         ]
 
     def mixed_s(
-        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: list[tuple[int, int]]
+        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: Sequence[Chunk]
     ) -> float:
         """Time of a step with prompt chunks."""
         num_tokens, num_chunks, pairs, square, context_tokens, num_finished = work
@@ -62,7 +65,7 @@ class FormulaTimer:
         return seconds
 
     def decode_piece(self, num_decodes: int, context_tokens: int) -> tuple[float, float, int]:
-        """One affine piece: attention reads every cached token, everything else depends on the count alone."""
+        """One affine piece: attention reads every cached token, the rest depends on the count alone."""
         return self._pieces[num_decodes]
 
 

@@ -1,4 +1,4 @@
-"""Fast-forward: how long k equal decode steps take, and which of them is the first to end at or after an instant.
+"""Fast-forward: how long k equal decode steps take, and which is the first to end at or after an instant.
 
 While a batch of b sequences does not change, its summed context grows by b each step. Where step time
 is affine in context, t = intercept + slope x context, k steps from context S take

@@ -1,4 +1,4 @@
-"""The prefix cache: KV blocks of shared prompt prefixes, kept after use and evicted least recently used first.
+"""The prefix cache: KV blocks of shared prompt prefixes, kept after use, evicted in LRU order.
 
 Free blocks form one queue: blocks never used, then runs of blocks in the order they were freed. Blocks
 of a prefix that nobody references stay cached in that queue until they are taken for something else; a
@@ -37,7 +37,7 @@ class PrefixCache:
         self._prefixes: dict[int, _Prefix] = {}
 
     def num_hit_blocks(self, prefix: int, num_blocks: int) -> tuple[int, int]:
-        """Of the first ``num_blocks`` blocks of a prefix: how many are cached, and how many of those in use."""
+        """Of a prefix's first ``num_blocks`` blocks: how many are cached, and how many of those in use."""
         entry = self._prefixes.get(prefix)
         if entry is None:
             return 0, 0

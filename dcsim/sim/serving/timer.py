@@ -6,7 +6,10 @@ performance model; another timer (measured tables, a constant) is any object wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+
+from dcsim.policies.scheduler import Chunk
 
 ENDLESS = 1 << 62  # a context that no piece of a step-time curve ends before
 
@@ -26,9 +29,9 @@ class StepTimer(Protocol):
     """What an engine needs to know about time."""
 
     def mixed_s(
-        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: list[tuple[int, int]]
+        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: Sequence[Chunk]
     ) -> float:
-        """Time of a step with prompt chunks. ``chunks`` holds (tokens, cached tokens) of each."""
+        """Time of a step with prompt chunks, given as sums and one by one."""
 
     def decode_piece(self, num_decodes: int, context_tokens: int) -> tuple[float, float, int]:
         """The affine piece of the decode-only step time that holds ``context_tokens``.

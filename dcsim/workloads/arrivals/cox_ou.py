@@ -50,7 +50,9 @@ class CoxOu(ArrivalProcess):
 
     rate_per_s: PerSecond = Field(alias="rate", description="Mean arrival rate.")
     fluctuations: tuple[Fluctuation, ...] = Field(
-        min_length=1, max_length=16, description="Parts of the log-intensity: a list of {sd, relaxation_time}."
+        min_length=1,
+        max_length=16,
+        description="Parts of the log-intensity: a list of {sd, relaxation_time}.",
     )
 
     @property
@@ -71,7 +73,9 @@ class CoxOu(ArrivalProcess):
         levels = _UnitRatePoints(points)
         num_blocks, num_instants, level = 0, 0, 0.0
         chunks: list[npt.NDArray[np.float64]] = [np.empty(0)]
-        while num_blocks * num_cells * cell_s < duration_s and (max_requests is None or num_instants < max_requests):
+        while num_blocks * num_cells * cell_s < duration_s and (
+            max_requests is None or num_instants < max_requests
+        ):
             path = self._path(noise, state, num_cells, cell_s)
             state = path[-1]
             intensity = np.concatenate([intensity[-1:], self._intensity(path)])
@@ -118,7 +122,7 @@ class _UnitRatePoints:
 
 
 def _autoregression(start: float, shocks: npt.NDArray[np.float64], decay: float) -> npt.NDArray[np.float64]:
-    """x_k = decay x_(k-1) + shocks_k, with x_0 = start, as weighted running sums: a loop over blocks, not steps."""
+    """x_k = decay x_(k-1) + shocks_k, x_0 = start, as weighted running sums: it loops over blocks."""
     block_length = max(1, int(_MAX_LOG_WEIGHT / -math.log(decay)))
     path = np.empty(len(shocks))
     for first in range(0, len(shocks), block_length):

@@ -52,7 +52,9 @@ class BurstRate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True)
 
     median_per_s: PerSecond = Field(alias="median", description="Median rate.")
-    log_sd: Annotated[float, Unit("frac", minimum=0, maximum=5)] = Field(description="Standard deviation of the logarithm.")
+    log_sd: Annotated[float, Unit("frac", minimum=0, maximum=5)] = Field(
+        description="Standard deviation of the logarithm."
+    )
 
 
 class OnOffBursts(ArrivalProcess):
@@ -61,12 +63,16 @@ class OnOffBursts(ArrivalProcess):
     off: OffTime = Field(description="Silence between bursts: {median, log_sd, min, max}.")
     burst_size: BurstSize = Field(description="Requests in a burst: {median, log_sd, max}.")
     burst_rate: BurstRate = Field(description="Rate within a burst: {median, log_sd}.")
-    burst_cv: CoefficientOfVariation = Field(description="Coefficient of variation of the gaps within a burst.")
+    burst_cv: CoefficientOfVariation = Field(
+        description="Coefficient of variation of the gaps within a burst."
+    )
 
     @property
     def mean_rate_per_s(self) -> float:
-        """Mean burst size over mean cycle time (the renewal-reward theorem); rounding of sizes is neglected."""
-        size = _clipped_lognormal_mean(self.burst_size.median, self.burst_size.log_sd, 1.0, self.burst_size.max)
+        """Mean burst size over mean cycle time (renewal-reward theorem), sizes taken as not rounded."""
+        size = _clipped_lognormal_mean(
+            self.burst_size.median, self.burst_size.log_sd, 1.0, self.burst_size.max
+        )
         off_s = _clipped_lognormal_mean(self.off.median_s, self.off.log_sd, self.off.min_s, self.off.max_s)
         mean_gap_s = math.exp(self.burst_rate.log_sd**2 / 2) / self.burst_rate.median_per_s
         return size / (off_s + (size - 1.0) * mean_gap_s)
@@ -83,14 +89,17 @@ class OnOffBursts(ArrivalProcess):
         sizes = self.burst_size.median * np.exp(self.burst_size.log_sd * normal[1])
         sizes = np.clip(np.rint(sizes), 1, self.burst_size.max).astype(np.int64)
         mean_gaps_s = np.exp(-self.burst_rate.log_sd * normal[2]) / self.burst_rate.median_per_s
-        gaps = rng.gamma(self.burst_cv**-2, self.burst_cv**2, int(sizes.sum())) * np.repeat(mean_gaps_s, sizes)
+        gaps: npt.NDArray[np.float64]
+        gaps = rng.gamma(self.burst_cv**-2, self.burst_cv**2, int(sizes.sum())) * np.repeat(
+            mean_gaps_s, sizes
+        )
         firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         gaps[firsts] = np.clip(off_s, self.off.min_s, self.off.max_s)
         return gaps
 
 
 def _clipped_lognormal_mean(median: float, log_sd: float, low: float, high: float) -> float:
-    """Mean of min(max(X, low), high) for ln X ~ N(ln median, log_sd^2): the two clipped masses and the middle."""
+    """Mean of min(max(X, low), high), ln X ~ N(ln median, log_sd^2): the clipped masses and the middle."""
     if log_sd == 0:
         return min(max(median, low), high)
     phi = NormalDist().cdf

@@ -14,6 +14,7 @@ from dcsim.units import PositiveSeconds, Unit
 from dcsim.workloads.arrival_process import ArrivalProcess
 from dcsim.workloads.renewal import cut
 
+_MAX_EXPECTED = 1e8
 _ROUNDING = 1e-9  # 2.3 /s for 10 s is 23 requests, not 22
 
 
@@ -52,9 +53,14 @@ class RateStages(ArrivalProcess):
 
     @field_validator("stages")
     @classmethod
-    def _has_requests(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    def _has_requests_in_reason(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         if all(stage.rate_per_s == 0 for stage in stages):
             raise PydanticCustomError("rate_stages", "at least one stage needs a rate above 0")
+        expected = sum(stage.rate_per_s * stage.duration_s for stage in stages)
+        if expected > _MAX_EXPECTED:
+            raise PydanticCustomError(
+                "rate_stages", "make about {expected} requests: too many", {"expected": f"{expected:.3g}"}
+            )
         return stages
 
     @property
@@ -82,4 +88,5 @@ class RateStages(ArrivalProcess):
         is_exact = self.counts is StageCounts.EXACT
         num_requests = int(expected + _ROUNDING) if is_exact else int(rng.poisson(expected))
         sums = np.cumsum(rng.standard_exponential(num_requests + 1))
-        return sums[:-1] * (stage.duration_s / sums[-1])
+        within: npt.NDArray[np.float64] = sums[:-1] * (stage.duration_s / sums[-1])
+        return within

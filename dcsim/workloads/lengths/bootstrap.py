@@ -28,7 +28,9 @@ class Bootstrap(LengthDistribution):
     rows: tuple[tuple[Tokens, Tokens], ...] | None = Field(
         default=None, min_length=1, description="Pairs [prompt, output]."
     )
-    file: str | None = Field(default=None, description="CSV file with the pairs, relative to the scenario's folder.")
+    file: str | None = Field(
+        default=None, description="CSV file with the pairs, relative to the scenario's folder."
+    )
     prompt_column: str = Field(default="num_prompt_tokens", description="Column of the prompt tokens.")
     output_column: str = Field(default="num_output_tokens", description="Column of the output tokens.")
 

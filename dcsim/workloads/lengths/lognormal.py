@@ -17,7 +17,7 @@ CoefficientOfVariation = Annotated[float, Unit("frac", minimum=0, maximum=100)]
 
 
 class Lognormal(LengthDistribution):
-    """Prompt and output lengths are independent and log-normal, with given means and coefficients of variation.
+    """Prompt and output lengths are independent and log-normal, with given means and variation.
 
     mu = ln(mean) - sigma^2 / 2 and sigma^2 = ln(1 + cv^2). Lengths are rounded to whole tokens, at least 1;
     caps cut the tail off and so lower the mean. Recorded lengths are capped and have several modes, so a
@@ -26,11 +26,21 @@ class Lognormal(LengthDistribution):
 
     prompt_mean: float = Field(ge=1, le=MAX_TOKENS, description="Mean prompt tokens, before caps.")
     output_mean: float = Field(ge=1, le=MAX_TOKENS, description="Mean output tokens, before caps.")
-    cv: CoefficientOfVariation | None = Field(default=None, description="Coefficient of variation of both lengths.")
-    prompt_cv: CoefficientOfVariation | None = Field(default=None, description="Coefficient of variation of the prompt length.")
-    output_cv: CoefficientOfVariation | None = Field(default=None, description="Coefficient of variation of the output length.")
-    prompt_max: int | None = Field(default=None, gt=0, le=MAX_TOKENS, description="Longest prompt; longer ones are cut to it.")
-    output_max: int | None = Field(default=None, gt=0, le=MAX_TOKENS, description="Longest output; longer ones are cut to it.")
+    cv: CoefficientOfVariation | None = Field(
+        default=None, description="Coefficient of variation of both lengths."
+    )
+    prompt_cv: CoefficientOfVariation | None = Field(
+        default=None, description="Coefficient of variation of the prompt length."
+    )
+    output_cv: CoefficientOfVariation | None = Field(
+        default=None, description="Coefficient of variation of the output length."
+    )
+    prompt_max: int | None = Field(
+        default=None, gt=0, le=MAX_TOKENS, description="Longest prompt; longer ones are cut to it."
+    )
+    output_max: int | None = Field(
+        default=None, gt=0, le=MAX_TOKENS, description="Longest output; longer ones are cut to it."
+    )
 
     @model_validator(mode="after")
     def _has_each_cv_once(self) -> Self:
@@ -38,7 +48,9 @@ class Lognormal(LengthDistribution):
         if self.cv is None and None in own:
             raise PydanticCustomError("lognormal", "give cv, or both prompt_cv and output_cv")
         if self.cv is not None and None not in own:
-            raise PydanticCustomError("lognormal", "cv has no effect beside prompt_cv and output_cv: leave it out")
+            raise PydanticCustomError(
+                "lognormal", "cv has no effect beside prompt_cv and output_cv: leave it out"
+            )
         return self
 
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:

@@ -23,7 +23,9 @@ class Quantiles(LengthDistribution):
     sampling), and rounded to whole tokens.
     """
 
-    probabilities: tuple[Fraction, ...] = Field(min_length=2, description="Probabilities, rising from 0 to 1.")
+    probabilities: tuple[Fraction, ...] = Field(
+        min_length=2, description="Probabilities, rising from 0 to 1."
+    )
     prompt: tuple[Tokens, ...] = Field(description="Prompt tokens at each probability.")
     output: tuple[Tokens, ...] = Field(description="Output tokens at each probability.")
 
@@ -42,16 +44,24 @@ class Quantiles(LengthDistribution):
         for earlier, later in pairwise(values):
             if later < earlier:
                 raise PydanticCustomError(
-                    "quantiles", "must not fall: {later} follows {earlier}", {"later": later, "earlier": earlier}
+                    "quantiles",
+                    "must not fall: {later} follows {earlier}",
+                    {"later": later, "earlier": earlier},
                 )
         return values
 
     @model_validator(mode="after")
     def _has_equal_lengths(self) -> Self:
-        counts = {"probabilities": len(self.probabilities), "prompt": len(self.prompt), "output": len(self.output)}
+        counts = {
+            "probabilities": len(self.probabilities),
+            "prompt": len(self.prompt),
+            "output": len(self.output),
+        }
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"{count} {name}" for name, count in counts.items())
-            raise PydanticCustomError("quantiles", "all three lists must be equally long: {shown}", {"shown": shown})
+            raise PydanticCustomError(
+                "quantiles", "all three lists must be equally long: {shown}", {"shown": shown}
+            )
         return self
 
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:

@@ -13,7 +13,13 @@ from dcsim.workloads.trace_format import NamedColumns, Trace
 class Csv(NamedColumns):
     """One request per line; the first line names the columns."""
 
-    delimiter: str = Field(default=",", min_length=1, max_length=1, pattern=r'[^"\r\n]', description="Character between the columns.")
+    delimiter: str = Field(
+        default=",",
+        min_length=1,
+        max_length=1,
+        pattern=r'[^"\r\n]',
+        description="Character between the columns.",
+    )
 
     def read(self, path: Path) -> Trace:
         """Read the file."""

@@ -34,6 +34,6 @@ class Parquet(NamedColumns):
         if missing.any():
             message = f"row {int(np.argmax(missing)) + 1}: column '{self.time_column}' is empty"
             raise ScenarioError(Problem(message, file=str(path)))
-        numbers = instants.astype(np.int64 if is_timestamp else np.float64)
+        numbers = instants.astype(np.int64) if is_timestamp else instants.astype(np.float64)
         prompts, outputs = (columns[name].astype(np.float64) for name in names[1:])
         return RecordedColumns(path, names, numbers, unit, prompts, outputs, None).trace()

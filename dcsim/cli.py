@@ -1,0 +1,201 @@
+"""The command line: ``dcsim run``, ``check``, ``schema``, ``catalog`` and ``scenarios``.
+
+Exit codes: 0 when all went well, 2 when the input is wrong or infeasible, 130 after Ctrl-C, 1 for a
+defect of dcsim.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dcsim.errors import DcsimError, InfeasibleError, ScenarioError, SimulationError
+from dcsim.report.catalog import show_entry, show_kind, show_kinds
+from dcsim.report.chrome_trace import write_chrome_trace
+from dcsim.report.console import console
+from dcsim.report.progress import progress_bar
+from dcsim.report.text import show_result
+from dcsim.result import check_output_file, check_output_folder
+from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.loader import load, parse_setting
+from dcsim.spec.schema import scenario_json_schema
+from dcsim.study.gallery import find_scenario, gallery
+from dcsim.study.run import run as run_scenario
+from dcsim.version import __version__
+
+_WRONG_INPUT = 2
+_DEFECT = 1
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="dcsim",
+    help="Datacenter simulator and capacity planner for AI.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SetOption = Annotated[
+    list[str],
+    typer.Option("--set", metavar="A.B=VALUE", help="Set one field of the scenario; may be repeated."),
+]
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn what the user can mend, and Ctrl-C, into one message and an exit code."""
+    try:
+        yield
+    except DcsimError as error:
+        typer.echo(_message(error), err=True)
+        raise typer.Exit(_DEFECT if isinstance(error, SimulationError) else _WRONG_INPUT) from error
+    except KeyboardInterrupt as error:
+        typer.echo("interrupted: nothing was saved", err=True)
+        raise typer.Exit(_INTERRUPTED) from error
+
+
+def _message(error: DcsimError) -> str:
+    if isinstance(error, ScenarioError) and len(error.problems) > 1:
+        return f"error: {len(error.problems)} problems\n{error}"
+    if isinstance(error, InfeasibleError):
+        return f"infeasible: {error}"
+    if isinstance(error, SimulationError):
+        return f"internal error: {error}\nThis is a defect of dcsim: please report it with the scenario."
+    return f"error: {error}"
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"dcsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Datacenter simulator and capacity planner for AI."""
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file, or a name of the gallery (see dcsim scenarios).")
+    ],
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Save the result into this folder.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the result in that folder.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print summary.json instead of the report.")
+    ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option(help="Write a trace for ui.perfetto.dev (.json or .json.gz), first replication."),
+    ] = None,
+    replications: Annotated[int | None, typer.Option(min=1, help="Independent repeats.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one per processor.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random streams.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No report and no progress bar.")] = False,
+) -> None:
+    """Simulate a scenario and report latency, throughput, energy, carbon and cost."""
+    with _exit_codes():
+        overrides: dict[str, object] = dict(map(parse_setting, settings))
+        overrides |= {} if replications is None else {"replications": replications}
+        overrides |= {} if seed is None else {"seed": seed}
+        loaded = load(find_scenario(scenario), overrides=overrides)
+        if output is not None:
+            check_output_folder(output, overwrite=overwrite)
+        if trace is not None:
+            check_output_file(trace)
+        with progress_bar(loaded.name, is_quiet=quiet) as on_progress:
+            result = run_scenario(loaded, num_processes=processes, on_progress=on_progress)
+        if output is not None:
+            result.save(output, overwrite=overwrite)
+        if trace is not None:
+            write_chrome_trace(trace, result.tables.replications[0])
+        if as_json:
+            sys.stdout.write(result.summary_text())
+        elif not quiet:
+            show_result(console(), result, [str(path) for path in (output, trace) if path is not None])
+
+
+@app.command()
+def check(
+    scenarios: Annotated[
+        list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or gallery names.")
+    ],
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Check scenarios without running them: every problem at once, and whether the model fits."""
+    num_wrong = 0
+    with _exit_codes():
+        overrides = dict(map(parse_setting, settings))
+        for name in scenarios:
+            try:
+                loaded = load(find_scenario(name), overrides=overrides)
+                for workload in loaded.serving:
+                    resolve_deployment(loaded, workload)
+            except (ScenarioError, InfeasibleError) as error:
+                num_wrong += 1
+                typer.echo(_message(error), err=True)
+            else:
+                typer.echo(f"{name}: ok")
+    if num_wrong:
+        raise typer.Exit(_WRONG_INPUT)
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it into this file.")] = None,
+) -> None:
+    """Print the JSON Schema of scenarios, for editors."""
+    with _exit_codes():
+        text = json.dumps(scenario_json_schema(), indent=2, ensure_ascii=False) + "\n"
+        if output is None:
+            sys.stdout.write(text)
+            return
+        check_output_file(output)
+        output.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def catalog(
+    kind: Annotated[str | None, typer.Argument(help="accelerators, nodes, models, ...")] = None,
+    name: Annotated[str | None, typer.Argument(help="Entry to show with its values and sources.")] = None,
+) -> None:
+    """Show the catalogue: kinds, the entries of a kind, or one entry with every value and its source."""
+    with _exit_codes():
+        if kind is None:
+            show_kinds(console())
+        elif name is None:
+            show_kind(console(), kind)
+        else:
+            show_entry(console(), kind, name)
+
+
+@app.command()
+def scenarios() -> None:
+    """List the scenarios that come with dcsim and the question that each asks."""
+    with _exit_codes():
+        for name, path in gallery().items():
+            typer.echo(f"{name}\n    {load(path).question}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

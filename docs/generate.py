@@ -184,7 +184,9 @@ def cell(text: str) -> str:
 
 def catalogue_page() -> str:
     """Every kind's fields, every entry's values, every value's source."""
-    text = f"{NOTICE}\n# Catalogue reference\n\nEach value with its source. An *estimate* is a guess: it says why.\n"
+    text = (
+        f"{NOTICE}\n# Catalogue reference\n\nEach value with its source. An *estimate* says why it is one.\n"
+    )
     for kind, classes in KINDS.items():
         text += f"\n## {kind}\n"
         for entry_class in classes:

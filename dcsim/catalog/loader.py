@@ -199,13 +199,10 @@ def _estimates_without_reason(value: object, path: YamlPath, located: Located) -
     children = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
-    if _is_sourced(value):
-        if "estimate" in value and not (value["estimate"] is True and value.get("why")):
-            remedy = "Write estimate: true and say why: in a sentence"
-            message = "an estimate needs a reason"
-            yield Problem(
-                message, dotted(path), remedy=remedy, file=located.file, line=located.lines.get(path)
-            )
+    is_reasoned = isinstance(value, dict) and value.get("estimate") is True and bool(value.get("why"))
+    if _is_sourced(value) and "estimate" in value and not is_reasoned:
+        remedy, line = "Write estimate: true and say why: in a sentence", located.lines.get(path)
+        yield Problem("an estimate needs a reason", dotted(path), remedy=remedy, file=located.file, line=line)
     for key, child in children:
         yield from _estimates_without_reason(child, (*path, key), located)
 

@@ -40,7 +40,7 @@ def show_kind(console: Console, kind: str) -> None:
 
 
 def show_entry(console: Console, kind: str, name: str) -> None:
-    """Print one entry: values, units, sources, and why an estimate is one. Raises ScenarioError if unknown."""
+    """Print one entry: values, units, sources, why an estimate is one. Raises ScenarioError if unknown."""
     from rich.table import Table
     from rich.text import Text
 

@@ -23,7 +23,7 @@ Event = dict[str, object]
 
 
 def write_chrome_trace(path: Path, tables: Mapping[str, ServingTables]) -> None:
-    """Write one replication's trace; compressed if the name ends in .gz. The file appears whole or not at all.
+    """Write one replication's trace, compressed if its name ends in .gz; it appears whole or not at all.
 
     Raises ScenarioError if it cannot be written.
     """

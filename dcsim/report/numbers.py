@@ -169,7 +169,7 @@ def _whole(number: float) -> str:
 
 
 def _with_half_width(number: float, half_width: float) -> str:
-    """Both with as many decimals as the half-width's two leading digits need, at most as many as the number's."""
+    """Both with the decimals that the half-width's two leading digits need, as far as the number has them."""
     if half_width == 0 or abs(number) >= _MOST_PLAIN:
         return f"{digits_text(number)} ± {digits_text(half_width)}"
     needed = max(0, 1 - math.floor(math.log10(half_width)))

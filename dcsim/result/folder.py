@@ -77,7 +77,7 @@ def is_result(folder: Path) -> bool:
 
 @contextmanager
 def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A hidden folder to write into; it takes the given name when the block ends well, and goes when it does not."""
+    """A hidden folder to write into: it takes the given name when the block ends well, else it goes."""
     check_output_folder(folder, overwrite=overwrite)
     target = folder.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)

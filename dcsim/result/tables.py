@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _ENDED_AT = b"dcsim.ended_at_s"
 
 
 class ResultTables:
-    """The tables as pandas frames, with columns for workload and replication; raw ones under ``replications``."""
+    """The tables as pandas frames over all workloads and replications; as numpy under ``replications``."""
 
     def __init__(self, load: Callable[[], Replications]) -> None:
         self._load = load
@@ -126,6 +127,6 @@ def _read_one(path: Path, kind: str) -> tuple[list[Table], list[float]]:
     bounds = np.searchsorted(columns.pop(_REPLICATION), np.arange(len(ended_at_s) + 1))
     tables = [
         Table({name: column[low:high] for name, column in columns.items()})
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+        for low, high in pairwise(bounds.tolist())
     ]
     return tables, ended_at_s

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number of the summary: the mean over replications, and its 95 % half-width (None for one replication)."""
+    """A number of the summary and the half-width of its 95 % interval (None if it has none)."""
 
     value: float
     half_width: float | None = None

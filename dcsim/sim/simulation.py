@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import simpy
 
 from dcsim.sim.serving.fleet import Fleet
-from dcsim.sim.serving.timer import FormulaTimer
+from dcsim.sim.serving.formula_timer import FormulaTimer
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.scenario import Scenario

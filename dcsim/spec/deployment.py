@@ -215,13 +215,13 @@ def _require_accelerators(scenario: Scenario, name: str) -> None:
     needed = sum(one.num_replicas * sizes[key] for key, one in scenario.serving.items())
     if needed > per_node * num_nodes:
         raise InfeasibleError(
-            f"serving needs {needed} accelerators for all replicas, the cluster has {per_node * num_nodes} "
-            f"({num_nodes} nodes with {per_node}): use at least {-(-needed // per_node)} nodes or fewer replicas"
+            f"serving needs {needed} accelerators for all replicas, the cluster has {per_node * num_nodes}: "
+            f"use at least {-(-needed // per_node)} nodes of {per_node}, or fewer replicas"
         )
     size, replicas = sizes[name], scenario.serving[name].num_replicas
     nodes = -(-replicas // (per_node // size)) if size <= per_node else replicas * -(-size // per_node)
     if nodes > num_nodes:
         raise InfeasibleError(
-            f"serving.{name} needs {nodes} nodes for {replicas} replicas of {size} accelerators, which do not "
-            f"share nodes of {per_node} without rest; the cluster has {num_nodes}"
+            f"serving.{name} needs {nodes} nodes for {replicas} replicas of {size} accelerators, which do "
+            f"not divide nodes of {per_node} without rest; the cluster has {num_nodes}"
         )

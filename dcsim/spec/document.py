@@ -50,12 +50,13 @@ class Document:
             below = moved
         value = _merged(below, self.value, Spot(model, value=below))
         assert isinstance(value, dict)
-        places = {path: at for path, at in (base.places | self.places).items() if _exists(value, path)}
+        places = {path: at for path, at in {**base.places, **self.places}.items() if _exists(value, path)}
         return Document(value, self.folder, places, (*self.base_folders, base.folder, *base.base_folders))
 
     def with_settings(self, settings: Mapping[str, object], model: type[BaseModel], file: str) -> Document:
         """A copy with the values at some dotted paths set. Raises ScenarioError for paths that cannot be."""
-        changed, problems = self, []
+        changed = self
+        problems: list[Problem] = []
         for text, value in settings.items():
             path: YamlPath = tuple(text.split("."))
             try:
@@ -92,7 +93,7 @@ class Document:
 
 
 def plain(value: object, text: str, file: str, depth: int = 0) -> object:
-    """The value as YAML could have said it: dict, list, str, int, float, bool or None. Raises ScenarioError."""
+    """The value in the types that YAML gives. Raises ScenarioError if there are others in it."""
     if depth > MAX_DEPTH:
         raise ScenarioError(Problem(f"is nested deeper than {MAX_DEPTH} levels", text, file=file))
     if isinstance(value, Mapping):

@@ -23,12 +23,13 @@ def load(
     overrides: Mapping[str, object] | None = None,
     folder: str | os.PathLike[str] | None = None,
 ) -> Scenario:
-    """The scenario in a file, in YAML text (anything with a line break or a colon and a space) or in a mapping.
+    """The scenario in a file, in YAML text or in a mapping.
 
     Parameters
     ----------
     source
-        What to read. ``base: other.yaml`` in it inherits from another scenario.
+        A path, YAML text (known by a line break or a colon and a space) or a mapping.
+        ``base: other.yaml`` in it inherits from another scenario.
     overrides
         Values by dotted path, as of ``--set``; text is parsed as YAML.
     folder
@@ -47,7 +48,7 @@ def load(
 
 
 def parse_setting(text: str) -> tuple[str, str]:
-    """The dotted path and the value's text of ``a.b.c=value``. Raises ScenarioError if it is not of that form."""
+    """The dotted path and the value's text of ``a.b.c=value``. Raises ScenarioError for another form."""
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         message = f"'{one_line(text)}' is not of the form a.b.c=value"

@@ -70,8 +70,8 @@ def does_not_fit(demand: MemoryDemand, accelerator: Accelerator, node: Node) -> 
     missing = demand.deployment.pipeline * block_size * memory.kv_bytes_per_token - memory.kv_bytes
     remedies = "; or ".join(_remedies(demand, accelerator, node)) or "nothing tried would"
     return (
-        f"does not fit on {accelerator.name}: {missing:.0f} bytes ({_gib(missing)}) too many per accelerator, "
-        f"with one KV block per lane; of {_gib(memory.capacity_bytes)} the weights take "
+        f"does not fit on {accelerator.name}: {missing:.0f} bytes ({_gib(missing)}) too many per "
+        f"accelerator, with one KV block per lane; of {_gib(memory.capacity_bytes)} the weights take "
         f"{_gib(memory.weight_bytes)}, activations {_gib(memory.activation_bytes)}, the engine's reserve "
         f"{_gib(memory.reserved_bytes)}. What would fit: {remedies}"
     )

@@ -111,8 +111,8 @@ class Reference:
         if "/" in name or "\\" in name or ".." in name:
             raise PydanticCustomError("reference", "is neither a catalogue name nor a .yaml file")
         known = list(entry_names(self.kind))
-        message = "no entry of that name among {kind}"
-        raise PydanticCustomError("unknown_name", message, {"kind": self.kind, "known": known})
+        details = {"name": name, "kind": self.kind, "known": known}
+        raise PydanticCustomError("unknown_name", "no '{name}' among {kind}", details)
 
     def _read(self, path: Path) -> dict[str, object]:
         try:

@@ -75,8 +75,13 @@ class Serving(Section):
     @field_validator("precision", mode="before")
     @classmethod
     def _from_one_name(cls, value: object) -> object:
-        """``fp8`` alone means fp8 weights and activations; the KV cache then stays in 16 bits."""
-        if isinstance(value, str) and value in set(Datatype):
-            wide = value in (Datatype.FP32, Datatype.TF32, Datatype.BF16, Datatype.FP16)
-            return {"weights": value, "activations": value, "kv_cache": value if wide else Datatype.BF16}
-        return value
+        """``fp8`` alone means fp8 weights and activations; the KV cache then stays in 16 bits.
+
+        ``{base: fp8, kv_cache: fp8}`` varies that.
+        """
+        name = value.get("base") if isinstance(value, dict) else value
+        if not isinstance(name, str) or name not in set(Datatype):
+            return value
+        wide = name in (Datatype.FP32, Datatype.TF32, Datatype.BF16, Datatype.FP16)
+        plain = {"weights": name, "activations": name, "kv_cache": name if wide else Datatype.BF16}
+        return plain | {key: item for key, item in value.items() if key != "base"} if isinstance(value, dict) else plain

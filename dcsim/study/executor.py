@@ -38,7 +38,7 @@ class Executor(Protocol):
     def map(
         self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
     ) -> list[OutcomeT]:
-        """The function's outcome for each task, in the order of the tasks. Errors of dcsim are raised again."""
+        """The function's outcome for each task, in the order of the tasks; errors of dcsim are raised."""
         ...
 
 
@@ -188,8 +188,8 @@ class _Pool(Generic[TaskT, OutcomeT]):
             raise SimulationError(f"a worker process ended with exit code {code}; its own message is above")
         if self._num_attempts[worker.task] >= _MAX_ATTEMPTS:
             raise SimulationError(
-                f"a worker process was killed {_MAX_ATTEMPTS} times at the same task (signal {-(code or 0)}); "
-                "if the machine ran out of memory, use fewer processes"
+                f"a worker process was killed {_MAX_ATTEMPTS} times at the same task "
+                f"(signal {-(code or 0)}); if the machine ran out of memory, use fewer processes"
             )
         self._done_frac[worker.task] = 0.0
         self._todo.appendleft(worker.task)
@@ -247,7 +247,7 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Hide the main module from multiprocessing, which would import the user's script again in each worker."""
+    """Hide the main module from multiprocessing, which would run the user's script again in each worker."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

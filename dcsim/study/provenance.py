@@ -1,10 +1,11 @@
-"""Provenance: which catalogue entries a result rests on, which of their values are estimates, and what extrapolates."""
+"""Provenance: the catalogue entries a result rests on, which values are estimates, and what extrapolates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.efficiency import Efficiency
@@ -13,7 +14,7 @@ from dcsim.catalog.loader import SourcedValue, entry_names, load_entry, provenan
 from dcsim.formulas.datatypes import Datatype
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
-from dcsim.tables import ServingTables
+from dcsim.tables import ServingTables, Table
 
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
 
@@ -103,7 +104,7 @@ def _relevant_names(scenario: Scenario) -> set[str]:
 
 
 def _concerns(path: str, names: set[str]) -> bool:
-    """Whether a value matters here: not the price of another node, nor the peak of a datatype that is not used."""
+    """Whether a value matters here: no price of another node, no peak of a datatype that is not used."""
     parts = path.split(".")
     if any(part in set(Datatype) and part not in names for part in parts):
         return False
@@ -114,26 +115,32 @@ def _extrapolations(scenario: Scenario, replications: Sequence[Mapping[str, Serv
     """A note for each workload whose steps or contexts lie beyond what its profile was fitted on."""
     for name, serving in scenario.serving.items():
         profile = _efficiency(serving, _accelerator(scenario))
-        num_tokens = max(_largest_step(tables[name]) for tables in replications)
-        num_context_tokens = max(_longest_context(tables[name]) for tables in replications)
-        if num_tokens > profile.valid.max_tokens:
-            yield (
-                f"{name}: steps of up to {num_tokens:,} tokens, but the efficiency profile {profile.name} "
-                f"covers {profile.valid.max_tokens:,}: beyond, its times are extrapolated"
-            )
-        if num_context_tokens > profile.valid.max_context_tokens:
-            yield (
-                f"{name}: contexts of up to {num_context_tokens:,} tokens, but the efficiency profile {profile.name} "
-                f"covers {profile.valid.max_context_tokens:,}: beyond, its times are extrapolated"
-            )
+        most = {
+            "steps": (max(_largest_step(tables[name]) for tables in replications), profile.valid.max_tokens),
+            "contexts": (
+                max(_longest_context(tables[name]) for tables in replications),
+                profile.valid.max_context_tokens,
+            ),
+        }
+        for what, (found, covered) in most.items():
+            if found > covered:
+                yield (
+                    f"{name}: {what} of up to {found:,} tokens, but the efficiency profile {profile.name} "
+                    f"covers {covered:,}: beyond that its times are extrapolated"
+                )
 
 
 def _largest_step(tables: ServingTables) -> int:
-    steps = tables.steps
-    return int(np.max(steps["num_prefill_tokens"] + steps["num_decodes"], initial=0))
+    num_tokens = _floats(tables.steps, "num_prefill_tokens") + _floats(tables.steps, "num_decodes")
+    return int(np.max(num_tokens, initial=0))
 
 
 def _longest_context(tables: ServingTables) -> int:
     requests = tables.requests
-    has_run = ~np.isnan(requests["scheduled_at_s"].astype(np.float64))
-    return int(np.max((requests["num_prompt_tokens"] + requests["num_generated_tokens"])[has_run], initial=0))
+    num_tokens = _floats(requests, "num_prompt_tokens") + _floats(requests, "num_generated_tokens")
+    has_run = ~np.isnan(_floats(requests, "scheduled_at_s"))
+    return int(np.max(num_tokens[has_run], initial=0))
+
+
+def _floats(table: Table, name: str) -> npt.NDArray[np.float64]:
+    return table[name].astype(np.float64)

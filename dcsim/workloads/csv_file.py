@@ -21,9 +21,10 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.workloads.data_file import column_number, content
 
 NUMBER = "f8"
-TEXT = "S64"  # longer cells are cut: instants never are that long
+TEXT = "S40"  # longer cells are cut: instants never are that long
+_ENCODING = "utf-8-sig"
 _NUMERAL = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?)\s*", re.IGNORECASE)
-_FIRST_LINE = re.compile(r"[^\r\n]*")
+_FIRST_LINE = re.compile(rb"[^\r\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,19 @@ class CsvFile:
     """A CSV file in memory: a header line and rows."""
 
     path: Path
-    text: str
+    raw: bytes
     delimiter: str
     header: tuple[str, ...]
 
     def columns(self, kinds: Mapping[str, str]) -> dict[str, npt.NDArray[np.generic]]:
         """The named columns as arrays of NUMBER or TEXT. Raises ScenarioError naming the first bad line."""
         numbers = [column_number(name, self.header, self.path) for name in kinds]
-        if not _FIRST_LINE.sub("", self.text, count=1).strip():
+        if not _FIRST_LINE.sub(b"", self.raw, count=1).strip():
             raise ScenarioError(Problem("has a header and no rows", file=str(self.path), line=1))
         dtype = np.dtype([(f"c{number}", kind) for number, kind in zip(numbers, kinds.values(), strict=True)])
         try:
             rows = np.loadtxt(
-                io.StringIO(self.text, newline=None),
+                self._stream(),
                 dtype=dtype,
                 delimiter=self.delimiter,
                 skiprows=1,
@@ -80,10 +81,14 @@ class CsvFile:
 
     def _may_be_ragged(self, num_rows: int) -> bool:
         """Whether some row may have more columns than the header: numpy takes no notice of them."""
-        return '"' in self.text or self.text.count(self.delimiter) != (len(self.header) - 1) * (num_rows + 1)
+        num_delimiters = self.raw.count(self.delimiter.encode())
+        return b'"' in self.raw or num_delimiters != (len(self.header) - 1) * (num_rows + 1)
+
+    def _stream(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(self.raw), encoding=_ENCODING, newline=None)
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(io.StringIO(self.text, newline=None), delimiter=self.delimiter)
+        reader = csv.reader(self._stream(), delimiter=self.delimiter)
         try:
             next(reader)
             for row in reader:
@@ -104,9 +109,10 @@ class CsvFile:
         return None
 
     def _wrong_width(self, line: int, row: list[str]) -> Problem:
-        message = f"has {len(row)} columns, the header {len(self.header)}"
-        num_lines = self.text.rstrip().count("\n") + 1
-        is_cut_off = len(row) < len(self.header) and line >= num_lines
+        is_short = len(row) < len(self.header)
+        named = len(self.header)
+        message = f"has {len(row)} of {named} columns" if is_short else f"has {len(row)} columns, not {named}"
+        is_cut_off = is_short and line > self.raw.rstrip().count(b"\n")
         remedy = "The file seems cut off here: fetch it again or remove its last line" if is_cut_off else ""
         return self._problem(message, line, self.delimiter.join(row), remedy)
 
@@ -121,7 +127,7 @@ def open_csv(path: Path, delimiter: str = ",") -> CsvFile:
         raise ScenarioError(Problem("is empty", file=str(path), remedy="A trace has a header line and rows"))
     nul_at = raw.find(b"\0")
     try:
-        text = raw.decode("utf-8-sig")
+        raw.decode(_ENCODING)
     except UnicodeDecodeError as error:
         nul_at = error.start if nul_at < 0 else min(nul_at, error.start)
     if nul_at >= 0:
@@ -129,6 +135,6 @@ def open_csv(path: Path, delimiter: str = ",") -> CsvFile:
         message = f"is not a text file: byte {nul_at} is no UTF-8 text"
         remedy = "Decompress it first, or name its format (parquet)"
         raise ScenarioError(Problem(message, file=str(path), line=line, remedy=remedy))
-    first_line = _FIRST_LINE.match(text)
-    header = next(csv.reader([first_line.group() if first_line else ""], delimiter=delimiter), [])
-    return CsvFile(path, text, delimiter, tuple(name.strip() for name in header))
+    first_line = io.BytesIO(raw).readline().decode(_ENCODING).rstrip("\r\n")
+    header = next(csv.reader([first_line], delimiter=delimiter), [])
+    return CsvFile(path, raw, delimiter, tuple(name.strip() for name in header))

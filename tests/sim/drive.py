@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.policies.scheduler import Scheduler
+from dcsim.policies.scheduler import Chunk, Scheduler
 from dcsim.policies.schedulers.chunked_prefill import ChunkedPrefill
 from dcsim.policies.schedulers.prefill_first import PrefillFirst
 from dcsim.policies.schedulers.sarathi import Sarathi
@@ -50,11 +50,12 @@ class EngineTimer:
         self._timer = timer
 
     def mixed_s(
-        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: list[tuple[int, int]]
+        self, num_decodes: int, decode_context_tokens: int, work: PrefillWork, chunks: Sequence[Chunk]
     ) -> float:
-        assert work.num_tokens == sum(size for size, _ in chunks)
-        assert work.num_chunks == len(chunks)
-        return self._timer.mixed_s(num_decodes, decode_context_tokens, chunks)
+        sizes = [(size, request.num_computed_tokens) for request, size in chunks]
+        assert work.num_tokens == sum(size for size, _ in sizes)
+        assert work.num_chunks == len(sizes)
+        return self._timer.mixed_s(num_decodes, decode_context_tokens, sizes)
 
     def decode_piece(self, num_decodes: int, context_tokens: int) -> tuple[float, float, int]:
         return self._timer.decode_piece(num_decodes, context_tokens)

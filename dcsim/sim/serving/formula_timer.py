@@ -58,7 +58,9 @@ class FormulaTimer:
         seconds = (
             base_s
             + self._sampled_s[num_decodes + num_finished]
-            + prefill_attention_seconds(self._deployment, num_chunks, pairs, square, context_tokens)
+            + float(
+                prefill_attention_time(self._deployment, num_chunks, pairs, square, context_tokens).total_s
+            )
         )
         if num_decodes:
             seconds += self._attention_s[num_decodes] + self._slope_s[num_decodes] * decode_context_tokens

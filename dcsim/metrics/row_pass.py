@@ -1,0 +1,135 @@
+"""One pass over the rows of the table steps, in which all meters read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dcsim.formulas.power import PowerCurve, power_rise_w
+from dcsim.metrics.explain import Explainer, Profile, explained_groups, held_by_preemptions
+from dcsim.metrics.itl import GapMeter, GapSketch
+from dcsim.metrics.request_view import RequestView
+from dcsim.metrics.step_cost import RowCosts, StepCosts
+from dcsim.metrics.step_rows import OrderedSteps, StepRows, engine_positions
+from dcsim.metrics.time_bins import BinnedSums
+from dcsim.metrics.window import Window
+from dcsim.spec.deployment import ServingDeployment
+from dcsim.tables import RequestStatus, ServingTables
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RowFindings:
+    """What the rows say of one workload in one replication."""
+
+    sums: BinnedSums  # over the workload's own window
+    joint_sums: BinnedSums  # over the window of all workloads
+    gaps: GapSketch
+    profiles: dict[str, Profile]
+
+
+def read_rows(
+    served: ServingDeployment, tables: ServingTables, view: RequestView, window: Window, joint: Window
+) -> RowFindings:
+    """Read all rows once."""
+    steps = OrderedSteps(tables.steps)
+    engine = _engine_of_requests(served, tables, steps)
+    held = held_by_preemptions(tables.preemptions)
+    explainer = Explainer(steps, tables.requests, engine, held, served.request_overhead_s)
+    profiles = {name: explainer.profile(chosen) for name, chosen in explained_groups(view).items()}
+    gaps = GapMeter(steps, window, _num_single_tokens(tables, steps, engine))
+    gaps.add_preemptions(tables.preemptions)
+    sums = BinnedSums(window.edges())
+    joint_sums = sums if joint == window else BinnedSums(joint.edges())
+    costs = StepCosts(served.deployment, tables.steps)
+    curve = power_curve(served)
+    for rows in steps.chunks():
+        row_costs = costs.of(rows)
+        quantities = _quantities(served, curve, rows, row_costs)
+        for one in {id(sums): sums, id(joint_sums): joint_sums}.values():
+            one.add(rows.started_at_s, rows.duration_s, quantities)
+        gaps.add(rows, row_costs)
+        for profile in profiles.values():
+            profile.add(rows, row_costs)
+    return RowFindings(sums, joint_sums, gaps.sketch, profiles)
+
+
+def power_curve(served: ServingDeployment) -> PowerCurve:
+    """The power curve of a workload's accelerators."""
+    accelerator, busy = served.accelerator, served.accelerator.busy_power
+    return PowerCurve(
+        tdp_w=accelerator.tdp_w,
+        idle_w=accelerator.idle_w,
+        active_frac=busy.active_frac,
+        memory_frac=busy.memory_frac,
+        compute_frac=busy.compute_frac,
+        cap_frac=busy.cap_frac,
+    )
+
+
+def _quantities(
+    served: ServingDeployment, curve: PowerCurve, rows: StepRows, costs: RowCosts
+) -> dict[str, Array]:
+    """Totals of each row, to be summed over time."""
+    duration_s = np.maximum(rows.duration_s, 1e-12)
+    memory_use = costs.bytes / (duration_s * served.deployment.memory_bytes_per_s)
+    compute_use = costs.flops / (duration_s * served.deployment.peak_flops_per_s)
+    rise_w = np.asarray(power_rise_w(curve, memory_use, compute_use, served.num_lanes))
+    # blocks are counted at the end of a row; in a jump they were taken evenly on the way there
+    grown_blocks = rows.num_decodes * (rows.num_steps - 1.0) / served.block_size
+    decode_s = np.where(rows.num_decodes > 0, rows.duration_s - costs.interference_s, 0.0)
+    return {
+        "busy_s": rows.duration_s,
+        "num_steps": rows.num_steps,
+        "sequence_steps": rows.num_steps * (rows.num_decodes + rows.num_prefill_chunks),
+        "num_output_tokens": rows.num_steps * rows.num_sampled,
+        "num_computed_prompt_tokens": rows.num_prefill_tokens,
+        "flops": costs.flops,
+        "bytes": costs.bytes,
+        "rise_j": rise_w * rows.duration_s * served.accelerators_per_replica,
+        "block_s": np.maximum(rows.num_used_blocks - grown_blocks / 2.0, 0.0) * rows.duration_s,
+        "waiting_s": rows.num_waiting * rows.duration_s,
+        "decode_accelerator_s": decode_s * served.accelerators_per_replica / served.num_lanes,
+        "prefill_accelerator_s": (rows.duration_s - decode_s) * served.accelerators_per_replica / served.num_lanes,
+    }
+
+
+def _engine_of_requests(
+    served: ServingDeployment, tables: ServingTables, steps: OrderedSteps
+) -> npt.NDArray[np.int64]:
+    """The engine that served each request: of its replica's lanes the one whose rows begin when it was scheduled
+    and end when its first token came."""
+    replica = tables.requests["replica"].astype(np.int64)
+    if served.num_lanes == 1:
+        return replica
+    instants = [tables.requests[name] for name in ("scheduled_at_s", "first_token_at_s")]
+    known = np.flatnonzero(np.isfinite(instants[0]) & np.isfinite(instants[1]) & (replica >= 0))
+    best = replica * served.num_lanes
+    smallest = np.full(len(known), np.inf)
+    for lane in range(served.num_lanes):
+        engine = replica[known] * served.num_lanes + lane
+        misfit = np.zeros(len(known))
+        for instant in instants:
+            positions, share = engine_positions(steps, engine, instant[known])
+            misfit += np.minimum(share, 1.0 - share) * steps.column("duration_s", positions)
+        is_better = misfit < smallest
+        smallest[is_better] = misfit[is_better]
+        best[known[is_better]] = engine[is_better]
+    return best
+
+
+def _num_single_tokens(
+    tables: ServingTables, steps: OrderedSteps, engine: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """For each row in engine order, the requests that ended with it after one token."""
+    requests = tables.requests
+    chosen = np.flatnonzero((requests["status"] == RequestStatus.FINISHED) & (requests["num_output_tokens"] == 1))
+    counts = np.zeros(len(steps), dtype=np.int64)
+    if len(chosen):
+        positions, share = engine_positions(steps, engine[chosen], requests["first_token_at_s"][chosen])
+        # the end of a row may read as the start of the next
+        np.add.at(counts, np.maximum(positions - (share < 0.5), 0), 1)
+    return counts

@@ -1,0 +1,151 @@
+"""Stability: whether a run has a steady state whose percentiles mean anything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from dcsim.metrics.request_view import RequestView
+from dcsim.metrics.window import Window
+from dcsim.tables import RequestStatus, ServingTables
+
+Array = npt.NDArray[np.float64]
+
+_NUM_SAMPLES = 120  # of the backlog
+_MATERIAL_FRAC = 0.01  # of arrivals, or of the window: less growth than this is taken for fluctuation
+_NUM_ERRORS = 3.0  # standard errors: 0.1 % false alarms under the normal law
+
+
+class Verdict(StrEnum):
+    """What a run is fit for, from good to bad."""
+
+    STABLE = "stable"
+    SATURATED = "saturated"  # sheds load: what is served is steady, but not all is served
+    UNSTABLE = "unstable"  # the backlog grows: no steady state
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """A verdict and its reason."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A least-squares line: its rise over the whole window, with a standard error that allows for autocorrelation."""
+
+    rise: float
+    standard_error: float
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it rises beyond doubt."""
+        return self.rise > _NUM_ERRORS * self.standard_error
+
+
+def judge(tables: ServingTables, view: RequestView, window: Window, max_model_len: int) -> Stability:
+    """The verdict on one replication.
+
+    Unstable: the number of requests in the system rises over the window, by a line fitted through it, by more
+    than 1 % of the arrivals; and requests that arrive late in the window stay longer than those that arrive early,
+    by more than 1 % of the window. Both must exceed three standard errors. Either alone is no proof: the first
+    also holds for a burst of traffic or a batch that still fills, the second for a few long requests.
+    Saturated: more than 1 % of the requests were turned away by a full queue or timed out.
+    """
+    num_arrived = len(view)
+    if num_arrived == 0 or window.duration_s <= 0:
+        return Stability(Verdict.STABLE, "no requests in the measured window")
+    drift = _trend(_backlog(tables, window))
+    growth_s, growth_error_s = _stay_growth(tables, view)
+    growing = drift.is_up and drift.rise > _MATERIAL_FRAC * num_arrived
+    slowing = growth_s > max(_NUM_ERRORS * growth_error_s, _MATERIAL_FRAC * window.duration_s)
+    if growing and slowing:
+        done = _completion_frac(tables, view, window)
+        return Stability(
+            Verdict.UNSTABLE,
+            f"the backlog grew by {drift.rise:.0f} requests ({drift.rise / num_arrived:.1%} of arrivals) and the stay "
+            f"by {growth_s:.3g} s over the window; completions ran at {done:.1%} of arrivals: no steady state",
+        )
+    num_shed = _num_shed(tables, view, max_model_len)
+    if num_shed > _MATERIAL_FRAC * num_arrived:
+        return Stability(
+            Verdict.SATURATED,
+            f"{num_shed / num_arrived:.1%} of requests were turned away by a full queue or timed out; the "
+            "latencies are those of the rest",
+        )
+    if growing:
+        return Stability(
+            Verdict.STABLE, "the backlog rose with the traffic or still filled, but requests did not stay longer"
+        )
+    return Stability(Verdict.STABLE, "the backlog shows no growth over the window")
+
+
+def _backlog(tables: ServingTables, window: Window) -> Array:
+    """Requests in the system at evenly spaced instants of the window."""
+    requests = tables.requests
+    instants_s = np.linspace(window.started_at_s, window.ended_at_s, _NUM_SAMPLES + 1)[1:]
+    admitted = requests["status"] != RequestStatus.REJECTED
+    left_at_s = requests["finished_at_s"][admitted]
+    left_at_s = np.sort(left_at_s[np.isfinite(left_at_s)])
+    num_arrived = np.searchsorted(requests["arrived_at_s"][admitted], instants_s, side="right")
+    backlog: Array = (num_arrived - np.searchsorted(left_at_s, instants_s, side="right")).astype(np.float64)
+    return backlog
+
+
+def _trend(samples: Array) -> Trend:
+    """The line through evenly spaced samples.
+
+    Successive samples of a queue are alike: the number of independent ones is taken as n (1 - r) / (1 + r), r being
+    the lag-one correlation of the residuals (exact for the mean of a long first-order autoregression).
+    """
+    num = len(samples)
+    place = np.linspace(-0.5, 0.5, num)
+    rise = float(place @ samples / (place @ place))
+    residuals = samples - samples.mean() - rise * place
+    variance = float(residuals @ residuals) / (num - 2)
+    if variance == 0.0:
+        return Trend(rise, 0.0)
+    lag_one = float(residuals[1:] @ residuals[:-1]) / float(residuals @ residuals)
+    inflation = (1.0 + min(max(lag_one, 0.0), 0.99)) / (1.0 - min(max(lag_one, 0.0), 0.99))
+    return Trend(rise, math.sqrt(variance / float(place @ place) * inflation))
+
+
+def _stay_growth(tables: ServingTables, view: RequestView) -> tuple[float, float]:
+    """How much longer the last third of the requests stayed than the first third, and its standard error.
+
+    Unfinished requests count with the time until the simulation ended, timed-out ones with their timeout.
+    """
+    left_at_s = tables.requests["finished_at_s"][view.first : view.first + len(view)]
+    left_at_s = np.where(np.isfinite(left_at_s), left_at_s, tables.ended_at_s)
+    stay_s = (left_at_s - view.arrived_at_s)[view.status != RequestStatus.REJECTED]
+    third = len(stay_s) // 3
+    if third < 2:
+        return 0.0, math.inf
+    early_s, late_s = stay_s[:third], stay_s[-third:]
+    error_s = math.sqrt((float(early_s.var(ddof=1)) + float(late_s.var(ddof=1))) / third)
+    return float(late_s.mean() - early_s.mean()), error_s
+
+
+def _completion_frac(tables: ServingTables, view: RequestView, window: Window) -> float:
+    finished_at_s = tables.requests["finished_at_s"]
+    inside = (finished_at_s > window.started_at_s) & (finished_at_s <= window.ended_at_s)
+    return float(np.count_nonzero(inside)) / len(view)
+
+
+def _num_shed(tables: ServingTables, view: RequestView, max_model_len: int) -> int:
+    """Requests turned away by load; one too long for the model is no sign of load."""
+    part = slice(view.first, view.first + len(view))
+    length = tables.requests["num_prompt_tokens"][part] + tables.requests["num_output_tokens"][part].astype(np.int64)
+    is_rejected = (view.status == RequestStatus.REJECTED) & (length <= max_model_len)
+    return int(np.count_nonzero(is_rejected)) + view.num_with(RequestStatus.TIMED_OUT)
+
+
+def worst(verdicts: list[Stability]) -> Stability:
+    """The worst verdict of several replications."""
+    return max(verdicts, key=lambda one: list(Verdict).index(one.verdict))

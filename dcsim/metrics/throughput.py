@@ -1,0 +1,82 @@
+"""Throughput: rates, SLO attainment, occupancy and how well the accelerators are used."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dcsim.metrics.figures import Figures, finite, ratio
+from dcsim.metrics.request_view import RequestView
+from dcsim.metrics.time_bins import BinnedSums
+from dcsim.metrics.window import Window
+from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.serving import Slo
+from dcsim.tables import RequestStatus, Table
+
+
+def request_figures(view: RequestView, requests: Table, window: Window, slo: Slo) -> Figures:
+    """Rates and counts of requests.
+
+    Counts, goodput and attainment are over the requests that arrived in the window; attainment is the share of
+    those offered, rejected and unfinished ones included, that finished within every limit. ``requests_per_s`` counts
+    those that finished in the window, whenever they arrived.
+    """
+    num_good = int(np.count_nonzero(view.is_good))
+    attainment_frac = ratio(num_good, len(view))
+    has_limits = any(limit is not None for limit in (slo.ttft_s, slo.tpot_s, slo.e2e_s))
+    is_slo_met = attainment_frac >= slo.attainment_frac if has_limits and attainment_frac is not None else None
+    finished_at_s = requests["finished_at_s"][requests["status"] == RequestStatus.FINISHED]
+    is_inside = (finished_at_s > window.started_at_s) & (finished_at_s <= window.ended_at_s)
+    served = (requests["first_token_at_s"] > window.started_at_s) & (
+        requests["first_token_at_s"] <= window.ended_at_s
+    )
+    num_prompt_tokens = float(requests["num_prompt_tokens"][served].sum(dtype=np.int64))
+    return {
+        "requests_per_s": ratio(int(np.count_nonzero(is_inside)), window.duration_s),
+        "offered_requests_per_s": ratio(len(view), window.duration_s),
+        "goodput_requests_per_s": ratio(num_good, window.duration_s),
+        "slo_attainment_frac": attainment_frac,
+        "is_slo_met": is_slo_met,
+        "num_requests": len(view),
+        "num_finished": view.num_with(RequestStatus.FINISHED),
+        "num_rejected": view.num_with(RequestStatus.REJECTED),
+        "num_timed_out": view.num_with(RequestStatus.TIMED_OUT),
+        "num_unfinished": view.num_with(RequestStatus.UNFINISHED),
+        "num_preemptions": int(view.num_preemptions.sum(dtype=np.int64)),
+        "prompt_tokens_per_s": ratio(num_prompt_tokens, window.duration_s),
+    }
+
+
+def engine_figures(served: ServingDeployment, sums: BinnedSums, bins: tuple[int, int], duration_s: float) -> Figures:
+    """Rates and shares read from the steps, over the whole window, idle time included.
+
+    ``prompt_tokens_per_s`` of the requests counts prompts; here computed prompt tokens leave out what the prefix
+    cache held and count again what preemptions lost. ``utilization_frac`` is busy time; ``mfu_frac`` is the model's
+    operations over the peak of the datatype used, ``memory_bandwidth_frac`` the bytes moved over the peak bandwidth.
+    """
+    num_engines = served.num_replicas * served.num_lanes
+    engine_s = num_engines * duration_s
+    replica_s = served.num_replicas * duration_s
+
+    def total(name: str) -> float:
+        return sums.total(name, *bins)
+
+    return {
+        "output_tokens_per_s": ratio(total("num_output_tokens"), duration_s),
+        "computed_prompt_tokens_per_s": ratio(total("num_computed_prompt_tokens"), duration_s),
+        "steps_per_s": ratio(total("num_steps"), duration_s),
+        "utilization_frac": ratio(total("busy_s"), engine_s),
+        "kv_occupancy_frac": ratio(total("block_s"), engine_s * served.num_blocks_per_lane),
+        "batch_size": {"mean": ratio(total("sequence_steps"), total("num_steps"))},
+        "num_waiting": {"mean": ratio(total("waiting_s"), total("busy_s"))},
+        "mfu_frac": ratio(total("flops"), replica_s * served.deployment.peak_flops_per_s),
+        "memory_bandwidth_frac": ratio(total("bytes"), replica_s * served.deployment.memory_bytes_per_s),
+    }
+
+
+def fleet_figures(served: ServingDeployment) -> Figures:
+    """How large the deployment is."""
+    return {
+        "num_replicas": served.num_replicas,
+        "num_accelerators": served.num_replicas * served.accelerators_per_replica,
+        "kv_tokens_per_replica": finite(served.num_blocks_per_lane * served.num_lanes * served.block_size),
+    }

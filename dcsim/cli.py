@@ -7,7 +7,6 @@ defect of dcsim.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,7 +128,7 @@ def run(
         if trace is not None:
             write_chrome_trace(trace, result.tables.replications[0])
         if as_json:
-            sys.stdout.write(result.summary_text())
+            typer.echo(result.summary_text().encode(), nl=False)
         elif not quiet:
             show_result(console(), result, [str(path) for path in (output, trace) if path is not None])
 
@@ -167,7 +166,7 @@ def schema(
     with _exit_codes():
         text = json.dumps(scenario_json_schema(), indent=2, ensure_ascii=False) + "\n"
         if output is None:
-            sys.stdout.write(text)
+            typer.echo(text.encode(), nl=False)
             return
         check_output_file(output)
         output.write_text(text, encoding="utf-8")

@@ -40,7 +40,12 @@ class Problem:
             text += f" (got {shown})"
         if self.remedy:
             text += f". {self.remedy}"
-        return text
+        return _one_line(text)
+
+
+def _one_line(text: str) -> str:
+    """Text with everything unprintable escaped, so that a message stays one harmless line."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class DcsimError(Exception):

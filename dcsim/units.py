@@ -65,11 +65,15 @@ _DEFINITIONS = (
 )
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(.*?)\s*", re.DOTALL)
-_UNIT_TEXT = re.compile(r"[A-Za-zµ%/*. 0-9^]{0,40}")
+_WORD = r"[A-Za-zµ%]{1,20}(?:\^-?[1-9])?"
+_UNIT_TEXT = re.compile(
+    rf"(?:1?\s?/\s?)?{_WORD}(?:\s?[ ./*]\s?{_WORD}){{0,5}}"
+)  # no numbers: 9^9^9^9 never ends
 _AMBIGUOUS = re.compile(
     r"(?i:[kmgtp]?bps)|[kKMGTP]i?b(?![A-Za-z])|(?i:[kmgtpe]?flops)\b|(?:KB|[KMGTP]bytes)\b"
 )
-_NO_NUMBER = "A quantity is a number and a unit, in quotes or bare: {example}"
+_NO_NUMBER = "is not a number with a unit; write for example {example}"
+_MAX_LENGTH = 100
 
 _EXAMPLES = {
     "s": "500 ms, 10 min, 2 h",
@@ -148,7 +152,7 @@ def parse_quantity(text: str, si_unit: str) -> float:
     0.5
     """
     example = _EXAMPLES.get(si_unit, f"1 {si_unit}")
-    match = _QUANTITY.fullmatch(text)
+    match = _QUANTITY.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if not match:
         raise ValueError(_NO_NUMBER.format(example=example))
     number, unit = float(match.group(1).replace("_", "")), match.group(2)
@@ -177,8 +181,9 @@ class Unit:
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate text to a float, and write a float back as text."""
-        return core_schema.no_info_plain_validator_function(
+        return core_schema.no_info_before_validator_function(
             self._validate,
+            handler(source),  # bounds given beside the unit, as Field(ge=1), are checked there
             serialization=core_schema.plain_serializer_function_ser_schema(self.text, when_used="json"),
         )
 
@@ -211,6 +216,8 @@ class Unit:
             except ValueError as error:
                 raise PydanticCustomError("quantity", "{error}", {"error": str(error)}) from error
         if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, float) and not math.isfinite(value):
+                return value
             if value == 0 or self.si_unit == "frac":
                 try:
                     return float(value)
@@ -223,7 +230,7 @@ class Unit:
         raise PydanticCustomError("quantity", "must be a quantity, a number with a unit")
 
     def _bounds(self) -> str:
-        unit = "" if self.si_unit == "frac" else f" {self.si_unit}"
+        unit = "" if self.si_unit == "frac" else f" {self.si_unit.removeprefix('1')}"
         low = f"greater than {self.minimum:g}{unit}" if self.exclusive else f"at least {self.minimum:g}{unit}"
         return low if self.maximum == math.inf else f"{low} and at most {self.maximum:g}{unit}"
 

@@ -23,8 +23,8 @@ _MESSAGES = {
     "less_than_equal": "must be at most {le}",
     "finite_number": "must be finite",
     "multiple_of": "must be a multiple of {multiple_of}",
-    "too_short": "needs at least {min_length}",
-    "too_long": "may have at most {max_length}",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "may have at most {max_length} characters",
     "string_pattern_mismatch": "must match {pattern}",
@@ -46,7 +46,7 @@ _FAMILIES = {
     "list_": "must be a list",
     "tuple_": "must be a list",
 }
-_WITHOUT_VALUE = frozenset({"missing", "extra_forbidden", "union_tag_not_found", "model_type"})
+_WITHOUT_VALUE = frozenset({"missing", "extra_forbidden", "union_tag_not_found"})
 _EXAMPLE = re.compile(r"[;:,] (write .*)$", re.DOTALL)
 _MAX_LISTED = 12
 _LONGEST_NAME = 100
@@ -103,13 +103,8 @@ def type_problems(
 
 
 def dotted(path: YamlPath) -> str:
-    """A path as people write it, on one line whatever its keys hold."""
-    return one_line(".".join(str(part) for part in path))
-
-
-def one_line(text: str) -> str:
-    """Text with everything unprintable escaped, so that a message stays one harmless line."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    """A path as people write it."""
+    return ".".join(str(part) for part in path)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -156,7 +151,7 @@ def _problems_of_one(
     elif kind == "string_type":
         remedy = "Put it in quotes"
     file, line = place_of(path)
-    yield Problem(one_line(message), dotted(path), value, one_line(remedy), file, line)
+    yield Problem(message, dotted(path), value, remedy, file, line)
 
 
 def _words(kind: str, context: Mapping[str, object], original: str) -> tuple[str, str]:

@@ -133,7 +133,8 @@ def describe(kind: Any, metadata: tuple[object, ...]) -> str:
             return "fraction or percent" if item.si_unit == "frac" else f"quantity ({item.si_unit})"
     if get_origin(kind) is dict:
         key_kind, value_kind = get_args(kind)
-        return f"{describe(*members(key_kind, ())[0])}: {describe(*members(value_kind, ())[0])}"
+        keys = "NAME" if key_kind is str else describe(*members(key_kind, ())[0])
+        return f"{keys}: {describe(*members(value_kind, ())[0])}"
     if get_origin(kind) in (list, tuple):
         return f"list of {describe(*members(get_args(kind)[0], ())[0])}"
     if get_origin(kind) is Literal:
@@ -172,8 +173,8 @@ def is_model(kind: Any) -> bool:
 
 
 def paragraph(documented: type) -> str:
-    """The first paragraph of a docstring on one line."""
-    return " ".join((documented.__doc__ or "").strip().split("\n\n")[0].split())
+    """A docstring as Markdown."""
+    return "\n\n".join(" ".join(part.split()) for part in (documented.__doc__ or "").strip().split("\n\n"))
 
 
 def cell(text: str) -> str:
@@ -191,9 +192,19 @@ def catalogue_page() -> str:
         text += f"\n## {kind}\n"
         for entry_class in classes:
             text += f"\n{paragraph(entry_class)}\n\n{''.join(field_rows(entry_class, {}))}"
+            text += "".join(nested_tables(entry_class))
         text += "".join(entry_section(kind, name) for name in entry_names(kind))
     text += f"\n## {TRAFFIC}\n\nPresets of a traffic section.\n"
     return text + "".join(entry_section(TRAFFIC, name) for name in entry_names(TRAFFIC))
+
+
+def nested_tables(model: type[BaseModel]) -> Iterator[str]:
+    """A table for each model that stands in a field, or among the values of one."""
+    for name, field in model.model_fields.items():
+        for kind, _ in members(field.annotation, field.metadata):
+            inner = get_args(kind)[1] if get_origin(kind) is dict else kind
+            if is_model(inner):
+                yield f"\n`{field.alias or name}`: {paragraph(inner)}\n\n{''.join(field_rows(inner, {}))}"
 
 
 def entry_section(kind: str, name: str) -> str:

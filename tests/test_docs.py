@@ -77,7 +77,7 @@ def test_a_scenario_runs_with_the_policies_of_the_page() -> None:
     scenario = dcsim.load(
         {"name": "added", "duration": "30 s", "cluster": cluster, "serving": {"chat": serving}}
     )
-    requests = dcsim.run(scenario, num_processes=1).tables[0]["chat"].requests
+    requests = dcsim.run(scenario, num_processes=1).tables.replications[0]["chat"].requests
     assert len(requests) > 0
     assert (requests["status"] == 0).all()
 

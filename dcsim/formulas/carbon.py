@@ -14,7 +14,8 @@ def operational_carbon_kg(facility_j: float, carbon_kg_per_j: float) -> float:
 def embodied_carbon_kg(embodied_kg: float, used_s: float, lifetime_s: float) -> float:
     """Share of the emissions of manufacture that falls on a time of use: C = E T / life.
 
-    Straight-line over the life (Software Carbon Intensity's time share; ACT amortises alike, CF = OP + T/LT E).
+    Straight-line over the life (Software Carbon Intensity's time share; ACT amortises alike, CF = OP + T/LT
+    E).
 
     Example: 1312 kg over 5 years, one year of use: 262.4 kg.
     """

@@ -29,7 +29,9 @@ def annual_capital_usd(
     Example: 51,500 USD at 10 % over 5 years with 10 % left costs 12,742 USD a year, 1.45 USD an hour.
     """
     recovery = capital_recovery_factor(discount_rate_per_yr_frac, lifetime_yr)
-    return capex_usd * (recovery - residual_frac * sinking_fund_factor(discount_rate_per_yr_frac, lifetime_yr))
+    return capex_usd * (
+        recovery - residual_frac * sinking_fund_factor(discount_rate_per_yr_frac, lifetime_yr)
+    )
 
 
 def usd_per_s(annual_usd: float) -> float:

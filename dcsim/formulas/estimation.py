@@ -15,8 +15,9 @@ CONFIDENCE_FRAC = 0.95
 def student_t_quantile(probability: float, num_degrees: float) -> float:
     """Quantile of Student's t: the t with P(T <= t) = ``probability``, for 1 or more degrees of freedom.
 
-    G. W. Hill, "Algorithm 396: Student's t-quantiles", Comm. ACM 13(10), 619-620, 1970: exact for one and two
-    degrees, otherwise an asymptotic expansion about the normal, good to about six digits near the usual levels.
+    G. W. Hill, "Algorithm 396: Student's t-quantiles", Comm. ACM 13(10), 619-620, 1970: exact for one and
+    two degrees, otherwise an asymptotic expansion about the normal, good to about six digits near the usual
+    levels.
 
     >>> round(student_t_quantile(0.975, 2), 3)
     4.303
@@ -52,9 +53,9 @@ def _hill_expansion(two_tails: float, n: float) -> float:
         y = (((((0.4 * y + 6.3) * y + 36.0) * y + 94.5) / c - y - 3.0) / b + 1.0) * x
         y = math.expm1(a * y * y)
     else:
-        y = ((1.0 / (((n + 6.0) / (n * y) - 0.089 * d - 0.822) * (n + 2.0) * 3.0) + 0.5 / (n + 4.0)) * y - 1.0) * (
-            n + 1.0
-        ) / (n + 2.0) + 1.0 / y
+        y = (
+            (1.0 / (((n + 6.0) / (n * y) - 0.089 * d - 0.822) * (n + 2.0) * 3.0) + 0.5 / (n + 4.0)) * y - 1.0
+        ) * (n + 1.0) / (n + 2.0) + 1.0 / y
     return math.sqrt(n * y)
 
 
@@ -82,8 +83,8 @@ def percentile(
 ) -> list[float | None]:
     """Percentiles of values of which ``num_beyond`` more are known only to be larger than all of them.
 
-    Linear between order statistics at rank q (n - 1), n counting those beyond; None where the rank falls among
-    them: their values are unknown, and leaving them out would flatter the result.
+    Linear between order statistics at rank q (n - 1), n counting those beyond; None where the rank falls
+    among them: their values are unknown, and leaving them out would flatter the result.
 
     >>> percentile(np.array([1.0, 2.0, 3.0]), [0.5])
     [2.0]

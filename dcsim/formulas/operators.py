@@ -88,7 +88,12 @@ def lm_head(d: Deployment, num_sampled: Floats) -> Matmul:
 
 
 def token_kernels(d: Deployment) -> list[Elementwise]:
-    """Kernels between the products: two norms with residual add, rotary with cache write, activation."""
+    """Kernels between the products: two norms with residual add, rotary with cache write, activation.
+
+    Narrow activations are quantised inside norm and activation kernels, as engines fuse them, but by a kernel
+    of its own in front of attention's output projection (vLLM documentation, "Fusion torch.compile passes":
+    norm and activation fused by default, attention not).
+    """
     shape, layers = d.shape, d.shape.num_layers
     norm = 4.0 * shape.hidden_size * d.wide_bytes  # reads input and residual, writes both
     heads = d.num_local_heads * shape.head_size
@@ -98,6 +103,8 @@ def token_kernels(d: Deployment) -> list[Elementwise]:
         kv_read = float(shape.latent.kv_rank + shape.latent.rope_head_size)
     rotary = 2.0 * heads * d.wide_bytes + kv_read * (d.wide_bytes + d.kv_cache.num_bytes)
     kernels = [Elementwise(2 * layers, norm), Elementwise(layers, rotary)]
+    if d.activations.num_bytes < d.wide_bytes:
+        kernels.append(Elementwise(layers, _output_width(d) * (d.wide_bytes + d.activations.num_bytes)))
     dense = num_dense_layers(shape)
     inputs = num_mlp_matrices(shape)  # gate and up in, product out; or one in, one out
     if dense:
@@ -123,12 +130,18 @@ def sampling_kernel(d: Deployment) -> Elementwise:
     return Elementwise(1, LOGIT_PASSES_BYTES * d.shape.vocab_size)
 
 
+def _output_width(d: Deployment) -> int:
+    """Elements per token of attention's output on one rank."""
+    size = d.shape.head_size if d.shape.latent is None else d.shape.latent.value_head_size
+    return d.num_local_heads * size
+
+
 def _attention_sizes(d: Deployment) -> list[tuple[int, int]]:
     """(columns, inner size) of each projection of attention on one rank."""
     shape, heads = d.shape, d.num_local_heads
     if shape.latent is None:
         width = (heads + 2 * d.num_local_kv_heads) * shape.head_size
-        return [(width, shape.hidden_size), (shape.hidden_size, heads * shape.head_size)]
+        return [(width, shape.hidden_size), (shape.hidden_size, _output_width(d))]
     latent = shape.latent
     query_width = heads * (latent.nope_head_size + latent.rope_head_size)
     kv_down = latent.kv_rank + latent.rope_head_size  # computed by every rank: the latent is not split
@@ -137,7 +150,7 @@ def _attention_sizes(d: Deployment) -> list[tuple[int, int]]:
     else:
         sizes = [(latent.query_rank + kv_down, shape.hidden_size), (query_width, latent.query_rank)]
     sizes.append((heads * (latent.nope_head_size + latent.value_head_size), latent.kv_rank))
-    sizes.append((shape.hidden_size, heads * latent.value_head_size))
+    sizes.append((shape.hidden_size, _output_width(d)))
     return sizes
 
 

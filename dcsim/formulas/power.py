@@ -24,14 +24,15 @@ class PowerCurve:
 def accelerator_power_w(curve: PowerCurve, memory_use_frac: Floats, compute_use_frac: Floats) -> Floats:
     """Power of a busy accelerator.
 
-    P = min(cap TDP, idle + TDP (active + a_m u_m + a_c u_c)), where u_m is the achieved share of peak memory
-    bandwidth and u_c that of the peak dense rate of the datatype used, both over busy time. A clipped-linear form
-    fitted on the ML.ENERGY v3 measurements of dense LLM decoding: mean absolute error 7.2 % on H100 (85 points)
-    and 4.0 % on B200 (89 points), against 29 % and 43 % for a constant TDP; leaving one model out, a variant with
-    a term for tensor parallelism has 9.0 % and this one 5.0 %. Prefill saturates at the cap.
+    P = min(cap TDP, idle + TDP (active + a_m u_m + a_c u_c)), where u_m is the achieved share of peak
+    memory bandwidth and u_c that of the peak dense rate of the datatype used, both over busy time. A
+    clipped-linear form fitted on the ML.ENERGY v3 measurements of dense LLM decoding: mean absolute error
+    7.2 % on H100 (85 points) and 4.0 % on B200 (89 points), against 29 % and 43 % for a constant TDP;
+    leaving one model out, a variant with a term for tensor parallelism has 9.0 % and this one 5.0 %.
+    Prefill saturates at the cap.
 
-    Example (H100: 700 W, idle 70 W, active .297, memory .396, compute 1.506, cap .895): u_m = .5, u_c = 0 gives
-    70 + 700 (.297 + .198) = 416.5 W.
+    Example (H100: 700 W, idle 70 W, active .297, memory .396, compute 1.506, cap .895): u_m = .5, u_c = 0
+    gives 70 + 700 (.297 + .198) = 416.5 W.
     """
     return curve.idle_w + power_rise_w(curve, memory_use_frac, compute_use_frac)
 
@@ -41,8 +42,9 @@ def power_rise_w(
 ) -> Floats:
     """Power above idle that one lane adds to its accelerators while it runs a step.
 
-    The lanes of a pipeline share their accelerators, each in turn: a lane adds its own use and 1/lanes of the
-    active term and of the room below the cap, so that with all lanes busy the sum is :func:`accelerator_power_w`.
+    The lanes of a pipeline share their accelerators, each in turn: a lane adds its own use and 1/lanes of
+    the active term and of the room below the cap, so that with all lanes busy the sum is
+    :func:`accelerator_power_w`.
     """
     room_w = max(curve.cap_frac * curve.tdp_w - curve.idle_w, 0.0) / num_lanes
     use_frac = curve.memory_frac * memory_use_frac + curve.compute_frac * compute_use_frac
@@ -55,8 +57,9 @@ def node_power_w(
 ) -> Floats:
     """Wall power of a node: P_host + sum P_idle + (1 + k) (sum P - sum P_idle).
 
-    k covers fans and voltage regulators, which follow the accelerators' power above idle; the host's idle power
-    is measured at the wall and already holds the loss of the power supplies. Processor and NIC activity are left out.
+    k covers fans and voltage regulators, which follow the accelerators' power above idle; the host's idle
+    power is measured at the wall and already holds the loss of the power supplies. Processor and NIC
+    activity are left out.
 
     Example (DGX H100: host 1750 W, k .21, eight accelerators idling at 76 W): idle 2358 W, measured 2360 W.
     """

@@ -31,9 +31,9 @@ def erlang_b(offered_load: float, num_servers: int) -> float:
 def erlang_c(offered_load: float, num_servers: int) -> float:
     """Probability that an arrival must wait in M/M/c (Erlang's delay formula).
 
-    C(c, a) = (a^c/c! c/(c-a)) / (sum_{k<c} a^k/k! + a^c/c! c/(c-a)), here from Erlang's loss formula as
-    C = c B / (c - a (1 - B)); see A. O. Allen, Probability, Statistics and Queueing Theory, 1978. Valid for a < c;
-    1 otherwise. For one server it is rho.
+    C(c, a) = (a^c/c! c/(c-a)) / (sum_{k<c} a^k/k! + a^c/c! c/(c-a)), here from Erlang's loss formula as C =
+    c B / (c - a (1 - B)); see A. O. Allen, Probability, Statistics and Queueing Theory, 1978. Valid for a <
+    c; 1 otherwise. For one server it is rho.
     """
     if offered_load >= num_servers:
         return 1.0

@@ -21,10 +21,10 @@ from dcsim.units import SECONDS_PER_YEAR
 def cost_figures(scenario: Scenario, energy: Mapping[str, Figure], sums: ClusterSums) -> Figures | None:
     """What the cluster cost over the measured window, and per accelerator-hour and token.
 
-    All nodes of the cluster are paid for, busy or not. Owned machines cost capital (with the network's share),
-    maintenance, colocation of their rated power, and electricity, the last only where a facility gives its price.
-    Rented ones cost their hourly price, electricity included. The split between prompt and output tokens shares the
-    cost out by the accelerator time of either kind of work.
+    All nodes of the cluster are paid for, busy or not. Owned machines cost capital (with the network's
+    share), maintenance, colocation of their rated power, and electricity, the last only where a facility
+    gives its price. Rented ones cost their hourly price, electricity included. The split between prompt and
+    output tokens shares the cost out by the accelerator time of either kind of work.
     """
     if scenario.economics is None:
         return None
@@ -39,16 +39,25 @@ def cost_figures(scenario: Scenario, energy: Mapping[str, Figure], sums: Cluster
     phases_s = sums.prefill_accelerator_s + sums.decode_accelerator_s
     prefill_frac = sums.prefill_accelerator_s / phases_s if phases_s > 0 else 0.0
     all_tokens = sums.num_prompt_tokens + sums.num_output_tokens
-    figures: Figures = {"kind": prices.kind, "total_usd": total_usd, **parts, "electricity_usd": electricity_usd}
+    figures: Figures = {
+        "kind": prices.kind,
+        "total_usd": total_usd,
+        **parts,
+        "electricity_usd": electricity_usd,
+    }
     figures["usd_per_s"] = ratio(total_usd, sums.duration_s)
     figures["usd_per_yr"] = ratio(total_usd * SECONDS_PER_YEAR, sums.duration_s)
     figures["usd_per_accelerator_hour"] = (
-        usd_per_accelerator_hour(total_usd, num_accelerators, sums.duration_s) if sums.duration_s > 0 else None
+        usd_per_accelerator_hour(total_usd, num_accelerators, sums.duration_s)
+        if sums.duration_s > 0
+        else None
     )
     figures["usd_per_million_output_tokens"] = usd_per_million_tokens(total_usd, sums.num_output_tokens)
     figures["usd_per_million_total_tokens"] = usd_per_million_tokens(total_usd, all_tokens)
     figures["by_phase_time"] = {
-        "usd_per_million_prompt_tokens": usd_per_million_tokens(total_usd * prefill_frac, sums.num_prompt_tokens),
+        "usd_per_million_prompt_tokens": usd_per_million_tokens(
+            total_usd * prefill_frac, sums.num_prompt_tokens
+        ),
         "usd_per_million_output_tokens": usd_per_million_tokens(
             total_usd * (1.0 - prefill_frac), sums.num_output_tokens
         ),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from dcsim.catalog.prices import OwnedPrices
 from dcsim.formulas.carbon import embodied_carbon_kg, operational_carbon_kg
 from dcsim.formulas.power import node_power_w
-from dcsim.catalog.prices import OwnedPrices
 from dcsim.metrics.figures import Figure, Figures, finite, ratio
 from dcsim.metrics.time_bins import BinnedSums
 from dcsim.metrics.window import NUM_BINS, Window
@@ -62,9 +64,9 @@ def power_usage_effectiveness(scenario: Scenario) -> float | None:
 def energy_figures(scenario: Scenario, accelerator_idle_w: float, sums: ClusterSums) -> Figures:
     """Energy over the measured window.
 
-    IT energy is what the nodes draw at the wall: hosts, fans, conversion, and accelerators, of which those without
-    a step to run and those not allocated idle. Switches and storage outside the nodes are left out. Facility energy
-    is IT energy times PUE, applied once.
+    IT energy is what the nodes draw at the wall: hosts, fans, conversion, and accelerators, of which those
+    without a step to run and those not allocated idle. Switches and storage outside the nodes are left out.
+    Facility energy is IT energy times PUE, applied once.
     """
     num_accelerators = scenario.cluster.num_nodes * scenario.cluster.node.num_accelerators
     accelerator_j = num_accelerators * accelerator_idle_w * sums.duration_s + sums.rise_j
@@ -97,8 +99,8 @@ def power_timeline(
     bin_s = joint.duration_s / NUM_BINS
     if bin_s <= 0:
         return {"bin_s": None, "started_at_s": [], "it_w": [], "output_tokens_per_s": []}
-    rises_w = sum(one.bins("rise_j") for one in sums) / bin_s
-    tokens_per_s = sum(one.bins("num_output_tokens") for one in sums) / bin_s
+    rises_w = np.sum([one.bins("rise_j") for one in sums], axis=0) / bin_s
+    tokens_per_s = np.sum([one.bins("num_output_tokens") for one in sums], axis=0) / bin_s
     return {
         "bin_s": bin_s,
         "started_at_s": [float(at_s) for at_s in joint.edges()[:-1]],
@@ -110,7 +112,8 @@ def power_timeline(
 def carbon_figures(scenario: Scenario, energy: Mapping[str, Figure], sums: ClusterSums) -> Figures | None:
     """Carbon over the measured window: location-based by the site's yearly mean, and the machines' own share.
 
-    The share needs a lifetime, which an owned price book has; without one it is None and the total is operational.
+    The share needs a lifetime, which an owned price book has; without one it is None and the total is
+    operational.
     """
     facility_j = energy["facility_j"]
     if scenario.facility is None or not isinstance(facility_j, float):

@@ -1,19 +1,21 @@
 """Explain: where the time of the mean request and of the slow ones went. The parts add up to the whole.
 
-A request's time is its front end (HTTP, tokeniser), its wait in the queue, what preemptions cost it, and the two
-phases in which engine steps work for it: prefill up to its first token, decode after it. Each row of the table
-steps has its time divided by cause; a request takes part in the rows that run between its events, which
-coincide with the rows' boundaries. A cumulative count of events gives for each row the number of requests in each
-phase, so that sums over requests are sums over rows.
+A request's time is its front end (HTTP, tokeniser), its wait in the queue, what preemptions cost it, and
+the two phases in which engine steps work for it: prefill up to its first token, decode after it. Each row
+of the table steps has its time divided by cause; a request takes part in the rows that run between its
+events, which coincide with the rows' boundaries. A cumulative count of events gives for each row the number
+of requests in each phase, so that sums over requests are sums over rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from dcsim.metrics.columns import floats, integers
 from dcsim.metrics.figures import Figures, finite
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.step_cost import CAUSES, RowCosts
@@ -28,7 +30,7 @@ _TAIL_SHARE = 0.005  # of the requests, those about the 99th percentile: one alo
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Instants of requests as rows of the table steps, sorted by row; each adds its sign to the count in a phase."""
+    """Instants of requests as places in the rows of the table steps, sorted by row."""
 
     positions: Positions
     shares: Array  # of the row that is over by then
@@ -41,7 +43,7 @@ class Events:
         return cls(positions[order], shares[order])
 
     def num_ahead(self, low: int, num_rows: int) -> Array:
-        """For each of the rows from ``low``: how many of the events lie after it; events inside it by their share."""
+        """For each of the rows from ``low``: how many events lie after it; one inside counts by its share."""
         first, beyond = np.searchsorted(self.positions, [low, low + num_rows])
         at = self.positions[first:beyond] - low
         passed = first + np.cumsum(np.bincount(at, minlength=num_rows))
@@ -56,6 +58,7 @@ class Profile:
 
     requests: npt.NDArray[np.int64]  # rows of the table
     total_s: float
+    ttft_s: float
     front_end_s: float
     queue_wait_s: float
     preemption_s: float
@@ -65,27 +68,22 @@ class Profile:
     decode_s: Array = field(default_factory=lambda: np.zeros(len(CAUSES)))
     interference_s: float = 0.0
 
-    def add(self, rows: StepRows, costs: RowCosts) -> None:
-        """Add the time that the group spent in a chunk of rows."""
-        prefilling = _num_within(self.prefill, rows)
-        if prefilling is not None:
-            self.prefill_s += prefilling @ costs.time_s
-        decoding = _num_within(self.decode, rows)
-        if decoding is not None:
-            self.decode_s += decoding @ costs.decode_s
-            self.interference_s += float(decoding @ costs.interference_s)
-
     def figures(self) -> Figures:
-        """Means over the group. ``unattributed_s`` is what no part explains: rounding, unless a table is wrong."""
+        """Means over the group. What no part explains is ``unattributed_s``: nothing but rounding."""
         num = max(len(self.requests), 1)
         waits_s = self.front_end_s + self.queue_wait_s + self.preemption_s
         steps_s = float(self.prefill_s.sum() + self.decode_s.sum()) + self.interference_s
-        prefill: Figures = {cause: finite(part / num) for cause, part in zip(CAUSES, self.prefill_s, strict=True)}
-        decode: Figures = {cause: finite(part / num) for cause, part in zip(CAUSES, self.decode_s, strict=True)}
+        prefill: Figures = {
+            cause: finite(part / num) for cause, part in zip(CAUSES, self.prefill_s, strict=True)
+        }
+        decode: Figures = {
+            cause: finite(part / num) for cause, part in zip(CAUSES, self.decode_s, strict=True)
+        }
         decode["interference_s"] = finite(self.interference_s / num)
         return {
             "num_requests": len(self.requests),
             "total_s": finite(self.total_s / num),
+            "ttft_s": finite(self.ttft_s / num),
             "front_end_s": finite(self.front_end_s / num),
             "queue_wait_s": finite(self.queue_wait_s / num),
             "preemption_s": finite(self.preemption_s / num),
@@ -95,13 +93,26 @@ class Profile:
         }
 
 
-def _num_within(intervals: list[tuple[Events, Events]], rows: StepRows) -> Array | None:
+def add_rows(profiles: Collection[Profile], rows: StepRows, costs: RowCosts) -> None:
+    """Add to each profile the time that its requests spent in a chunk of rows."""
+    parts = np.column_stack([costs.time_s, costs.decode_s, costs.interference_s])
+    counts = [_num_within(phase, rows) for one in profiles for phase in (one.prefill, one.decode)]
+    sums = np.stack(counts) @ parts
+    num = len(CAUSES)
+    for index, one in enumerate(profiles):
+        one.prefill_s += sums[2 * index, :num]
+        one.decode_s += sums[2 * index + 1, num : 2 * num]
+        one.interference_s += float(sums[2 * index + 1, 2 * num])
+
+
+def _num_within(intervals: list[tuple[Events, Events]], rows: StepRows) -> Array:
     """For each row, the number of requests inside the first intervals but not inside the later ones."""
     counts = np.zeros(len(rows))
     for index, (begin, end) in enumerate(intervals):
-        inside = end.num_ahead(rows.first, len(rows)) - begin.num_ahead(rows.first, len(rows))
-        counts += inside if index == 0 else -inside
-    return counts if counts.any() else None
+        if len(begin.positions):
+            inside = end.num_ahead(rows.first, len(rows)) - begin.num_ahead(rows.first, len(rows))
+            counts += inside if index == 0 else -inside
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +126,14 @@ class Held:
 
 def held_by_preemptions(preemptions: Table) -> Held:
     """The times lost; several preemptions before one token are one loss, from the first of them on."""
-    to_s, from_s, request = (preemptions[name] for name in ("next_token_at_s", "preempted_at_s", "request"))
+    to_s, from_s = floats(preemptions, "next_token_at_s"), floats(preemptions, "preempted_at_s")
+    request = integers(preemptions, "request")
     ended = np.isfinite(to_s)
     order = np.lexsort((from_s[ended], to_s[ended], request[ended]))
-    request, from_s, to_s = (values[ended][order] for values in (request, from_s, to_s))
+    request, from_s, to_s = request[ended][order], from_s[ended][order], to_s[ended][order]
     is_new = np.ones(len(request), dtype=bool)
     is_new[1:] = (request[1:] != request[:-1]) | (to_s[1:] != to_s[:-1])
-    return Held(request[is_new].astype(np.int64), from_s[is_new], to_s[is_new])
+    return Held(request[is_new], from_s[is_new], to_s[is_new])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,7 @@ class Explainer:
     def profile(self, chosen: npt.NDArray[np.int64]) -> Profile:
         """The profile of a group of finished requests, given by their rows in ascending order."""
         arrived, scheduled, first, finished = (
-            self.requests[name][chosen]
+            floats(self.requests, name)[chosen]
             for name in ("arrived_at_s", "scheduled_at_s", "first_token_at_s", "finished_at_s")
         )
         engine = self.engine[chosen]
@@ -146,27 +158,33 @@ class Explainer:
         is_member = np.zeros(len(place), dtype=bool)
         known = place < len(chosen)
         is_member[known] = chosen[place[known]] == self.held.request[known]
-        request, from_s, to_s = (
-            values[is_member] for values in (self.held.request, self.held.from_s, self.held.to_s)
-        )
-        in_prefill = to_s <= self.requests["first_token_at_s"][request]
-        losses = [
-            tuple(Events.at(self.steps, self.engine[request[part]], at[part]) for at in (from_s, to_s))
-            for part in (in_prefill, ~in_prefill)
-        ]
+        request = self.held.request[is_member]
+        from_s, to_s = self.held.from_s[is_member], self.held.to_s[is_member]
+        in_prefill = to_s <= floats(self.requests, "first_token_at_s")[request]
         return Profile(
             requests=chosen,
             total_s=float((finished - arrived).sum()),
+            ttft_s=float((first - arrived).sum()),
             front_end_s=self.request_overhead_s * len(chosen),
             queue_wait_s=float((scheduled - arrived).sum()) - self.request_overhead_s * len(chosen),
             preemption_s=float((to_s - from_s).sum()),
-            prefill=[(begun, prefilled), (losses[0][0], losses[0][1])],
-            decode=[(prefilled, ended), (losses[1][0], losses[1][1])],
+            prefill=[
+                (begun, prefilled),
+                self._losses(request[in_prefill], from_s[in_prefill], to_s[in_prefill]),
+            ],
+            decode=[
+                (prefilled, ended),
+                self._losses(request[~in_prefill], from_s[~in_prefill], to_s[~in_prefill]),
+            ],
         )
+
+    def _losses(self, request: npt.NDArray[np.int64], from_s: Array, to_s: Array) -> tuple[Events, Events]:
+        engine = self.engine[request]
+        return Events.at(self.steps, engine, from_s), Events.at(self.steps, engine, to_s)
 
 
 def explained_groups(view: RequestView) -> dict[str, npt.NDArray[np.int64]]:
-    """Rows of the requests explained: all that finished, and those about the 99th percentile of TTFT and of E2E."""
+    """Rows of the requests explained: all that finished, and those about the p99 of TTFT and of E2E."""
     finished = np.flatnonzero(view.status == RequestStatus.FINISHED)
     return {
         "mean": finished + view.first,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-Figure: TypeAlias = "float | int | str | bool | None | list[Figure] | dict[str, Figure]"
+Figure: TypeAlias = "float | int | str | bool | list[Figure] | dict[str, Figure] | None"
 Figures: TypeAlias = dict[str, Figure]
 
 
@@ -21,7 +21,9 @@ def ratio(part: float, whole: float) -> float | None:
     return finite(part / whole) if whole else None
 
 
-def leaves(figures: Mapping[str, Figure], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Figure]]:
+def leaves(
+    figures: Mapping[str, Figure], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Figure]]:
     """Every figure that is not itself a mapping, with its path."""
     for key, value in figures.items():
         if isinstance(value, dict):

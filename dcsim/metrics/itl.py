@@ -2,11 +2,12 @@
 
 Tokens are not stored. A step with d decodes ends d gaps of its own length, and
 - in a jump the length grows by the same amount from step to step: it is spread over the steps;
-- after steps without decodes (``prefill_first``) the first gap reaches back over those steps, to the last step
+- after steps without decodes (``prefill_first``) the first gap reaches back over those steps, to the last
+step
   with decodes, or to the step that ended the sequence's own prompt;
 - the gap over a preemption stands in the table of preemptions.
-The mean is exact. Percentiles come from a mergeable sketch of logarithmic bins, each with the mean of what lies
-in it: they are off by less than the width of a bin, 0.1 %, and exact where a bin holds one value.
+The mean is exact. Percentiles come from a mergeable sketch of logarithmic bins, each with the mean of what
+lies in it: they are off by less than the width of a bin, 0.1 %, and exact where a bin holds one value.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcsim.formulas.estimation import weighted_percentile
+from dcsim.metrics.columns import floats
 from dcsim.metrics.figures import Figure, finite
 from dcsim.metrics.latency import QUANTILES
 from dcsim.metrics.step_cost import RowCosts
@@ -49,8 +51,9 @@ class GapSketch:
         logarithm = np.log(np.maximum(gaps_s, _SHORTEST_S) / _SHORTEST_S)
         at = np.minimum((logarithm / _BIN_WIDTH).astype(np.int64), _NUM_GAP_BINS - 1)
         at += batches * _NUM_GAP_BINS
-        self._weights += _binned(at, weights)
-        self._sums += _binned(at, weights * gaps_s)
+        if len(at):
+            _accumulate(self._weights.ravel(), at, weights)
+            _accumulate(self._sums.ravel(), at, weights * gaps_s)
         np.maximum.at(self._longest_s, batches, gaps_s)
 
     def figures(self, first: int = 0, beyond: int = NUM_BATCHES) -> dict[str, Figure]:
@@ -67,8 +70,11 @@ class GapSketch:
         return figures
 
 
-def _binned(at: Positions, values: Array) -> Array:
-    return np.bincount(at, weights=values, minlength=NUM_BATCHES * _NUM_GAP_BINS).reshape(NUM_BATCHES, -1)
+def _accumulate(sums: Array, at: Positions, values: Array) -> None:
+    """Add values to sums at places, touching only the stretch of places in use."""
+    low = int(at.min())
+    found = np.bincount(at - low, weights=values)
+    sums[low : low + len(found)] += found
 
 
 class GapMeter:
@@ -109,7 +115,9 @@ class GapMeter:
         at = (instants_s - self._window.started_at_s) * scale
         return np.clip(at, 0, NUM_BATCHES - 1).astype(np.int64)
 
-    def _add_jumps(self, mean_s: Array, growth_s: Array, num_steps: Array, weight: Array, batch: Positions) -> None:
+    def _add_jumps(
+        self, mean_s: Array, growth_s: Array, num_steps: Array, weight: Array, batch: Positions
+    ) -> None:
         """Add steps whose lengths rise evenly about a mean, as up to eight values with the same mean."""
         num_values = np.minimum(num_steps, _NUM_SPREAD)
         single = num_steps == 1.0
@@ -134,14 +142,16 @@ class GapMeter:
     def _add_stalls(
         self, rows: StepRows, stalled: npt.NDArray[np.intp], first_s: Array, share: Array, batch: Positions
     ) -> None:
-        """Add the first gaps of stalled rows: back to the sequences' own prompts, newest first, or to the last decode."""
+        """Add the first gaps of stalled rows: back to the sequences' own prompts, or decodes."""
         ended_at_s = rows.started_at_s[stalled] + first_s
         num_left = rows.num_decodes[stalled]
         at = stalled + rows.first - 1  # the row looked at, ever further back
         active = np.arange(len(stalled))
         while len(active):
             positions = at[active].astype(np.int64)
-            row_end_s = self._steps.column("started_at_s", positions) + self._steps.column("duration_s", positions)
+            row_end_s = self._steps.column("started_at_s", positions) + self._steps.column(
+                "duration_s", positions
+            )
             num_decodes = self._steps.column("num_decodes", positions)
             num_fresh = self._steps.column("num_sampled", positions) - self._num_single_tokens[positions]
             is_first = positions == 0
@@ -155,11 +165,13 @@ class GapMeter:
 
     def add_preemptions(self, preemptions: Table) -> None:
         """Add the gaps over preemptions that ended in the window: one for each token that was held up."""
-        next_at_s, last_at_s = preemptions["next_token_at_s"], preemptions["last_token_at_s"]
+        next_at_s, last_at_s = floats(preemptions, "next_token_at_s"), floats(preemptions, "last_token_at_s")
         is_gap = np.isfinite(next_at_s) & np.isfinite(last_at_s)
         is_gap &= (next_at_s >= self._window.started_at_s) & (next_at_s <= self._window.ended_at_s)
         # several preemptions before one token make one gap
-        pairs = np.unique(np.stack([preemptions["request"][is_gap], next_at_s[is_gap]]), axis=1, return_index=True)[1]
+        pairs = np.unique(
+            np.stack([floats(preemptions, "request")[is_gap], next_at_s[is_gap]]), axis=1, return_index=True
+        )[1]
         ended_at_s, gaps_s = next_at_s[is_gap][pairs], (next_at_s - last_at_s)[is_gap][pairs]
         if len(gaps_s):
             self.sketch.add(gaps_s, np.ones(len(gaps_s)), self._batch(ended_at_s))

@@ -17,9 +17,9 @@ LATENCIES = ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_wait_s")
 def latency_figures(view: RequestView) -> Figures:
     """The distributions over requests.
 
-    Percentiles count the requests that were served but never got so far (timed out, unfinished) as slower than
-    all others: a percentile that falls among them is None, not a number that leaves them out. Mean and maximum are
-    those of the requests that did. Rejected requests were not served and have no latency.
+    Percentiles count the requests that were served but never got so far (timed out, unfinished) as slower
+    than all others: a percentile that falls among them is None, not a number that leaves them out. Mean and
+    maximum are those of the requests that did. Rejected requests were not served and have no latency.
     """
     is_served = view.status != RequestStatus.REJECTED
     return {
@@ -30,9 +30,7 @@ def latency_figures(view: RequestView) -> Figures:
     }
 
 
-def _distribution(
-    latency_s: npt.NDArray[np.float64], is_counted: npt.NDArray[np.bool_]
-) -> dict[str, Figure]:
+def _distribution(latency_s: npt.NDArray[np.float64], is_counted: npt.NDArray[np.bool_]) -> dict[str, Figure]:
     known = latency_s[is_counted & ~np.isnan(latency_s)]
     num_beyond = int(np.count_nonzero(is_counted)) - len(known)
     found = percentile(known, list(QUANTILES.values()), num_beyond)

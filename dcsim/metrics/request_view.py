@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from dcsim.metrics.columns import Floats, Integers, Mask, floats, integers
 from dcsim.metrics.window import Window
 from dcsim.spec.serving import Slo
 from dcsim.tables import RequestStatus, Table
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +17,15 @@ class RequestView:
     """The requests that arrived in a window, in order of arrival. Undefined latencies are NaN."""
 
     first: int  # row of the first of them in the table
-    status: npt.NDArray[np.int8]
-    arrived_at_s: Array
-    ttft_s: Array
-    tpot_s: Array
-    e2e_s: Array
-    queue_wait_s: Array
+    status: Integers
+    arrived_at_s: Floats
+    ttft_s: Floats
+    tpot_s: Floats
+    e2e_s: Floats
+    queue_wait_s: Floats
     has_several_tokens: Mask
     is_good: Mask  # finished, and within every limit of the SLO
-    num_preemptions: npt.NDArray[np.int32]
+    num_preemptions: Integers
 
     def __len__(self) -> int:
         return len(self.status)
@@ -54,15 +51,15 @@ def view_requests(requests: Table, window: Window, request_overhead_s: float, sl
     TTFT and E2E count from arrival; the queue wait counts from the scheduler's queue, which a request reaches
     ``request_overhead_s`` after its arrival. TPOT is (finish - first token) / (output tokens - 1).
     """
-    all_arrived_at_s = requests["arrived_at_s"]
+    all_arrived_at_s = floats(requests, "arrived_at_s")
     low = int(np.searchsorted(all_arrived_at_s, window.started_at_s, side="left"))
     high = int(np.searchsorted(all_arrived_at_s, window.ended_at_s, side="right"))
-    status, arrived_at_s, scheduled_at_s, first_token_at_s, finished_at_s, num_output_tokens = (
-        requests[name][low:high]
-        for name in (
-            "status", "arrived_at_s", "scheduled_at_s", "first_token_at_s", "finished_at_s", "num_output_tokens",
-        )
-    )  # fmt: skip
+    status = integers(requests, "status")[low:high]
+    arrived_at_s = all_arrived_at_s[low:high]
+    scheduled_at_s, first_token_at_s, finished_at_s = (
+        floats(requests, name)[low:high] for name in ("scheduled_at_s", "first_token_at_s", "finished_at_s")
+    )
+    num_output_tokens = integers(requests, "num_output_tokens")[low:high]
     is_finished = status == RequestStatus.FINISHED
     has_several_tokens = num_output_tokens > 1
     ttft_s = first_token_at_s - arrived_at_s
@@ -78,5 +75,5 @@ def view_requests(requests: Table, window: Window, request_overhead_s: float, sl
             is_good &= ~(latency_s > limit_s)
     return RequestView(
         low, status, arrived_at_s, ttft_s, tpot_s, e2e_s, queue_wait_s, has_several_tokens, is_good,
-        requests["num_preemptions"][low:high],
+        integers(requests, "num_preemptions")[low:high],
     )  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dcsim.formulas.power import PowerCurve, power_rise_w
-from dcsim.metrics.explain import Explainer, Profile, explained_groups, held_by_preemptions
+from dcsim.metrics.columns import floats, integers
+from dcsim.metrics.explain import Explainer, Profile, add_rows, explained_groups, held_by_preemptions
 from dcsim.metrics.itl import GapMeter, GapSketch
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.step_cost import RowCosts, StepCosts
@@ -52,8 +53,7 @@ def read_rows(
         for one in {id(sums): sums, id(joint_sums): joint_sums}.values():
             one.add(rows.started_at_s, rows.duration_s, quantities)
         gaps.add(rows, row_costs)
-        for profile in profiles.values():
-            profile.add(rows, row_costs)
+        add_rows(profiles.values(), rows, row_costs)
     return RowFindings(sums, joint_sums, gaps.sketch, profiles)
 
 
@@ -93,19 +93,23 @@ def _quantities(
         "block_s": np.maximum(rows.num_used_blocks - grown_blocks / 2.0, 0.0) * rows.duration_s,
         "waiting_s": rows.num_waiting * rows.duration_s,
         "decode_accelerator_s": decode_s * served.accelerators_per_replica / served.num_lanes,
-        "prefill_accelerator_s": (rows.duration_s - decode_s) * served.accelerators_per_replica / served.num_lanes,
+        "prefill_accelerator_s": (rows.duration_s - decode_s)
+        * served.accelerators_per_replica
+        / served.num_lanes,
     }
 
 
 def _engine_of_requests(
     served: ServingDeployment, tables: ServingTables, steps: OrderedSteps
 ) -> npt.NDArray[np.int64]:
-    """The engine that served each request: of its replica's lanes the one whose rows begin when it was scheduled
-    and end when its first token came."""
-    replica = tables.requests["replica"].astype(np.int64)
+    """The engine that served each request.
+
+    Of its replica's lanes the one with rows that begin when it was scheduled and end with its first token.
+    """
+    replica = integers(tables.requests, "replica")
     if served.num_lanes == 1:
         return replica
-    instants = [tables.requests[name] for name in ("scheduled_at_s", "first_token_at_s")]
+    instants = [floats(tables.requests, name) for name in ("scheduled_at_s", "first_token_at_s")]
     known = np.flatnonzero(np.isfinite(instants[0]) & np.isfinite(instants[1]) & (replica >= 0))
     best = replica * served.num_lanes
     smallest = np.full(len(known), np.inf)
@@ -126,10 +130,13 @@ def _num_single_tokens(
 ) -> npt.NDArray[np.int64]:
     """For each row in engine order, the requests that ended with it after one token."""
     requests = tables.requests
-    chosen = np.flatnonzero((requests["status"] == RequestStatus.FINISHED) & (requests["num_output_tokens"] == 1))
+    is_finished = integers(requests, "status") == RequestStatus.FINISHED
+    chosen = np.flatnonzero(is_finished & (integers(requests, "num_output_tokens") == 1))
     counts = np.zeros(len(steps), dtype=np.int64)
     if len(chosen):
-        positions, share = engine_positions(steps, engine[chosen], requests["first_token_at_s"][chosen])
+        positions, share = engine_positions(
+            steps, engine[chosen], floats(requests, "first_token_at_s")[chosen]
+        )
         # the end of a row may read as the start of the next
         np.add.at(counts, np.maximum(positions - (share < 0.5), 0), 1)
     return counts

@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from dcsim.metrics.columns import floats, integers, num_within
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.window import Window
 from dcsim.tables import RequestStatus, ServingTables
@@ -38,7 +39,7 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A least-squares line: its rise over the whole window, with a standard error that allows for autocorrelation."""
+    """A least-squares line: its rise over the window, with an error that allows for autocorrelation."""
 
     rise: float
     standard_error: float
@@ -52,11 +53,11 @@ class Trend:
 def judge(tables: ServingTables, view: RequestView, window: Window, max_model_len: int) -> Stability:
     """The verdict on one replication.
 
-    Unstable: the number of requests in the system rises over the window, by a line fitted through it, by more
-    than 1 % of the arrivals; and requests that arrive late in the window stay longer than those that arrive early,
-    by more than 1 % of the window. Both must exceed three standard errors. Either alone is no proof: the first
-    also holds for a burst of traffic or a batch that still fills, the second for a few long requests.
-    Saturated: more than 1 % of the requests were turned away by a full queue or timed out.
+    Unstable: the number of requests in the system rises over the window, by a line fitted through it, by
+    more than 1 % of the arrivals; and requests that arrive late in the window stay longer than those that
+    arrive early, by more than 1 % of the window. Both must exceed three standard errors. Either alone is no
+    proof: the first also holds for a burst of traffic or a batch that still fills, the second for a few
+    long requests. Saturated: more than 1 % of the requests were turned away by a full queue or timed out.
     """
     num_arrived = len(view)
     if num_arrived == 0 or window.duration_s <= 0:
@@ -69,8 +70,8 @@ def judge(tables: ServingTables, view: RequestView, window: Window, max_model_le
         done = _completion_frac(tables, view, window)
         return Stability(
             Verdict.UNSTABLE,
-            f"the backlog grew by {drift.rise:.0f} requests ({drift.rise / num_arrived:.1%} of arrivals) and the stay "
-            f"by {growth_s:.3g} s over the window; completions ran at {done:.1%} of arrivals: no steady state",
+            f"over the window the backlog grew by {drift.rise:.0f} requests ({drift.rise / num_arrived:.1%} of "
+            f"arrivals) and the stay by {growth_s:.3g} s; completions ran at {done:.1%} of arrivals",
         )
     num_shed = _num_shed(tables, view, max_model_len)
     if num_shed > _MATERIAL_FRAC * num_arrived:
@@ -81,7 +82,8 @@ def judge(tables: ServingTables, view: RequestView, window: Window, max_model_le
         )
     if growing:
         return Stability(
-            Verdict.STABLE, "the backlog rose with the traffic or still filled, but requests did not stay longer"
+            Verdict.STABLE,
+            "the backlog rose with the traffic or still filled, but requests did not stay longer",
         )
     return Stability(Verdict.STABLE, "the backlog shows no growth over the window")
 
@@ -89,11 +91,11 @@ def judge(tables: ServingTables, view: RequestView, window: Window, max_model_le
 def _backlog(tables: ServingTables, window: Window) -> Array:
     """Requests in the system at evenly spaced instants of the window."""
     requests = tables.requests
+    admitted = integers(requests, "status") != RequestStatus.REJECTED
     instants_s = np.linspace(window.started_at_s, window.ended_at_s, _NUM_SAMPLES + 1)[1:]
-    admitted = requests["status"] != RequestStatus.REJECTED
-    left_at_s = requests["finished_at_s"][admitted]
+    left_at_s = floats(requests, "finished_at_s")[admitted]
     left_at_s = np.sort(left_at_s[np.isfinite(left_at_s)])
-    num_arrived = np.searchsorted(requests["arrived_at_s"][admitted], instants_s, side="right")
+    num_arrived = np.searchsorted(floats(requests, "arrived_at_s")[admitted], instants_s, side="right")
     backlog: Array = (num_arrived - np.searchsorted(left_at_s, instants_s, side="right")).astype(np.float64)
     return backlog
 
@@ -101,8 +103,9 @@ def _backlog(tables: ServingTables, window: Window) -> Array:
 def _trend(samples: Array) -> Trend:
     """The line through evenly spaced samples.
 
-    Successive samples of a queue are alike: the number of independent ones is taken as n (1 - r) / (1 + r), r being
-    the lag-one correlation of the residuals (exact for the mean of a long first-order autoregression).
+    Successive samples of a queue are alike: the number of independent ones is taken as n (1 - r) / (1 + r),
+    r being the lag-one correlation of the residuals (exact for the mean of a long first-order
+    autoregression).
     """
     num = len(samples)
     place = np.linspace(-0.5, 0.5, num)
@@ -121,7 +124,7 @@ def _stay_growth(tables: ServingTables, view: RequestView) -> tuple[float, float
 
     Unfinished requests count with the time until the simulation ended, timed-out ones with their timeout.
     """
-    left_at_s = tables.requests["finished_at_s"][view.first : view.first + len(view)]
+    left_at_s = floats(tables.requests, "finished_at_s")[view.first : view.first + len(view)]
     left_at_s = np.where(np.isfinite(left_at_s), left_at_s, tables.ended_at_s)
     stay_s = (left_at_s - view.arrived_at_s)[view.status != RequestStatus.REJECTED]
     third = len(stay_s) // 3
@@ -133,16 +136,15 @@ def _stay_growth(tables: ServingTables, view: RequestView) -> tuple[float, float
 
 
 def _completion_frac(tables: ServingTables, view: RequestView, window: Window) -> float:
-    finished_at_s = tables.requests["finished_at_s"]
-    inside = (finished_at_s > window.started_at_s) & (finished_at_s <= window.ended_at_s)
-    return float(np.count_nonzero(inside)) / len(view)
+    finished_at_s = floats(tables.requests, "finished_at_s")
+    return num_within(finished_at_s, window.started_at_s, window.ended_at_s) / len(view)
 
 
 def _num_shed(tables: ServingTables, view: RequestView, max_model_len: int) -> int:
     """Requests turned away by load; one too long for the model is no sign of load."""
     part = slice(view.first, view.first + len(view))
-    length = tables.requests["num_prompt_tokens"][part] + tables.requests["num_output_tokens"][part].astype(np.int64)
-    is_rejected = (view.status == RequestStatus.REJECTED) & (length <= max_model_len)
+    length = integers(tables.requests, "num_prompt_tokens") + integers(tables.requests, "num_output_tokens")
+    is_rejected = (view.status == RequestStatus.REJECTED) & (length[part] <= max_model_len)
     return int(np.count_nonzero(is_rejected)) + view.num_with(RequestStatus.TIMED_OUT)
 
 

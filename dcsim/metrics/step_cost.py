@@ -32,9 +32,9 @@ _PROBE_CONTEXT = 1024.0  # any context serves to find the slope of an affine fun
 class RowCosts:
     """Costs of a chunk of rows, all steps of a row together; times are rows x causes and add up to durations.
 
-    ``decode_s`` is what the row's time would be by cause without its prompt chunks; ``interference_s`` is the rest,
-    which is what the chunks cost the sequences that decode. ``context_slope_s`` is the time of one step per token
-    of context.
+    ``decode_s`` is what the row's time would be by cause without its prompt chunks; ``interference_s`` is
+    the rest, which is what the chunks cost the sequences that decode. ``context_slope_s`` is the time of
+    one step per token of context.
     """
 
     time_s: Array
@@ -56,7 +56,9 @@ class StepCosts:
         self._deployment = deployment
         num_decodes, num_sampled = _counts(steps["num_decodes"]), _counts(steps["num_sampled"])
         most = max(len(num_sampled), len(num_decodes))
-        num_tokens = np.arange(len(num_decodes) + int(_counts(steps["num_prefill_tokens"])[-1]), dtype=np.float64)
+        num_tokens = np.arange(
+            len(num_decodes) + int(_counts(steps["num_prefill_tokens"])[-1]), dtype=np.float64
+        )
         sampled = np.arange(most, dtype=np.float64)
         self._tokens = _by_cause(token_time(deployment, num_tokens), len(num_tokens))
         self._sampled = _by_cause(sampling_time(deployment, sampled) + host_time(deployment, sampled), most)
@@ -104,7 +106,7 @@ class StepCosts:
 
 def _counts(column: npt.NDArray[np.generic]) -> Array:
     """0, 1, ... up to the largest number in the column."""
-    largest = int(column.max()) if len(column) else 0  # type: ignore[attr-defined]
+    largest = int(column.max()) if len(column) else 0
     return np.arange(largest + 1, dtype=np.float64)
 
 

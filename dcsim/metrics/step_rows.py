@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dcsim.metrics.columns import floats
 from dcsim.tables import Table
 
 Array = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
 
-CHUNK_ROWS = 131_072  # a few MB per array: small beside the tables, large beside the cost of a numpy call
+CHUNK_ROWS = 16_384  # arrays that stay in the cache, yet cost far more than a numpy call
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class OrderedSteps:
         ids, starts = np.unique(self.engine, return_index=True)
         self._bounds = {
             int(engine): (int(low), int(high))
-            for engine, low, high in zip(ids, starts, [*starts[1:], len(self.engine)], strict=True)
+            for engine, low, high in zip(ids, starts, np.append(starts, len(self.engine))[1:], strict=True)
         }
 
     def __len__(self) -> int:
@@ -74,8 +75,8 @@ class OrderedSteps:
     def locate(self, engine: int, instants_s: Array) -> tuple[Positions, Array]:
         """The row of an engine that runs at each instant, and the share of it done by then.
 
-        Between rows the last one is done; before the first one nothing is. An engine without rows has position
-        0 and share 0 for all instants.
+        Between rows the last one is done; before the first one nothing is. An engine without rows has
+        position 0 and share 0 for all instants.
         """
         low, high = self._bounds.get(engine, (0, 0))
         if low == high or len(instants_s) == 0:
@@ -91,7 +92,9 @@ class OrderedSteps:
 
 def _engine_order(steps: Table) -> npt.NDArray[np.int32] | None:
     """Places of the rows in order of engine and time; None if they already are in that order."""
-    engine, started_at_s = steps["engine"], steps["started_at_s"]
+    engine, started_at_s = np.asarray(steps["engine"], dtype=np.int32), floats(steps, "started_at_s")
+    if len(engine) == 0:
+        return None
     is_new = engine[1:] != engine[:-1]
     if bool(np.all((engine[1:] > engine[:-1]) | (~is_new & (started_at_s[1:] >= started_at_s[:-1])))):
         return None
@@ -111,7 +114,7 @@ def engine_positions(
     shares = np.zeros(len(instants_s))
     order = np.argsort(engine, kind="stable")
     ids, starts = np.unique(engine[order], return_index=True)
-    for one, low, high in zip(ids, starts, [*starts[1:], len(order)], strict=True):
+    for one, low, high in zip(ids, starts, np.append(starts, len(order))[1:], strict=True):
         chosen = order[low:high]
         positions[chosen], shares[chosen] = steps.locate(int(one), instants_s[chosen])
     return positions, shares

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dcsim.metrics.columns import floats, integers, is_within, num_within
 from dcsim.metrics.figures import Figures, finite, ratio
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.time_bins import BinnedSums
@@ -16,22 +17,21 @@ from dcsim.tables import RequestStatus, Table
 def request_figures(view: RequestView, requests: Table, window: Window, slo: Slo) -> Figures:
     """Rates and counts of requests.
 
-    Counts, goodput and attainment are over the requests that arrived in the window; attainment is the share of
-    those offered, rejected and unfinished ones included, that finished within every limit. ``requests_per_s`` counts
-    those that finished in the window, whenever they arrived.
+    Counts, goodput and attainment are over the requests that arrived in the window; attainment is the share
+    of those offered, rejected and unfinished ones included, that finished within every limit.
+    ``requests_per_s`` counts those that finished in the window, whenever they arrived.
     """
     num_good = int(np.count_nonzero(view.is_good))
     attainment_frac = ratio(num_good, len(view))
     has_limits = any(limit is not None for limit in (slo.ttft_s, slo.tpot_s, slo.e2e_s))
-    is_slo_met = attainment_frac >= slo.attainment_frac if has_limits and attainment_frac is not None else None
-    finished_at_s = requests["finished_at_s"][requests["status"] == RequestStatus.FINISHED]
-    is_inside = (finished_at_s > window.started_at_s) & (finished_at_s <= window.ended_at_s)
-    served = (requests["first_token_at_s"] > window.started_at_s) & (
-        requests["first_token_at_s"] <= window.ended_at_s
+    is_slo_met = (
+        attainment_frac >= slo.attainment_frac if has_limits and attainment_frac is not None else None
     )
-    num_prompt_tokens = float(requests["num_prompt_tokens"][served].sum(dtype=np.int64))
+    is_finished = integers(requests, "status") == RequestStatus.FINISHED
+    finished_at_s = floats(requests, "finished_at_s")[is_finished]
+    num_finished = num_within(finished_at_s, window.started_at_s, window.ended_at_s)
     return {
-        "requests_per_s": ratio(int(np.count_nonzero(is_inside)), window.duration_s),
+        "requests_per_s": ratio(num_finished, window.duration_s),
         "offered_requests_per_s": ratio(len(view), window.duration_s),
         "goodput_requests_per_s": ratio(num_good, window.duration_s),
         "slo_attainment_frac": attainment_frac,
@@ -41,17 +41,26 @@ def request_figures(view: RequestView, requests: Table, window: Window, slo: Slo
         "num_rejected": view.num_with(RequestStatus.REJECTED),
         "num_timed_out": view.num_with(RequestStatus.TIMED_OUT),
         "num_unfinished": view.num_with(RequestStatus.UNFINISHED),
-        "num_preemptions": int(view.num_preemptions.sum(dtype=np.int64)),
-        "prompt_tokens_per_s": ratio(num_prompt_tokens, window.duration_s),
+        "num_preemptions": int(view.num_preemptions.sum()),
+        "prompt_tokens_per_s": ratio(num_prompt_tokens(requests, window), window.duration_s),
     }
 
 
-def engine_figures(served: ServingDeployment, sums: BinnedSums, bins: tuple[int, int], duration_s: float) -> Figures:
+def num_prompt_tokens(requests: Table, window: Window) -> float:
+    """Prompt tokens of the requests whose first token came in the window."""
+    is_served = is_within(floats(requests, "first_token_at_s"), window.started_at_s, window.ended_at_s)
+    return float(integers(requests, "num_prompt_tokens")[is_served].sum())
+
+
+def engine_figures(
+    served: ServingDeployment, sums: BinnedSums, bins: tuple[int, int], duration_s: float
+) -> Figures:
     """Rates and shares read from the steps, over the whole window, idle time included.
 
-    ``prompt_tokens_per_s`` of the requests counts prompts; here computed prompt tokens leave out what the prefix
-    cache held and count again what preemptions lost. ``utilization_frac`` is busy time; ``mfu_frac`` is the model's
-    operations over the peak of the datatype used, ``memory_bandwidth_frac`` the bytes moved over the peak bandwidth.
+    ``prompt_tokens_per_s`` of the requests counts prompts; here computed prompt tokens leave out what the
+    prefix cache held and count again what preemptions lost. ``utilization_frac`` is busy time; ``mfu_frac``
+    is the model's operations over the peak of the datatype used, ``memory_bandwidth_frac`` the bytes moved
+    over the peak bandwidth.
     """
     num_engines = served.num_replicas * served.num_lanes
     engine_s = num_engines * duration_s

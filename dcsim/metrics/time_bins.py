@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float64]
 
 
 class BinnedSums:
-    """Sums of quantities per bin of time; a row that crosses an edge is shared out by the time on each side."""
+    """Sums of quantities per bin of time; a row that crosses an edge is shared out by time."""
 
     def __init__(self, edges: Array) -> None:
         self.edges = edges

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dcsim.metrics.columns import floats
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import ServingTables
 
@@ -39,11 +40,11 @@ class Window:
 def measured_window(scenario: Scenario, name: str, tables: ServingTables) -> Window:
     """The window in which a workload is measured.
 
-    It begins after the warm-up and ends with the scenario's duration or, where the trace or the number of requests
-    ends the traffic, with the last arrival: what follows is the drain, which no steady state has. Where that
-    leaves nothing (all requests arrive at once) it ends when the last work does.
+    It begins after the warm-up and ends with the scenario's duration or, where the trace or the number of
+    requests ends the traffic, with the last arrival: what follows is the drain, which no steady state has.
+    Where that leaves nothing (all requests arrive at once) it ends when the last work does.
     """
-    arrived_at_s = tables.requests["arrived_at_s"]
+    arrived_at_s = floats(tables.requests, "arrived_at_s")
     last_at_s = float(arrived_at_s[-1]) if len(arrived_at_s) else 0.0
     traffic = scenario.serving[name].traffic
     ended_at_s = last_at_s

@@ -18,4 +18,4 @@ class Router(Policy):
 
     @abstractmethod
     def choose(self, num_outstanding: Sequence[int], request: int, rng: np.random.Generator) -> int:
-        """The replica for the request of that number; ``num_outstanding`` counts waiting and running requests."""
+        """The replica for the request of that number, given the waiting and running requests of each."""

@@ -22,7 +22,7 @@ class Pending(Protocol):
 
     @property
     def num_target_tokens(self) -> int:
-        """Tokens to compute before it can decode: its prompt, and what it had generated before a preemption."""
+        """Tokens to compute before it can decode: prompt, and what it had generated before a preemption."""
 
     @property
     def num_held_blocks(self) -> int:

@@ -4,68 +4,83 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dcsim.catalog.loader import KINDS, entry_names, load_entry, provenance
+from dcsim.catalog.loader import KINDS, TRAFFIC, entry_mapping, entry_names, load_entry, provenance
 from dcsim.errors import Problem, ScenarioError
 from dcsim.validation import nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+_ALL_KINDS = (*KINDS, TRAFFIC)
+_LONGEST_VALUE = 120  # characters; lists of quantiles are longer than anyone reads
 
 
 def show_kinds(console: Console) -> None:
-    """Print the kinds of the catalogue and how much stands on each shelf."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("kind")
+    """Print the kinds of the catalogue and what stands on each shelf."""
+    table = _table()
+    table.add_column("kind", no_wrap=True)
     table.add_column("entries", justify="right")
     table.add_column("names", overflow="fold")
-    for kind in KINDS:
+    for kind in _ALL_KINDS:
         table.add_row(kind, str(len(entry_names(kind))), ", ".join(entry_names(kind)))
     console.print(table)
 
 
 def show_kind(console: Console, kind: str) -> None:
     """Print the entries of one kind. Raises ScenarioError for an unknown kind."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
+    table = _table()
     table.add_column("name", no_wrap=True)
     table.add_column("title", overflow="fold")
     table.add_column("estimates", justify="right")
     for name in entry_names(_known(kind)):
         num_estimates = sum(one.is_estimate for one in provenance(kind, name))
-        table.add_row(name, load_entry(kind, name).title, str(num_estimates) if num_estimates else "")
+        table.add_row(name, _about(kind, name)[0], str(num_estimates) if num_estimates else "")
     console.print(table)
 
 
 def show_entry(console: Console, kind: str, name: str) -> None:
     """Print one entry: values, units, sources, why an estimate is one. Raises ScenarioError if unknown."""
-    from rich.table import Table
     from rich.text import Text
 
-    entry = load_entry(_known(kind), name)
-    values = provenance(kind, name)
-    console.print(Text(f"{kind}/{name}", style="bold"), Text(f"  {entry.title}"), sep="")
-    console.print(Text(f"source: {entry.source}"))
+    title, source = _about(_known(kind), name)
+    console.print(Text.assemble((f"{kind}/{name}", "bold"), f"  {title}"))
+    console.print(Text(f"source: {source}"))
     console.print()
-    table = Table(box=None, pad_edge=False)
+    table = _table()
     table.add_column("value of", overflow="fold")
     table.add_column("value", overflow="fold")
-    table.add_column("source", overflow="fold", ratio=1)
-    for one in values:
-        about = "" if one.source == entry.source else one.source
+    table.add_column("source, where it is another", overflow="fold", ratio=1)
+    for one in provenance(kind, name):
+        about = "" if one.source == source else one.source
         if one.is_estimate:
             about = f"estimate: {one.why}" + (f" ({about})" if about else "")
-        table.add_row(
-            Text(one.path), Text(one.value_text), Text(about, style="yellow" if one.is_estimate else "")
-        )
+        value = one.value_text
+        shown = value if len(value) <= _LONGEST_VALUE else value[: _LONGEST_VALUE - 3] + "..."
+        table.add_row(Text(one.path), Text(shown), Text(about, style="yellow" if one.is_estimate else ""))
     console.print(table)
 
 
+def _table() -> Table:
+    from rich.table import Table
+
+    return Table(box=None, pad_edge=False, header_style="dim", expand=False)
+
+
+def _about(kind: str, name: str) -> tuple[str, str]:
+    """Title and source. Raises ScenarioError for an unknown name."""
+    if kind in KINDS:
+        entry = load_entry(kind, name)
+        return entry.title, entry.source
+    if name not in entry_names(kind):
+        remedy = nearest(name, entry_names(kind))
+        raise ScenarioError(Problem(file="catalog", message=f"no name '{name}' among {kind}", remedy=remedy))
+    mapping = entry_mapping(kind, name)
+    return str(mapping["title"]), str(mapping["source"])
+
+
 def _known(kind: str) -> str:
-    if kind not in KINDS:
-        raise ScenarioError(
-            Problem(file="catalog", message=f"no kind '{kind}'", remedy=nearest(kind, list(KINDS)))
-        )
+    if kind not in _ALL_KINDS:
+        remedy = nearest(kind, _ALL_KINDS)
+        raise ScenarioError(Problem(file="catalog", message=f"no kind '{kind}'", remedy=remedy))
     return kind

@@ -74,16 +74,25 @@ _BY_SUFFIX: tuple[tuple[str, tuple[Scale, ...]], ...] = (
     ("_l", LITRES),
     ("_s", TIME),
 )
+_BY_PREFIX: tuple[tuple[str, tuple[Scale, ...]], ...] = (
+    ("num_", COUNT),
+    ("usd_per_", USD),
+    ("kg_per_", MASS),
+    ("it_j_per_", ENERGY_PER_TOKEN),
+    ("facility_j_per_", ENERGY_PER_TOKEN),
+    ("accelerator_j_per_", ENERGY_PER_TOKEN),
+)
 
 
 def scales_of(name: str) -> tuple[Scale, ...]:
-    """The scales that a quantity's name asks for by its suffix.
+    """The scales that a quantity's name asks for; those of ``usd_per_...`` leave the "per" to the name.
 
     >>> scales_of("ttft_s") is TIME
     True
     """
-    if name.startswith("num_"):
-        return COUNT
+    for prefix, scales in _BY_PREFIX:
+        if name.startswith(prefix):
+            return scales
     for suffix, scales in _BY_SUFFIX:
         if f"_{name}".endswith(suffix):
             return scales
@@ -124,13 +133,24 @@ def quantity_text(value: float | None, scales: tuple[Scale, ...], half_width: fl
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    scale = _fitting(value, scales)
+    scale = fitting_scale(value, scales)
+    if scales is COUNT and not half_width and value == round(value) and scale.factor == 1.0:
+        return f"{value:,.0f}"
+    return f"{number_text(value, scale, half_width)} {scale.unit}".rstrip()
+
+
+def number_text(value: float | None, scale: Scale, half_width: float | None = None) -> str:
+    """A quantity without its unit, on a scale chosen elsewhere; a half-width of nothing is left out.
+
+    >>> number_text(1.1, Scale(1e-3, 1e-3, "ms"), 0.7)
+    '1,100 ± 700'
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
     number = value / scale.factor
-    if half_width is None or not half_width / scale.factor < _MOST_PLAIN:
-        shown = _whole(number) if scales is COUNT and number == round(number) else digits_text(number)
-    else:
-        shown = _with_half_width(number, half_width / scale.factor)
-    return f"{shown} {scale.unit}".rstrip()
+    if not half_width or not half_width / scale.factor < _MOST_PLAIN:
+        return digits_text(number)
+    return _with_half_width(number, half_width / scale.factor)
 
 
 def percent_text(fraction: float | None, half_width: float | None = None) -> str:
@@ -151,12 +171,14 @@ def duration_text(seconds: float) -> str:
     if seconds < SECONDS_PER_MINUTE:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     if seconds < SECONDS_PER_HOUR:
-        return f"{int(seconds // SECONDS_PER_MINUTE)} min {int(seconds % SECONDS_PER_MINUTE)} s"
-    minutes = int(seconds // SECONDS_PER_MINUTE)
-    return f"{minutes // 60} h {minutes % 60} min"
+        minutes, rest = divmod(int(seconds), int(SECONDS_PER_MINUTE))
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(int(seconds / SECONDS_PER_MINUTE), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def _fitting(value: float, scales: tuple[Scale, ...]) -> Scale:
+def fitting_scale(value: float, scales: tuple[Scale, ...]) -> Scale:
+    """The scale on which the value has one to three digits before the point, if there is one."""
     size = float(f"{abs(value):.{_NUM_DIGITS - 1}e}")  # 0.9999 ms is written 1.00 ms, so 999.9 µs is too
     fitting = [scale for scale in scales if scale.least <= size * (1 + 1e-12)]
     if value == 0:
@@ -164,13 +186,9 @@ def _fitting(value: float, scales: tuple[Scale, ...]) -> Scale:
     return fitting[-1] if fitting else scales[0]
 
 
-def _whole(number: float) -> str:
-    return f"{number:,.0f}"
-
-
 def _with_half_width(number: float, half_width: float) -> str:
     """Both with the decimals that the half-width's two leading digits need, as far as the number has them."""
-    if half_width == 0 or abs(number) >= _MOST_PLAIN:
+    if abs(number) >= _MOST_PLAIN:
         return f"{digits_text(number)} ± {digits_text(half_width)}"
     needed = max(0, 1 - math.floor(math.log10(half_width)))
     if abs(number) >= _LEAST_PLAIN:

@@ -107,7 +107,7 @@ class Result:
 
     def _section(self, name: str, why_not: str) -> SummaryView:
         section = self.view.get(name)
-        if not isinstance(section, SummaryView):
+        if not isinstance(section, SummaryView) or not section:
             raise AttributeError(f"the summary has no {name}" + (f": {why_not}" if why_not else ""))
         return section
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.prices import OwnedPrices
 from dcsim.errors import Problem, ScenarioError
@@ -71,26 +70,20 @@ def _node_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
     prices, path = scenario.economics.prices, ("economics", "prices")
     if isinstance(prices, OwnedPrices):
         if node.name not in prices.node_capex_usd:
-            yield source.problem(
-                path, f"has no price for node {node.name}", remedy=_priced(prices.node_capex_usd)
-            )
+            remedy = f"Write {{base: {prices.name}, node_price: {{{node.name}: ... USD}}}}"
+            yield source.problem(path, f"has no price for node {node.name}", remedy=remedy)
     elif node.accelerator not in prices.accelerator_usd_per_s:
-        remedy = _priced(prices.accelerator_usd_per_s)
+        remedy = f"Write {{base: {prices.name}, accelerator_price: {{{node.accelerator}: ... USD/h}}}}"
         yield source.problem(path, f"has no price for accelerator {node.accelerator}", remedy=remedy)
 
 
-def _entry_problems(kind: str, name: str) -> Iterator[Problem]:
-    """The problems of a catalogue file itself, and of the efficiency profile that it names."""
+def _entry_problems(kind: str, name: str) -> tuple[Problem, ...]:
+    """The problems of a catalogue file itself."""
     try:
-        entry = load_entry(kind, name)
-        if isinstance(entry, Accelerator) and entry.efficiency not in entry_names("efficiency"):
-            return  # only an accelerator that serves a model needs its profile: resolving says so
+        load_entry(kind, name)
     except ScenarioError as error:
-        yield from error.problems
-
-
-def _priced(prices: dict[str, float]) -> str:
-    return f"It prices {', '.join(sorted(prices))}; add one with {{base: ..., ...}}" if prices else ""
+        return error.problems
+    return ()
 
 
 def _traffic_problems(

@@ -60,7 +60,7 @@ class Document:
         for text, value in settings.items():
             path: YamlPath = tuple(text.split("."))
             try:
-                changed = changed._with_setting(path, plain(value, text, file), model, file)
+                changed = changed._with_setting(path, plain(value, path, file), model, file)
             except ScenarioError as error:
                 problems += error.problems
         if problems:
@@ -92,25 +92,25 @@ class Document:
         return replace(self, value=document, places={**places, path: (file, None)})
 
 
-def plain(value: object, text: str, file: str, depth: int = 0) -> object:
+def plain(value: object, path: YamlPath, file: str) -> object:
     """The value in the types that YAML gives. Raises ScenarioError if there are others in it."""
-    if depth > MAX_DEPTH:
-        raise ScenarioError(Problem(f"is nested deeper than {MAX_DEPTH} levels", text, file=file))
+    if len(path) > MAX_DEPTH:
+        raise ScenarioError(Problem(f"is nested deeper than {MAX_DEPTH} levels", dotted(path[:3]), file=file))
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
-            raise ScenarioError(Problem("keys must be text", text, file=file))
-        return {str(key): plain(child, f"{text}.{key}", file, depth + 1) for key, child in value.items()}
+            raise ScenarioError(Problem("keys must be text", dotted(path), file=file))
+        return {str(key): plain(child, (*path, key), file) for key, child in value.items()}
     if isinstance(value, list | tuple | range):
-        return [plain(child, f"{text}.{number}", file, depth + 1) for number, child in enumerate(value)]
+        return [plain(child, (*path, number), file) for number, child in enumerate(value)]
     if isinstance(value, Enum):
-        return plain(value.value, text, file, depth)
+        return plain(value.value, path, file)
     if isinstance(value, np.generic):
-        return plain(value.item(), text, file, depth + 1)
+        return plain(value.item(), path, file)
     if isinstance(value, Path):
         return str(value)
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    raise ScenarioError(Problem(f"must be plain values, not {type(value).__name__}", text, file=file))
+    raise ScenarioError(Problem(f"must be plain values, not {type(value).__name__}", dotted(path), file=file))
 
 
 def _key(parent: object, part: str | int, at: YamlPath, file: str) -> str | int:

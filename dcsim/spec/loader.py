@@ -10,7 +10,6 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.spec.document import Document, plain
 from dcsim.spec.scenario import Scenario
 from dcsim.strict_yaml import Located, read_yaml, read_yaml_file
-from dcsim.validation import one_line
 
 _TEXT_NAME = "<text>"
 _MAPPING_NAME = "<mapping>"
@@ -41,9 +40,8 @@ def load(
         With every problem found, each with its file, line, path, value and remedy.
     """
     document = _with_bases(_document(source, None if folder is None else Path(folder)), ())
-    settings = {path: _parsed(path, value) for path, value in (overrides or {}).items()}
-    if settings:
-        document = document.with_settings(settings, Scenario, _SETTING_NAME)
+    if overrides:
+        document = document.with_settings(_parsed(overrides), Scenario, _SETTING_NAME)
     return Scenario.from_document(document)
 
 
@@ -51,26 +49,28 @@ def parse_setting(text: str) -> tuple[str, str]:
     """The dotted path and the value's text of ``a.b.c=value``. Raises ScenarioError for another form."""
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
-        message = f"'{one_line(text)}' is not of the form a.b.c=value"
+        message = f"'{text}' is not of the form a.b.c=value"
         raise ScenarioError(Problem(message, file=_SETTING_NAME))
     return path.strip(), value.strip()
 
 
-def _parsed(path: str, value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_yaml(value, _SETTING_NAME).value
-    except ScenarioError as error:
-        problems = [
-            Problem(found.message, one_line(path), value, file=_SETTING_NAME) for found in error.problems
-        ]
-        raise ScenarioError(problems) from error
+def _parsed(overrides: Mapping[str, object]) -> dict[str, object]:
+    """The overrides with text read as YAML."""
+    settings: dict[str, object] = {}
+    problems: list[Problem] = []
+    for path, value in overrides.items():
+        try:
+            settings[path] = read_yaml(value, _SETTING_NAME).value if isinstance(value, str) else value
+        except ScenarioError as error:
+            problems += [Problem(found.message, path, value, file=_SETTING_NAME) for found in error.problems]
+    if problems:
+        raise ScenarioError(problems)
+    return settings
 
 
 def _document(source: str | os.PathLike[str] | Mapping[str, object], folder: Path | None) -> Document:
     if isinstance(source, Mapping):
-        value = plain(source, "", _MAPPING_NAME)
+        value = plain(source, (), _MAPPING_NAME)
         assert isinstance(value, dict)
         return Document(value, folder or Path(), {(): (_MAPPING_NAME, None)})
     if isinstance(source, str) and _is_text(source):

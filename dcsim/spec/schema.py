@@ -10,7 +10,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def scenario_json_schema() -> JsonSchemaValue:
-    """The JSON Schema of a scenario file: YAML keys, what each means, the catalogue's names to choose from."""
+    """The JSON Schema of a scenario file: YAML keys, what each means, and the catalogue's names."""
     schema = Scenario.model_json_schema(by_alias=True, mode="validation")
     base = {
         "type": "string",

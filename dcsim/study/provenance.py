@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.entry import Entry
-from dcsim.catalog.loader import SourcedValue, entry_names, load_entry, provenance
+from dcsim.catalog.loader import TRAFFIC, SourcedValue, entry_mapping, entry_names, load_entry, provenance
 from dcsim.formulas.datatypes import Datatype
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
@@ -19,11 +20,47 @@ from dcsim.tables import ServingTables, Table
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An entry that the result rests on; its values are empty where it is not from the catalogue."""
+
+    kind: str
+    name: str
+    title: str
+    source: str
+    is_varied: bool
+    values: Sequence[SourcedValue]
+
+    def row(self) -> dict[str, object]:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "title": self.title,
+            "source": self.source,
+            "is_varied": self.is_varied,
+            "num_values": len(self.values),
+            "num_estimates": sum(one.is_estimate for one in self.values),
+        }
+
+
 def provenance_of(
     scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]
 ) -> dict[str, object]:
     """Entries, estimates and notes as plain values, for ``summary.json``."""
-    entries, estimates = [], []
+    sources = list(_sources(scenario))
+    return {
+        "entries": [source.row() for source in sources],
+        "estimates": [
+            _estimate(f"{source.kind}/{source.name}", one)
+            for source in sources
+            for one in source.values
+            if one.is_estimate
+        ],
+        "notes": list(_extrapolations(scenario, replications)),
+    }
+
+
+def _sources(scenario: Scenario) -> Iterator[_Source]:
     names = _relevant_names(scenario)
     for kind, entry in _entries(scenario):
         is_known = entry.name in entry_names(kind)
@@ -31,23 +68,11 @@ def provenance_of(
         values = (
             [one for one in provenance(kind, entry.name) if _concerns(one.path, names)] if is_known else []
         )
-        entries.append(
-            {
-                "kind": kind,
-                "name": entry.name,
-                "title": entry.title,
-                "source": entry.source,
-                "is_varied": is_varied,
-                "num_values": len(values),
-                "num_estimates": sum(one.is_estimate for one in values),
-            }
-        )
-        estimates += [_estimate(f"{kind}/{entry.name}", one) for one in values if one.is_estimate]
-    return {
-        "entries": entries,
-        "estimates": estimates,
-        "notes": list(_extrapolations(scenario, replications)),
-    }
+        yield _Source(kind, entry.name, entry.title, entry.source, is_varied, values)
+    for name, is_varied in dict(_presets(scenario)).items():
+        about = entry_mapping(TRAFFIC, name)
+        values = provenance(TRAFFIC, name)
+        yield _Source(TRAFFIC, name, str(about["title"]), str(about["source"]), is_varied, values)
 
 
 def _estimate(entry: str, one: SourcedValue) -> dict[str, object]:
@@ -55,15 +80,15 @@ def _estimate(entry: str, one: SourcedValue) -> dict[str, object]:
 
 
 def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
-    """The entries that the scenario uses, each once."""
+    """The entries that the scenario uses, each once, those that decide latency first."""
     node = scenario.cluster.node
     accelerator = _accelerator(scenario)
-    found: list[tuple[str, Entry]] = [("nodes", node), ("accelerators", accelerator)]
-    found += [("accelerators", load_entry("accelerators", node.cpu))]
-    found += [("links", load_entry("links", name)) for name in (node.scale_up, node.scale_out)]
+    found: list[tuple[str, Entry]] = []
     for serving in scenario.serving.values():
-        found += [("models", serving.model), ("engines", serving.engine)]
-        found += [("efficiency", _efficiency(serving, accelerator))]
+        found += [("engines", serving.engine), ("efficiency", _efficiency(serving, accelerator))]
+        found += [("models", serving.model)]
+    found += [("accelerators", accelerator), ("nodes", node)]
+    found += [("links", load_entry("links", name)) for name in (node.scale_up, node.scale_out)]
     if scenario.facility:
         found += [("sites", scenario.facility.site)]
     if scenario.economics:
@@ -73,6 +98,17 @@ def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
         if one not in seen:
             seen.append(one)
             yield one
+
+
+def _presets(scenario: Scenario) -> Iterator[tuple[str, bool]]:
+    """The traffic presets that the scenario names, and whether it varies them."""
+    sections = scenario.document["serving"]
+    assert isinstance(sections, dict)
+    for section in sections.values():
+        traffic = section["traffic"]
+        name = traffic.get("base") if isinstance(traffic, dict) else traffic
+        if isinstance(name, str):
+            yield name, isinstance(traffic, dict)
 
 
 def _accelerator(scenario: Scenario) -> Accelerator:

@@ -15,8 +15,6 @@ from dcsim.study.executor import Executor, ProcessExecutor, SerialExecutor, num_
 from dcsim.study.provenance import provenance_of
 from dcsim.tables import ServingTables
 
-SUMMARY_SCHEMA = "dcsim.summary/1"
-
 Task = tuple[Scenario, int]
 
 
@@ -46,13 +44,12 @@ def run(
     started_at = datetime.now(UTC)
     tasks = [(scenario, replication) for replication in range(scenario.replications)]
     replications = _executor(scenario, num_processes).map(simulate_task, tasks, on_progress or _ignore)
-    metrics = summarize(scenario, replications)
+    measured = summarize(scenario, replications).document()
     summary = {
-        "schema": SUMMARY_SCHEMA,
+        "schema": measured.pop("schema"),
         "name": scenario.name,
         "question": scenario.question,
-        **metrics.values,
-        "intervals": metrics.intervals,
+        **measured,
         "provenance": provenance_of(scenario, replications),
     }
     record = RunRecord(started_at, datetime.now(UTC))

@@ -23,6 +23,7 @@ from dcsim.workloads.data_file import column_number, content
 NUMBER = "f8"
 TEXT = "S40"  # longer cells are cut: instants never are that long
 _ENCODING = "utf-8-sig"
+_MAX_HEADER_BYTES = 65_536
 _NUMERAL = re.compile(r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?)\s*", re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"[^\r\n]*")
 
@@ -135,6 +136,6 @@ def open_csv(path: Path, delimiter: str = ",") -> CsvFile:
         message = f"is not a text file: byte {nul_at} is no UTF-8 text"
         remedy = "Decompress it first, or name its format (parquet)"
         raise ScenarioError(Problem(message, file=str(path), line=line, remedy=remedy))
-    first_line = io.BytesIO(raw).readline().decode(_ENCODING).rstrip("\r\n")
+    first_line = raw[:_MAX_HEADER_BYTES].splitlines()[0].decode(_ENCODING, "replace")
     header = next(csv.reader([first_line], delimiter=delimiter), [])
     return CsvFile(path, raw, delimiter, tuple(name.strip() for name in header))

@@ -56,7 +56,7 @@ def test_a_quantity_has_three_digits_and_a_fitting_unit(value, scales, text):
         (0.4567, 0.0123, "457 ± 12 ms"),
         (0.4567, 0.00123, "456.7 ± 1.2 ms"),
         (1.5, 2.0, "1.5 ± 2.0 s"),
-        (1.5, 0.0, "1.50 ± 0 s"),
+        (1.5, 0.0, "1.50 s"),
         (1.5, math.nan, "1.50 s"),
     ],
 )
@@ -80,13 +80,15 @@ def test_the_suffix_of_a_name_tells_the_unit():
     assert scales_of("it_j") is ENERGY
     assert scales_of("slo_attainment_frac") is PERCENT
     assert scales_of("num_preemptions") is COUNT
+    assert scales_of("usd_per_million_output_tokens") is USD
 
 
 def test_spans_of_wall_time_are_coarse():
-    assert [duration_text(seconds) for seconds in (3.21, 59.0, 75.0, 7260.0)] == [
+    assert [duration_text(seconds) for seconds in (3.21, 59.0, 75.0, 300.0, 7260.0)] == [
         "3.2 s",
         "59 s",
         "1 min 15 s",
+        "5 min",
         "2 h 1 min",
     ]
 

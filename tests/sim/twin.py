@@ -148,6 +148,8 @@ class Twin:
         has_decodes, planned = self.plan([] if has_preempted else self.waiting)
         chunks = self.take_chunks(planned, now)
         decodes = [r for r in self.running if r.is_decoding] if has_decodes else []
+        for request in decodes:
+            self.take_missing(request, 1)
         if not chunks and not decodes:
             return None
         sizes = tuple((n, r.num_computed_tokens) for r, n in chunks)
@@ -201,15 +203,19 @@ class Twin:
 
     def make_room_for_decodes(self) -> bool:
         has_preempted = False
-        while True:
-            needy = [r for r in self.running if r.is_decoding and self.num_missing(r, 1) > 0]
-            if len(needy) <= self.blocks.num_free:
-                break
+        while self.num_spare < 0:
             self.preempt_last()
             has_preempted = True
-        for request in needy:
-            request.blocks.append(self.blocks.take())
         return has_preempted
+
+    @property
+    def num_spare(self) -> int:
+        """Free blocks, but for those that the decodes need in this step and take when all else is settled."""
+        return self.blocks.num_free - sum(self.num_missing(r, 1) for r in self.running if r.is_decoding)
+
+    def take_missing(self, request: TwinRequest, num_tokens: int) -> None:
+        for _ in range(self.num_missing(request, num_tokens)):
+            request.blocks.append(self.blocks.take())
 
     def num_missing(self, request: TwinRequest, num_tokens: int) -> int:
         return self.num_blocks_for(request.num_computed_tokens + num_tokens) - len(request.blocks)
@@ -237,12 +243,11 @@ class Twin:
         for request, size in planned:
             if request not in self.running:
                 continue  # preempted for a chunk before
-            num_missing = self.num_missing(request, self.num_reserved_tokens(request, size))
-            while num_missing > self.blocks.num_free:
+            num_tokens = self.num_reserved_tokens(request, size)
+            while self.num_missing(request, num_tokens) > self.num_spare:
                 if self.preempt_last() is request:
                     return chunks
-            for _ in range(num_missing):
-                request.blocks.append(self.blocks.take())
+            self.take_missing(request, num_tokens)
             self.remember_prefix(request, request.num_computed_tokens + size)
             chunks.append((request, size))
         return chunks
@@ -287,7 +292,7 @@ class Twin:
         """The first waiting requests that may start, with their chunks."""
         options, is_whole = self.options, self.options.scheduler == "prefill_first"
         watermark = options.num_watermark_blocks if self.running else 0
-        free = self.blocks.num_free - sum(max(0, self.num_missing(r, n)) for r, n in chunks)
+        free = self.num_spare - sum(max(0, self.num_missing(r, n)) for r, n in chunks)
         admitted: list[tuple[TwinRequest, int]] = []
         hits: set[int] = set()  # free blocks that those admitted so far hit
         for request in waiting:

@@ -11,12 +11,12 @@ from dcsim.policies.router import Router
 
 
 class LeastOutstanding(Router):
-    """The replica with the fewest waiting and running requests; ties go round, starting at the request's turn."""
+    """The replica with the fewest waiting and running requests; ties go round, from the request's turn on."""
 
     needs_state: ClassVar[bool] = True
 
     def choose(self, num_outstanding: Sequence[int], request: int, rng: np.random.Generator) -> int:
-        """The least loaded replica, the first at or after ``request`` modulo the number of replicas on ties."""
+        """The least loaded replica; on ties the first at or after ``request`` modulo their number."""
         fewest = min(num_outstanding)
         turn = request % len(num_outstanding)
         try:

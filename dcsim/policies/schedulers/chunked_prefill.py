@@ -9,7 +9,7 @@ from dcsim.policies.scheduler import Budget, Chunk, Pending, Scheduler, StepPlan
 
 
 class ChunkedPrefill(Scheduler):
-    """Every step runs all decodes and as much prompt as the token budget leaves; blocks are taken chunk by chunk.
+    """Every step runs all decodes and as much prompt as the token budget leaves; blocks go chunk by chunk.
 
     Follows vLLM v1 (``vllm/v1/core/sched/scheduler.py``): running requests in order, then waiting ones
     while tokens, sequence slots and KV blocks last.

@@ -64,6 +64,7 @@ class Engine:
     def __init__(self, number: int, options: EngineOptions, timer: StepTimer, logs: EngineLogs) -> None:
         self.number = number
         self.next_event_s = _NEVER  # end of the open run, or the next arrival when idle
+        self.last_step_end_s = 0.0
         self.on_end: Callable[[int, float], None] | None = (
             None  # called with (request, instant) when one ends
         )
@@ -266,6 +267,7 @@ class Engine:
 
     def _close_run(self, now_s: float) -> None:
         batch, steps, work = self._batch, self._num_steps, self._work
+        self.last_step_end_s = now_s
         decodes = context = 0
         done: list[ActiveRequest] = []
         if self._has_decodes and batch.num_sequences:
@@ -349,7 +351,7 @@ class Engine:
         request.num_held_blocks = request.num_shared_blocks = 0
 
     def _preempt_last(self, now_s: float) -> None:
-        """Throw away what the request admitted last has computed; it waits at the front to compute it again."""
+        """Throw away what the request admitted last has computed; it waits at the front to start over."""
         request = next(reversed(self._running))
         self._withdraw(request)
         row = self._logs.preemptions.add(

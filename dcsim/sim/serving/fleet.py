@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import simpy
 
 from dcsim.sim.serving.engine import Engine, EngineLogs, EngineOptions
@@ -92,7 +94,7 @@ class Fleet:
         for engine in self._engines:
             engine.stop(self.limit_s)
         requests, steps = self._logs.requests.table(), self._logs.steps.table()
-        ended_at_s = float(np.max(steps["started_at_s"] + steps["duration_s"])) if len(steps) else 0.0
+        ended_at_s = max((engine.last_step_end_s for engine in self._engines), default=0.0)
         if np.any(requests["status"] == RequestStatus.UNFINISHED) and math.isfinite(self.limit_s):
             ended_at_s = max(ended_at_s, self.limit_s)
         return ServingTables(
@@ -131,7 +133,7 @@ class Fleet:
             self._num_handed_over += len(mine)
             engine.submit(mine.tolist())
 
-    def _log_arrivals(self, replica: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _log_arrivals(self, replica: npt.NDArray[np.int64]) -> None:
         stream = self._stream
         self._logs.requests.extend(
             stream.arrived_at_s, stream.num_prompt_tokens, stream.num_output_tokens, stream.prefix, replica
@@ -150,7 +152,7 @@ class Fleet:
             self._schedule_arrival()
 
     def _arrive(self, event: simpy.Event) -> None:
-        request: int = event.value
+        request = cast(int, event.value)
         num_lanes = self._deployment.num_lanes
         outstanding = self._logs.num_outstanding
         if num_lanes == 1:
@@ -167,14 +169,14 @@ class Fleet:
         self._wake_later(number)
 
     def _wake_later(self, number: int) -> None:
-        """See that an engine is woken at the end of its open run; a wake-up that comes too early is harmless."""
+        """See that an engine is woken at the end of its open run; waking it too early does no harm."""
         event_s = self._engines[number].next_event_s
         if event_s < self._wake_at_s[number]:
             self._wake_at_s[number] = event_s
             self._at(event_s, (number, event_s), self._wake)
 
     def _wake(self, event: simpy.Event) -> None:
-        number, at_s = event.value
+        number, at_s = cast(tuple[int, float], event.value)
         if at_s != self._wake_at_s[number]:
             return  # the run was cut, and an earlier wake-up has taken its place
         self._wake_at_s[number] = math.inf

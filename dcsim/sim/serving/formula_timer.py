@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from dcsim.formulas.deployment import Deployment
+from dcsim.formulas.roofline import Floats
 from dcsim.formulas.step_time import (
     decode_attention_time,
     host_time,
@@ -71,8 +71,8 @@ class FormulaTimer:
         return self._pieces[num_decodes]
 
 
-def _table(values: npt.NDArray[np.float64]) -> list[float]:
+def _table(values: Floats) -> list[float]:
     """Values over counts 0, 1, 2, ... as plain floats; nothing takes no time."""
-    table = [float(value) for value in values]
+    table: list[float] = np.asarray(values, dtype=np.float64).tolist()
     table[0] = 0.0
     return table

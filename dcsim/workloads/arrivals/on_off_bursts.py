@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dcsim.units import PerSecond, PositiveSeconds, Ratio, Unit
+from dcsim.units import PerSecond, PositiveSeconds, Ratio
 from dcsim.workloads.arrival_process import ArrivalProcess
 from dcsim.workloads.arrivals.gamma import CoefficientOfVariation
 from dcsim.workloads.renewal import renewal_instants
@@ -52,9 +52,7 @@ class BurstRate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True)
 
     median_per_s: PerSecond = Field(alias="median", description="Median rate.")
-    log_sd: Annotated[float, Unit("frac", minimum=0, maximum=5)] = Field(
-        description="Standard deviation of the logarithm."
-    )
+    log_sd: Ratio = Field(le=5, description="Standard deviation of the logarithm.")
 
 
 class OnOffBursts(ArrivalProcess):

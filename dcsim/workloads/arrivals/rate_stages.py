@@ -45,7 +45,7 @@ class RateStages(ArrivalProcess):
     ConstantLoadTimer) scales n gaps instead, so that its last request falls on the end of the stage.
     """
 
-    stages: tuple[Stage, ...] = Field(min_length=1, description="The stages: a list of {rate, duration}.")
+    stages: tuple[Stage, ...] = Field(description="The stages: a list of {rate, duration}.")
     counts: StageCounts = Field(
         default=StageCounts.POISSON,
         description="poisson: random counts; exact: rate x duration requests in every stage.",

@@ -1,0 +1,119 @@
+"""One replication, measured: figures of the whole window, and of its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcsim.metrics.cost import cost_figures
+from dcsim.metrics.energy import carbon_figures, cluster_sums, energy_figures, power_timeline
+from dcsim.metrics.figures import Figure, Figures
+from dcsim.metrics.latency import latency_figures
+from dcsim.metrics.request_view import RequestView, view_requests
+from dcsim.metrics.row_pass import RowFindings, read_rows
+from dcsim.metrics.stability import Stability, judge
+from dcsim.metrics.throughput import engine_figures, fleet_figures, num_prompt_tokens, request_figures
+from dcsim.metrics.window import NUM_BATCHES, NUM_BINS, Window, joint_window, measured_window
+from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.scenario import Scenario
+from dcsim.tables import ServingTables
+
+_BINS_PER_BATCH = NUM_BINS // NUM_BATCHES
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One serving workload of one replication, read."""
+
+    served: ServingDeployment
+    tables: ServingTables
+    window: Window
+    view: RequestView
+    findings: RowFindings
+    stability: Stability
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """One replication, read: the summary's figures can be taken from it, for all or part of its window."""
+
+    scenario: Scenario
+    joint: Window
+    workloads: Mapping[str, Workload]
+
+    def figures(self) -> Figures:
+        """The figures of the whole window."""
+        serving: Figures = {}
+        for name, one in self.workloads.items():
+            explain: Figures = {group: profile.figures() for group, profile in one.findings.profiles.items()}
+            serving[name] = {
+                **self._serving(one, 0, NUM_BATCHES),
+                **fleet_figures(one.served),
+                "window": {"started_at_s": one.window.started_at_s, "ended_at_s": one.window.ended_at_s},
+                "explain": explain,
+            }
+        return {"serving": serving, **self._cluster(0, NUM_BATCHES)}
+
+    def batch(self, index: int) -> Figures:
+        """The figures of one of the batches that the window is cut into."""
+        serving: Figures = {
+            name: self._serving(one, index, index + 1) for name, one in self.workloads.items()
+        }
+        return {"serving": serving, **self._cluster(index, index + 1)}
+
+    def timeline(self) -> dict[str, Figure]:
+        """Power and output over time."""
+        sums = [one.findings.joint_sums for one in self.workloads.values()]
+        return power_timeline(self.scenario, self._idle_w(), sums, self.joint)
+
+    def num_requests_per_batch(self, name: str) -> int:
+        """The fewest requests that arrived in one of the batches."""
+        one = self.workloads[name]
+        edges = one.window.edges()[::_BINS_PER_BATCH]
+        return int(np.diff(np.searchsorted(one.view.arrived_at_s, edges)).min())
+
+    def _serving(self, one: Workload, first: int, beyond: int) -> Figures:
+        bins = (first * _BINS_PER_BATCH, beyond * _BINS_PER_BATCH)
+        is_whole = (first, beyond) == (0, NUM_BATCHES)
+        window = one.window if is_whole else one.window.bins(*bins)
+        view = one.view if is_whole else one.view.during(window)
+        slo = self.scenario.serving[one.served.name].slo
+        return {
+            **latency_figures(view),
+            "itl_s": one.findings.gaps.figures(first, beyond),
+            **request_figures(view, one.tables.requests, window, slo),
+            **engine_figures(one.served, one.findings.sums, bins, window.duration_s),
+        }
+
+    def _cluster(self, first: int, beyond: int) -> Figures:
+        bins = (first * _BINS_PER_BATCH, beyond * _BINS_PER_BATCH)
+        part = self.joint.bins(*bins)
+        num_prompts = sum(num_prompt_tokens(one.tables.requests, part) for one in self.workloads.values())
+        all_sums = [one.findings.joint_sums for one in self.workloads.values()]
+        sums = cluster_sums(all_sums, self.joint, num_prompts, bins)
+        energy = energy_figures(self.scenario, self._idle_w(), sums)
+        carbon, cost = carbon_figures(self.scenario, energy, sums), cost_figures(self.scenario, energy, sums)
+        return {"energy": energy, "carbon": carbon, "cost": cost}
+
+    def _idle_w(self) -> float:
+        return next(iter(self.workloads.values())).served.accelerator.idle_w
+
+
+def read_replication(
+    scenario: Scenario, deployments: Mapping[str, ServingDeployment], tables: Mapping[str, ServingTables]
+) -> Replication:
+    """Read the tables of one replication."""
+    windows = {name: measured_window(scenario, name, one) for name, one in tables.items()}
+    joint = joint_window(list(windows.values()))
+    workloads = {}
+    for name, one in tables.items():
+        served, window = deployments[name], windows[name]
+        view = view_requests(one.requests, window, served.request_overhead_s, scenario.serving[name].slo)
+        workloads[name] = Workload(
+            served, one, window, view,
+            findings=read_rows(served, one, view, window, joint),
+            stability=judge(one, view, window, served.max_model_len),
+        )  # fmt: skip
+    return Replication(scenario, joint, workloads)

@@ -1,0 +1,104 @@
+"""The summary: replications in, the contract of ``summary.json`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dcsim.formulas.estimation import CONFIDENCE_FRAC
+from dcsim.metrics.combine import batch_intervals, mean_figures, replication_intervals
+from dcsim.metrics.figures import Figure, Figures
+from dcsim.metrics.latency import LATENCIES
+from dcsim.metrics.replication import Replication, read_replication
+from dcsim.metrics.stability import Stability, Verdict, worst
+from dcsim.metrics.window import NUM_BATCHES
+from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.scenario import Scenario
+from dcsim.tables import ServingTables
+
+SCHEMA = "dcsim/summary/1"
+_FEWEST_PER_BATCH = 10  # requests: below that, batches are no sample of a steady state
+_WITHHELD = (
+    "the run has no steady state: its latencies depend on how long it ran, and are under 'observed' only"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of a run, and the half-widths of their 95 % intervals under the same paths."""
+
+    values: Figures
+    intervals: Figures
+
+    def document(self) -> Figures:
+        """What ``summary.json`` holds of it."""
+        return {"schema": SCHEMA, **self.values, "intervals": self.intervals}
+
+
+def summarize(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Summary:
+    """The figures of a run, each the mean over its replications.
+
+    Half-widths come from the replications; from one replication alone, by batch means over twenty
+    time-ordered batches of its window (see ``interval_method``). The latencies of a run without a steady
+    state are withheld.
+    """
+    deployments = {name: resolve_deployment(scenario, name) for name in scenario.serving}
+    figures: list[Figures] = []
+    stabilities: dict[str, list[Stability]] = {name: [] for name in scenario.serving}
+    intervals: Figures = {}
+    timeline: dict[str, Figure] = {}
+    for tables in replications:
+        one = read_replication(scenario, deployments, tables)
+        figures.append(one.figures())
+        for name, workload in one.workloads.items():
+            stabilities[name].append(workload.stability)
+        timeline = timeline or one.timeline()
+        if len(replications) == 1:
+            intervals = _of_batches(one)
+    if len(replications) > 1:
+        intervals = replication_intervals(figures)
+    values = mean_figures(figures)
+    for name, verdicts in stabilities.items():
+        _judge(values, intervals, name, worst(verdicts))
+    energy = values["energy"]
+    if isinstance(energy, dict):
+        energy["timeline"] = timeline
+    method = "replications" if len(replications) > 1 else "batch_means" if intervals else "none"
+    head: Figures = {
+        "num_replications": len(replications),
+        "interval_method": method,
+        "confidence_frac": CONFIDENCE_FRAC,
+    }
+    return Summary({**head, **values}, intervals)
+
+
+def _of_batches(one: Replication) -> Figures:
+    """Half-widths by batch means; none where the batches hold too few requests."""
+    num_requests = {name: one.num_requests_per_batch(name) for name in one.workloads}
+    if min(num_requests.values()) < _FEWEST_PER_BATCH:
+        return {}
+    return batch_intervals([one.batch(index) for index in range(NUM_BATCHES)], num_requests)
+
+
+def _judge(values: Figures, intervals: Figures, name: str, verdict: Stability) -> None:
+    """Write the verdict, and withhold the latencies of a run without a steady state."""
+    serving = _within(values, "serving", name)
+    serving["stability"] = {"verdict": verdict.verdict.value, "reason": verdict.reason}
+    if verdict.verdict is not Verdict.UNSTABLE:
+        return
+    serving["observed"] = {latency: serving[latency] for latency in LATENCIES}
+    serving["note"] = _WITHHELD
+    spread = _within(intervals, "serving", name)
+    for latency in LATENCIES:
+        serving[latency] = dict.fromkeys(_within(serving, latency))
+        spread.pop(latency, None)
+
+
+def _within(figures: Figures, *path: str) -> Figures:
+    """The mapping at a path; an empty one, not attached, where there is none."""
+    for key in path:
+        inner = figures.get(key)
+        if not isinstance(inner, dict):
+            return {}
+        figures = inner
+    return figures

@@ -1,0 +1,105 @@
+"""Where the time of requests went, as bars: parts of the mean and of the slow requests that add up to the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dcsim.report.numbers import TIME, quantity_text
+from dcsim.result import Estimate, SummaryView
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_GROUPS = {"mean": "mean request", "p99_ttft": "slow first token (p99)", "p99_e2e": "slow request (p99)"}
+_CAUSES = {
+    "compute_s": "compute",
+    "memory_s": "memory",
+    "launch_s": "kernel launches",
+    "network_s": "network",
+    "host_s": "engine on the host",
+}
+_WAITS = {"front_end_s": "front end", "queue_wait_s": "queue", "preemption_s": "preemption"}
+_INTERFERENCE = "others' prompts"
+_LEAST_FRAC = 0.005  # parts smaller than this in every group are summed up
+_BAR_WIDTH = 10
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_NARROW = 100  # columns; below, the middle group is left out
+
+
+def parts_of(group: SummaryView) -> dict[str, float]:
+    """The parts of a group's time in seconds, by what they are called. They add up to its total."""
+    parts = {label: _seconds(group, key) for key, label in _WAITS.items()}
+    for phase in ("prefill", "decode"):
+        causes = group.get(phase)
+        if isinstance(causes, SummaryView):
+            parts |= {f"{phase}: {label}": _seconds(causes, key) for key, label in _CAUSES.items()}
+            if "interference_s" in causes:
+                parts[f"{phase}: {_INTERFERENCE}"] = _seconds(causes, "interference_s")
+    parts["unattributed"] = _seconds(group, "unattributed_s")
+    return parts
+
+
+def explain_table(explain: SummaryView, width: int) -> Table | None:
+    """A table of parts by group with bars; None where no request finished."""
+    from rich.table import Table
+
+    groups = {key: group for key in _GROUPS if isinstance(group := explain.get(key), SummaryView)}
+    if width < _NARROW:
+        groups.pop("p99_ttft", None)
+    totals = {key: _seconds(group, "total_s") for key, group in groups.items()}
+    if not totals or not all(totals.values()):
+        return None
+    parts = {key: parts_of(group) for key, group in groups.items()}
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("where the time goes")
+    for key in groups:
+        table.add_column(_GROUPS[key])
+    for label, *seconds in _rows(parts, totals):
+        cells = [_cell(part, totals[key]) for key, part in zip(groups, seconds, strict=True)]
+        table.add_row(label, *cells)
+    table.add_row("whole", *(f"{quantity_text(totals[key], TIME):>8}  100 %" for key in groups))
+    return table
+
+
+def _rows(
+    parts: Mapping[str, Mapping[str, float]], totals: Mapping[str, float]
+) -> list[tuple[str, *tuple[float, ...]]]:
+    """Label and seconds in each group, small parts summed up in the last row."""
+    labels = {label: None for group in parts.values() for label in group}
+    rows: list[tuple[str, Sequence[float]]] = []
+    rest = [0.0] * len(parts)
+    for label in labels:
+        seconds = [group.get(label, 0.0) for group in parts.values()]
+        if all(abs(part) < _LEAST_FRAC * total for part, total in zip(seconds, totals.values(), strict=True)):
+            rest = [sum(pair) for pair in zip(rest, seconds, strict=True)]
+        else:
+            rows.append((label, seconds))
+    if any(rest):
+        rows.append(("the rest", rest))
+    return [(label, *seconds) for label, seconds in rows]
+
+
+def _cell(seconds: float, total: float) -> str:
+    fraction = seconds / total
+    return f"{quantity_text(seconds, TIME):>8} {_share(fraction):>6} {bar_text(fraction, _BAR_WIDTH)}"
+
+
+def _share(fraction: float) -> str:
+    return f"{fraction:.1%}".replace("%", " %")
+
+
+def bar_text(fraction: float, width: int) -> str:
+    """A bar that fills this fraction of the width, to an eighth of a character.
+
+    >>> bar_text(0.5, 4)
+    '██'
+    """
+    num_eighths = round(min(max(fraction, 0.0), 1.0) * width * 8)
+    whole, part = divmod(num_eighths, 8)
+    return "█" * whole + _EIGHTHS[part].strip()
+
+
+def _seconds(group: SummaryView, key: str) -> float:
+    found = group.get(key)
+    return found.value if isinstance(found, Estimate) else 0.0

@@ -1,0 +1,276 @@
+"""The report on a terminal: the verdict first, then the numbers, why they are so, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dcsim.report.explain import explain_table
+from dcsim.report.numbers import (
+    MISSING,
+    TIME,
+    duration_text,
+    fitting_scale,
+    number_text,
+    quantity_text,
+    scales_of,
+)
+from dcsim.report.verdict import limits_of, verdict_of
+from dcsim.result import Estimate, Result, SummaryView
+from dcsim.spec.serving import Serving, Slo
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+_LATENCIES = {
+    "ttft_s": "TTFT",
+    "tpot_s": "TPOT",
+    "itl_s": "ITL",
+    "e2e_s": "E2E",
+    "queue_wait_s": "queue wait",
+}
+_COLUMNS = ("mean", "p50", "p90", "p95", "p99", "max")
+_NARROW_COLUMNS = ("mean", "p50", "p99", "max")
+_NARROW = 100  # columns of the terminal; below, the narrow set is shown
+_MAX_ESTIMATES = 6
+
+_THROUGHPUT = {
+    "offered_requests_per_s": "requests offered",
+    "requests_per_s": "requests finished",
+    "goodput_requests_per_s": "goodput (met the SLO)",
+    "output_tokens_per_s": "output tokens",
+    "prompt_tokens_per_s": "prompt tokens",
+    "num_requests": "requests measured",
+    "num_rejected": "rejected",
+    "num_timed_out": "timed out",
+    "num_unfinished": "unfinished",
+    "num_preemptions": "preemptions",
+}
+_SHOWN_IF_ANY = ("num_rejected", "num_timed_out", "num_unfinished", "num_preemptions")
+_UTILIZATION = {
+    "utilization_frac": "busy time",
+    "mfu_frac": "MFU",
+    "memory_bandwidth_frac": "memory bandwidth",
+    "kv_occupancy_frac": "KV cache",
+    "batch_size.mean": "mean batch",
+    "num_waiting.mean": "mean queue",
+}
+_ENERGY = {
+    "energy.mean_it_w": "IT power",
+    "energy.mean_accelerator_w": "power per accelerator",
+    "energy.pue": "PUE",
+    "energy.it_j": "IT energy",
+    "energy.facility_j": "facility energy",
+    "energy.it_j_per_output_token": "IT energy per output token",
+    "carbon.total_kg": "carbon, with embodied",
+    "carbon.kg_per_million_output_tokens": "carbon per M output tokens",
+}
+_COST = {
+    "cost.usd_per_million_output_tokens": "per M output tokens",
+    "cost.usd_per_million_total_tokens": "per M tokens, prompts too",
+    "cost.usd_per_accelerator_hour": "per accelerator-hour",
+    "cost.usd_per_yr": "per year",
+    "cost.total_usd": "of the measured window",
+    "cost.electricity_usd": "of it electricity",
+}
+
+
+def show_result(console: Console, result: Result, saved: Sequence[str] = ()) -> None:
+    """Print the report of a result; ``saved`` are the places where something was written."""
+    from rich.text import Text
+
+    scenario = result.scenario
+    console.print(Text(scenario.name, style="bold"))
+    if scenario.question:
+        console.print(Text(scenario.question, style="italic"))
+    for name, serving in scenario.serving.items():
+        summary = result.serving[name]
+        assert isinstance(summary, SummaryView)
+        _show_workload(console, name, serving, summary)
+    _show_cluster(console, result.view)
+    _show_trust(console, result.view)
+    for place in saved:
+        console.print(Text(f"saved: {place}"))
+
+
+def _show_workload(console: Console, name: str, serving: Serving, summary: SummaryView) -> None:
+    from rich.text import Text
+
+    verdict = verdict_of(summary, serving.slo)
+    console.print()
+    console.print(Text.assemble(f"{name}: ", (verdict.words, verdict.style), f" - {verdict.reason}"))
+    console.print(Text(_deployed(serving, summary), style="dim"))
+    console.print()
+    observed = summary.get("observed")
+    if isinstance(observed, SummaryView):
+        console.print(
+            Text("No steady state: these latencies depend on how long the run was.", style="yellow")
+        )
+    latencies = observed if isinstance(observed, SummaryView) else summary
+    console.print(_latency_table(latencies, serving.slo, console.width))
+    console.print()
+    hidden = [key for key in _SHOWN_IF_ANY if not _number(summary, key)]
+    throughput = {key: label for key, label in _THROUGHPUT.items() if key not in hidden}
+    _show_grids(
+        console, {"throughput": _grid(summary, throughput), "utilisation": _grid(summary, _UTILIZATION)}
+    )
+    explain = summary.get("explain")
+    table = explain_table(explain, console.width) if isinstance(explain, SummaryView) else None
+    if table is not None:
+        console.print()
+        console.print(table)
+
+
+def _deployed(serving: Serving, summary: SummaryView) -> str:
+    parallelism = serving.parallelism
+    spread = [f"{word} {size}" for word, size in parallelism.model_dump().items() if size > 1]
+    size = f" ({', '.join(spread)})" if spread else ""
+    accelerators = _text(summary, "num_accelerators")
+    return (
+        f"{serving.model.name} on {serving.engine.name}: {serving.num_replicas:,} replicas{size} on {accelerators} "
+        f"accelerators; {_window(summary)}"
+    )
+
+
+def _window(summary: SummaryView) -> str:
+    start, end = _number(summary, "window.started_at_s"), _number(summary, "window.ended_at_s")
+    return f"measured from {duration_text(start or 0.0)} to {duration_text(end or 0.0)}"
+
+
+def _latency_table(latencies: SummaryView, slo: Slo, width: int) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("latency", no_wrap=True)
+    columns = _COLUMNS if width >= _NARROW else _NARROW_COLUMNS
+    limits = limits_of(slo)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    if limits:
+        table.add_column("limit", justify="right", no_wrap=True)
+    for name, label in _LATENCIES.items():
+        scale = fitting_scale(
+            _number(latencies, f"{name}.p50") or _number(latencies, f"{name}.mean") or 0.0, TIME
+        )
+        found = [_leaf(latencies, f"{name}.{column}") for column in columns]
+        cells = [
+            number_text(one.value, scale, one.half_width) if isinstance(one, Estimate) else MISSING
+            for one in found
+        ]
+        if limits:
+            cells.append(number_text(limits[name], scale) if name in limits else "")
+        table.add_row(f"{label}, {scale.unit}", *cells)
+    return table
+
+
+def _show_cluster(console: Console, view: SummaryView) -> None:
+    grids: dict[str, RenderableType] = {"energy and carbon": _grid(view, _ENERGY)}
+    if _number(view, "cost.total_usd") is not None:
+        grids[f"cost ({_leaf(view, 'cost.kind')})".replace("_", " ")] = _grid(view, _COST)
+    console.print()
+    _show_grids(console, grids)
+
+
+def _show_trust(console: Console, view: SummaryView) -> None:
+    """Print what the intervals mean, what the numbers rest on, and what is a guess."""
+    from rich.text import Text
+
+    console.print()
+    console.print(Text(_about_intervals(view), style="dim"))
+    provenance = view.get("provenance")
+    if not isinstance(provenance, SummaryView):
+        return
+    entries, estimates, notes = (_items(provenance.get(key)) for key in ("entries", "estimates", "notes"))
+    kinds: dict[str, list[str]] = {}
+    for one in entries:
+        kinds.setdefault(str(one["kind"]), []).append(
+            f"{one['name']}{' (varied)' if one['is_varied'] else ''}"
+        )
+    names = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items())
+    num_values = sum(int(str(one["num_values"])) for one in entries)
+    about = f"It rests on {num_values} values of the catalogue, {len(estimates)} of them estimates. {names}."
+    console.print(Text(about, style="dim"))
+    if estimates:
+        console.print(_estimates_grid(estimates))
+    for one in notes:
+        console.print(Text(f"note: {one['text']}", style="yellow"))
+
+
+def _estimates_grid(estimates: Sequence[Mapping[str, object]]) -> Table:
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", max_width=44, overflow="fold")
+    table.add_column(style="dim", overflow="fold")
+    for one in estimates[:_MAX_ESTIMATES]:
+        table.add_row(f"  {one['entry']} {one['path']} = {one['value']}", str(one["why"]))
+    if len(estimates) > _MAX_ESTIMATES:
+        table.add_row(
+            f"  and {len(estimates) - _MAX_ESTIMATES} more", "dcsim catalog KIND NAME shows them all"
+        )
+    return table
+
+
+def _about_intervals(view: SummaryView) -> str:
+    num_replications = _text(view, "num_replications")
+    method = _leaf(view, "interval_method")
+    if method == "replications":
+        return f"± is the 95 % confidence interval over {num_replications} replications."
+    if method == "batch_means":
+        return "± is the 95 % confidence interval by batch means within one replication; --replications 5 is surer."
+    return "One replication, too short for intervals: use --replications 5."
+
+
+def _items(value: object) -> list[Mapping[str, object]]:
+    items = value if isinstance(value, list) else []
+    return [one if isinstance(one, Mapping) else {"text": one} for one in items]
+
+
+def _grid(view: SummaryView, labels: Mapping[str, str]) -> Table:
+    """Labels and quantities; what the summary does not have is left out."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for path, label in labels.items():
+        text = _text(view, path)
+        if text != MISSING:
+            table.add_row(label, text)
+    return table
+
+
+def _show_grids(console: Console, grids: Mapping[str, RenderableType]) -> None:
+    """Print grids side by side; below one another on a narrow terminal."""
+    from rich.table import Table
+
+    groups = [grids] if console.width >= _NARROW else [{title: grid} for title, grid in grids.items()]
+    for group in groups:
+        table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0), header_style="dim")
+        for title in group:
+            table.add_column(title)
+        table.add_row(*group.values())
+        console.print(table)
+
+
+def _text(view: SummaryView, path: str) -> str:
+    found = _leaf(view, path)
+    if not isinstance(found, Estimate):
+        return MISSING
+    return quantity_text(found.value, scales_of(path.split(".")[-1]), found.half_width)
+
+
+def _number(view: SummaryView, path: str) -> float | None:
+    found = _leaf(view, path)
+    return found.value if isinstance(found, Estimate) else None
+
+
+def _leaf(view: SummaryView, path: str) -> object:
+    """What stands at a dotted path; None where nothing does."""
+    found: object = view
+    for key in path.split("."):
+        if not isinstance(found, SummaryView):
+            return None
+        found = found.get(key)
+    return found

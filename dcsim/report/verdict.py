@@ -1,0 +1,69 @@
+"""The verdict on a workload: does it meet its SLO, and does it have a steady state at all?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcsim.report.numbers import TIME, percent_text, quantity_text
+from dcsim.result import Estimate, SummaryView
+from dcsim.spec.serving import Slo
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A few words in capitals, their colour, and the reason."""
+
+    words: str
+    style: str
+    reason: str
+
+
+def verdict_of(serving: SummaryView, slo: Slo) -> Verdict:
+    """The verdict on one workload."""
+    stability = serving["stability"]
+    assert isinstance(stability, SummaryView)
+    reason = str(stability["reason"])
+    if stability["verdict"] == "unstable":
+        return Verdict("UNSTABLE", "bold red", reason)
+    met = _slo_verdict(serving, slo)
+    if stability["verdict"] == "saturated":
+        return Verdict(
+            f"SATURATED, {met.words}",
+            "bold red" if "MISSES" in met.words else "bold yellow",
+            f"{reason}; {met.reason}",
+        )
+    return met
+
+
+def limits_of(slo: Slo) -> dict[str, float]:
+    """The limits that an SLO sets, by the latency's name."""
+    limits = {"ttft_s": slo.ttft_s, "tpot_s": slo.tpot_s, "e2e_s": slo.e2e_s}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _slo_verdict(serving: SummaryView, slo: Slo) -> Verdict:
+    limits = limits_of(slo)
+    attainment = serving.get("slo_attainment_frac")
+    if not isinstance(attainment, Estimate):
+        return Verdict("NOTHING MEASURED", "bold yellow", "no request arrived in the measured window")
+    if not limits:
+        finished = percent_text(attainment.value, attainment.half_width)
+        return Verdict("NO SLO SET", "bold", f"{finished} of the requests offered finished")
+    asked = " and ".join(
+        f"{name[:-2].upper()} ≤ {quantity_text(limit, TIME)}" for name, limit in limits.items()
+    )
+    reason = (
+        f"{percent_text(attainment.value, attainment.half_width)} of the requests offered met {asked}; "
+        f"asked for {percent_text(slo.attainment_frac)}"
+    )
+    is_met = serving.get("is_slo_met")
+    is_close = attainment.low < slo.attainment_frac <= attainment.high
+    if is_met is None:
+        return Verdict("BORDERLINE", "bold yellow", f"{reason}; the replications disagree")
+    if is_close and attainment.half_width:
+        reason += ", which lies within the interval"
+    return (
+        Verdict("MEETS ITS SLO", "bold green", reason)
+        if is_met
+        else Verdict("MISSES ITS SLO", "bold red", reason)
+    )

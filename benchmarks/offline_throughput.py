@@ -10,8 +10,9 @@ state of in-flight batching, or with --simulate by the simulation.
 No constant is fitted on these rows. Taken from their description (TensorRT-LLM, docs/source/performance/
 perf-overview.md): the number of requests for each length, a KV share of 0.95 of the free memory, fp8 KV cache
 with fp8 and fp4 weights. The prediction is not wholly blind: the first comparison (median error 11.6 %, bias
--11 %, 124 rows) led to a second look at the fp8 kernel tables, where the quantisation of inputs was then fitted
-apart from the matrix product (held-out kernel error on H100 from 11.3 % to 6.5 %).
+-11 %, 124 rows) led to a second look at the kernel tables, where the quantisation of fp8 inputs was then
+fitted apart from the matrix product (held-out kernel error on H100 from 11.3 % to 6.5 %) and grouped products
+of experts apart from dense ones.
 """
 
 from __future__ import annotations
@@ -51,7 +52,13 @@ PRECISIONS = {
     "fp4": {"weights": "nvfp4", "activations": "nvfp4", "kv_cache": "fp8"},
     "fp16": {"weights": "fp16", "activations": "fp16", "kv_cache": "fp16"},
 }
-NUM_REQUESTS = {(128, 128): 30_000, (128, 2048): 3000, (2048, 128): 3000, (1000, 1000): 3000, (500, 2000): 3000}
+NUM_REQUESTS = {
+    (128, 128): 30_000,
+    (128, 2048): 3000,
+    (2048, 128): 3000,
+    (1000, 1000): 3000,
+    (500, 2000): 3000,
+}
 NUM_REQUESTS_LONG = {(20_000, 2000): 1000}
 NUM_REQUESTS_ELSE = 1500
 KV_SHARE = 0.95
@@ -75,6 +82,7 @@ class Row:
 
     @property
     def num_requests(self) -> int:
+        """Requests of the run, by its lengths."""
         lengths = (self.num_prompt_tokens, self.num_output_tokens)
         return {**NUM_REQUESTS, **NUM_REQUESTS_LONG}.get(lengths, NUM_REQUESTS_ELSE)
 
@@ -202,16 +210,20 @@ def main() -> None:
             continue
         try:
             value = predict(row, resolve_deployment(scenario(row), WORKLOAD))
-        except InfeasibleError as error:
-            print(f"not predicted: {row.gpu} {row.model} {row.precision}: {error}")
+        except InfeasibleError as problem:
+            print(f"not predicted: {row.gpu} {row.model} {row.precision}: {problem}")
             continue
         errors.append((row, value / row.output_tokens_per_s - 1))
     report(errors, lambda row: "all", "all")
     report(errors, lambda row: row.version, "version")
     report(errors, lambda row: row.gpu, "accelerator")
     report(errors, lambda row: f"{row.model} {row.precision} on {row.gpu} TP{row.tensor}", "model")
-    report(errors, lambda row: f"{row.num_prompt_tokens:5d} / {row.num_output_tokens}", "prompt / output tokens")
-    print(f"\nleft out: {left_out} rows (accelerator or model not in the catalogue, or --every)\n\nworst rows")
+    report(
+        errors, lambda row: f"{row.num_prompt_tokens:5d} / {row.num_output_tokens}", "prompt / output tokens"
+    )
+    print(
+        f"\nleft out: {left_out} rows (accelerator or model not in the catalogue, or --every)\n\nworst rows"
+    )
     for row, error in sorted(errors, key=lambda pair: -abs(pair[1]))[:10]:
         print(f"{error:+7.1%}  {row}")
 

@@ -1,6 +1,6 @@
-"""Measure dcsim's speed and memory beside Vidur's, in one go, and write benchmarks/RESULTS.md.
+"""Measure dcsim's speed and memory beside Vidur's, in one go; --write puts the table into RESULTS.md.
 
-usage: python benchmarks/speed.py [--repeats 3] [--only CASE ...]
+usage: python benchmarks/speed.py [--repeats 3] [--only CASE ...] [--write]
 
 Every measurement is a process of its own (so that its peak memory is its own), on one core; the tools take
 turns; the figure is the median. Two files that are not part of dcsim are found through the environment:
@@ -32,6 +32,8 @@ VIDUR_PYTHON = os.environ.get("DCSIM_VIDUR_PYTHON", "")
 MAX_TOKENS = 4096  # Vidur's tables end here: prompts are cut as Vidur cuts them, for both tools
 MICROSECOND_DIGITS = 26  # of a timestamp with seven decimals
 MEGABYTE = 1e6
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+BEGIN, END = "<!-- speed: begin -->\n", "<!-- speed: end -->\n"
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 Measured = Mapping[str, float]
@@ -107,6 +109,23 @@ def row(name: str, figures: Measured, num_runs: int) -> str:
     return f"| {name} | {count} | {seconds} | {figures['peak_bytes'] / MEGABYTE:,.0f} | {num_runs} |\n"
 
 
+def machine() -> str:
+    """The machine and the date, in a line."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.machine()
+    today = datetime.now().date().isoformat()
+    return f"{today}, {processor}, {os.cpu_count()} cores, Python {platform.python_version()}, medians:"
+
+
+def write(text: str) -> None:
+    """Put the table between its marks in the results page."""
+    before, _, rest = RESULTS.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    RESULTS.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
+
+
 def main() -> None:
     """Measure in turns, print as it goes, and write the table."""
     parser = argparse.ArgumentParser(
@@ -114,6 +133,7 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[], help="beginnings of case names")
+    parser.add_argument("--write", action="store_true", help="replace the table in benchmarks/RESULTS.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         chosen = {
@@ -131,7 +151,10 @@ def main() -> None:
     )
     text += "|---|---|---|---|---|---|---|---|\n"
     text += "".join(row(name, medians(found), len(found)) for name, found in runs.items())
-    print(f"\n{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores\n\n{text}")
+    text = f"{machine()}\n\n{text}"
+    print(f"\n{text}")
+    if options.write:
+        write(text)
 
 
 if __name__ == "__main__":

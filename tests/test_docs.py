@@ -70,7 +70,7 @@ def test_a_scenario_runs_with_the_policies_of_the_page() -> None:
         "engine": "vllm",
         "num_replicas": 2,
         "router": {"policy": "first_fit", "max_outstanding": 4},
-        "scheduler": {"policy": "one_prompt", "max_num_batched_tokens": 512},
+        "scheduler": {"policy": "one_prompt", "max_num_batched_tokens": 512, "max_num_seqs": 64},
         "traffic": traffic,
     }
     cluster = {"node": "dgx-h100", "num_nodes": 1}

@@ -73,9 +73,10 @@ def test_a_unit_is_never_evaluated_as_arithmetic(unit):
 @given(st.text(max_size=120))
 def test_any_text_is_a_finite_number_or_a_value_error(text):
     try:
-        assert math.isfinite(parse_quantity(text, "s"))
-    except ValueError as error:
-        assert str(error)
+        value = parse_quantity(text, "s")
+    except ValueError:
+        return
+    assert math.isfinite(value)
 
 
 @given(st.floats(min_value=1e-9, max_value=1e12), st.sampled_from(["s", "B/s", "1/s", "USD/W/s", "frac"]))

@@ -31,7 +31,8 @@ class ValidRange(BaseModel):
 class Efficiency(Entry):
     """One accelerator's efficiency, by operator and datatype."""
 
-    gemm: dict[Datatype, OperatorEfficiency] = Field(description="Dense and grouped matrix multiplication.")
+    gemm: dict[Datatype, OperatorEfficiency] = Field(description="Dense matrix multiplication.")
+    grouped_gemm: dict[Datatype, OperatorEfficiency] = Field(default_factory=dict, description="Grouped matrix multiplication of experts, their sorting and gathering included; as gemm if left out.")
     attention_decode: dict[Datatype, OperatorEfficiency] = Field(description="Decode attention, by KV-cache datatype.")
     attention_prefill: dict[Datatype, OperatorEfficiency] = Field(description="Prefill attention, by KV-cache datatype.")
     elementwise: OperatorEfficiency = Field(description="Norms, activations, rotary positions, residual adds, sampling.")

@@ -48,7 +48,10 @@ def read_config(path: Path) -> dict[str, object]:
 
 def _parsed(path: Path) -> Mapping[str, object]:
     try:
-        config = json.loads(read_small_file(path), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        config: object = json.loads(
+            read_small_file(path), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
+        json.dumps(config, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except json.JSONDecodeError as error:
         problem = Problem(f"is not JSON: {error.msg}", file=str(path), line=error.lineno)
         raise ScenarioError(problem) from error

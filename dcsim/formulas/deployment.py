@@ -32,8 +32,9 @@ class Wire:
 class Deployment:
     """One replica: the model's shape, its datatypes, its parallelism and the ceilings of its accelerators.
 
-    ``gemm`` and ``peak_flops_per_s`` belong to the activations' datatype; ``wide_gemm`` and
-    ``attention_peak_flops_per_s`` to 16 bits, in which attention, the router and the LM head run.
+    ``gemm``, ``grouped_gemm`` (experts) and ``peak_flops_per_s`` belong to the activations' datatype;
+    ``wide_gemm`` and ``attention_peak_flops_per_s`` to 16 bits, in which attention, the router and the LM
+    head run.
     """
 
     shape: TransformerShape
@@ -48,6 +49,7 @@ class Deployment:
     memory_bytes_per_s: float
     num_compute_units: int
     gemm: Ceiling
+    grouped_gemm: Ceiling
     wide_gemm: Ceiling
     decode: Ceiling
     prefill: Ceiling

@@ -197,7 +197,7 @@ def _quantized(
         num_rows=num_rows,
         num_columns=num_columns,
         inner_size=inner_size,
-        ceiling=d.gemm,
+        ceiling=d.gemm if num_groups is None else d.grouped_gemm,
         peak_flops_per_s=d.peak_flops_per_s,
         weight_bytes=d.weights.num_bytes,
         input_bytes=d.activations.num_bytes,

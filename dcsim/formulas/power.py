@@ -24,12 +24,12 @@ class PowerCurve:
 def accelerator_power_w(curve: PowerCurve, memory_use_frac: Floats, compute_use_frac: Floats) -> Floats:
     """Power of a busy accelerator.
 
-    P = min(cap TDP, idle + TDP (active + a_m u_m + a_c u_c)), where u_m is the achieved share of peak
-    memory bandwidth and u_c that of the peak dense rate of the datatype used, both over busy time. A
-    clipped-linear form fitted on the ML.ENERGY v3 measurements of dense LLM decoding: mean absolute error
-    7.2 % on H100 (85 points) and 4.0 % on B200 (89 points), against 29 % and 43 % for a constant TDP;
-    leaving one model out, a variant with a term for tensor parallelism has 9.0 % and this one 5.0 %.
-    Prefill saturates at the cap.
+    P = min(cap TDP, idle + TDP (active + a_m u_m + a_c u_c)), where u_m is the achieved share of peak memory
+    bandwidth and u_c that of the peak dense rate of the datatype used, both over busy time. A clipped-linear
+    form fitted on the ML.ENERGY v3 measurements of dense LLM decoding: mean absolute error 7.2 % on H100 (85
+    points) and 4.0 % on B200 (89 points), against 29 % and 43 % for a constant TDP. These are in-sample;
+    leaving one model out, B200 has 5.0 %, and H100 9.0 % with a further term for tensor parallelism. Prefill
+    saturates at the cap.
 
     Example (H100: 700 W, idle 70 W, active .297, memory .396, compute 1.506, cap .895): u_m = .5, u_c = 0
     gives 70 + 700 (.297 + .198) = 416.5 W.

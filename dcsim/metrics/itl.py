@@ -80,13 +80,13 @@ def _accumulate(sums: Array, at: Positions, values: Array) -> None:
 class GapMeter:
     """Collects the gaps of one workload in one window."""
 
-    def __init__(self, steps: OrderedSteps, window: Window, num_single_tokens: npt.NDArray[np.int64]) -> None:
-        """``num_single_tokens`` counts for each row, in engine order, the sequences that ended it with their
-        first and only token: they have no gap."""
+    def __init__(self, steps: OrderedSteps, window: Window, num_without_gap: npt.NDArray[np.int64]) -> None:
+        """``num_without_gap``: for each row in engine order, the sequences with a token at its end that do not
+        decode in the rows that follow."""
         self.sketch = GapSketch()
         self._steps = steps
         self._window = window
-        self._num_single_tokens = num_single_tokens
+        self._num_without_gap = num_without_gap
 
     def add(self, rows: StepRows, costs: RowCosts) -> None:
         """Add the gaps that end in a chunk of rows."""
@@ -153,7 +153,7 @@ class GapMeter:
                 "duration_s", positions
             )
             num_decodes = self._steps.column("num_decodes", positions)
-            num_fresh = self._steps.column("num_sampled", positions) - self._num_single_tokens[positions]
+            num_fresh = self._steps.column("num_sampled", positions) - self._num_without_gap[positions]
             is_first = positions == 0
             is_first |= self._steps.engine[positions - 1] != self._steps.engine[positions]
             is_last = (num_decodes > 0) | is_first

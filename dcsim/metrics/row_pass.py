@@ -41,7 +41,7 @@ def read_rows(
     held = held_by_preemptions(tables.preemptions)
     explainer = Explainer(steps, tables.requests, engine, held, served.request_overhead_s)
     profiles = {name: explainer.profile(chosen) for name, chosen in explained_groups(view).items()}
-    gaps = GapMeter(steps, window, _num_single_tokens(tables, steps, engine))
+    gaps = GapMeter(steps, window, _num_without_gap(tables, steps, engine))
     gaps.add_preemptions(tables.preemptions)
     sums = BinnedSums(window.edges())
     joint_sums = sums if joint == window else BinnedSums(joint.edges())
@@ -125,18 +125,31 @@ def _engine_of_requests(
     return best
 
 
-def _num_single_tokens(
+def _num_without_gap(
     tables: ServingTables, steps: OrderedSteps, engine: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """For each row in engine order, the requests that ended with it after one token."""
-    requests = tables.requests
+    """For each row in engine order, the sequences that got a token at its end and no other soon after.
+
+    Those with one token, those that finished with the token that made up for a preemption, and those preempted
+    right after it: none of them is among the decodes of the rows that follow.
+    """
+    requests, preemptions = tables.requests, tables.preemptions
+    single = np.flatnonzero(integers(requests, "num_generated_tokens") == 1)
     is_finished = integers(requests, "status") == RequestStatus.FINISHED
-    chosen = np.flatnonzero(is_finished & (integers(requests, "num_output_tokens") == 1))
+    made_up = np.flatnonzero(
+        is_finished
+        & (integers(requests, "num_preemptions") > 0)
+        & (integers(requests, "num_generated_tokens") > 1)
+    )
+    last_at_s = floats(preemptions, "last_token_at_s")
+    lost = np.flatnonzero(np.isfinite(last_at_s))
+    pairs = np.stack([floats(preemptions, "request")[lost], last_at_s[lost]])
+    lost = lost[np.unique(pairs, axis=1, return_index=True)[1]]
+    engines = [engine[single], engine[made_up], integers(preemptions, "engine")[lost]]
+    first_at_s, finished_at_s = floats(requests, "first_token_at_s"), floats(requests, "finished_at_s")
+    instants_s = [first_at_s[single], finished_at_s[made_up], last_at_s[lost]]
+    positions, share = engine_positions(steps, np.concatenate(engines), np.concatenate(instants_s))
     counts = np.zeros(len(steps), dtype=np.int64)
-    if len(chosen):
-        positions, share = engine_positions(
-            steps, engine[chosen], floats(requests, "first_token_at_s")[chosen]
-        )
-        # the end of a row may read as the start of the next
-        np.add.at(counts, np.maximum(positions - (share < 0.5), 0), 1)
+    # the end of a row may read as the start of the next
+    np.add.at(counts, np.maximum(positions - (share < 0.5), 0), 1)
     return counts

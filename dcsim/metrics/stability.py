@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.metrics.columns import floats, integers, num_within
+from dcsim.metrics.columns import floats, integers, is_within, num_within
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.window import Window
 from dcsim.tables import RequestStatus, ServingTables
@@ -54,24 +54,25 @@ def judge(tables: ServingTables, view: RequestView, window: Window, max_model_le
     """The verdict on one replication.
 
     Unstable: the number of requests in the system rises over the window, by a line fitted through it, by
-    more than 1 % of the arrivals; and requests that arrive late in the window stay longer than those that
-    arrive early, by more than 1 % of the window. Both must exceed three standard errors. Either alone is no
-    proof: the first also holds for a burst of traffic or a batch that still fills, the second for a few
+    more than 1 % of the arrivals; and requests that leave late in the window had stayed longer than those
+    that left early, by more than 1 % of the window. Both must exceed three standard errors. Either alone is
+    no proof: the first also holds for a burst of traffic or a batch that still fills, the second for a few
     long requests. Saturated: more than 1 % of the requests were turned away by a full queue or timed out.
     """
     num_arrived = len(view)
     if num_arrived == 0 or window.duration_s <= 0:
         return Stability(Verdict.STABLE, "no requests in the measured window")
     drift = _trend(_backlog(tables, window))
-    growth_s, growth_error_s = _stay_growth(tables, view)
+    growth_s, growth_error_s = _stay_growth(tables, window)
     growing = drift.is_up and drift.rise > _MATERIAL_FRAC * num_arrived
     slowing = growth_s > max(_NUM_ERRORS * growth_error_s, _MATERIAL_FRAC * window.duration_s)
     if growing and slowing:
         done = _completion_frac(tables, view, window)
         return Stability(
             Verdict.UNSTABLE,
-            f"over the window the backlog grew by {drift.rise:.0f} requests ({drift.rise / num_arrived:.1%} of "
-            f"arrivals) and the stay by {growth_s:.3g} s; completions ran at {done:.1%} of arrivals",
+            f"over the window the backlog grew by {drift.rise:.0f} requests "
+            f"({drift.rise / num_arrived:.1%} of arrivals) and the stay by {growth_s:.3g} s; "
+            f"completions ran at {done:.1%} of arrivals",
         )
     num_shed = _num_shed(tables, view, max_model_len)
     if num_shed > _MATERIAL_FRAC * num_arrived:
@@ -119,14 +120,15 @@ def _trend(samples: Array) -> Trend:
     return Trend(rise, math.sqrt(variance / float(place @ place) * inflation))
 
 
-def _stay_growth(tables: ServingTables, view: RequestView) -> tuple[float, float]:
-    """How much longer the last third of the requests stayed than the first third, and its standard error.
+def _stay_growth(tables: ServingTables, window: Window) -> tuple[float, float]:
+    """How much longer the last third to leave in the window had stayed than the first third, and its error.
 
-    Unfinished requests count with the time until the simulation ended, timed-out ones with their timeout.
+    Those who leave are compared, not those who arrive: the stay of a request still there is not known.
     """
-    left_at_s = floats(tables.requests, "finished_at_s")[view.first : view.first + len(view)]
-    left_at_s = np.where(np.isfinite(left_at_s), left_at_s, tables.ended_at_s)
-    stay_s = (left_at_s - view.arrived_at_s)[view.status != RequestStatus.REJECTED]
+    left_at_s = floats(tables.requests, "finished_at_s")
+    left = np.flatnonzero(is_within(left_at_s, window.started_at_s, window.ended_at_s))
+    left = left[np.argsort(left_at_s[left], kind="stable")]
+    stay_s = left_at_s[left] - floats(tables.requests, "arrived_at_s")[left]
     third = len(stay_s) // 3
     if third < 2:
         return 0.0, math.inf

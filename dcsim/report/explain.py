@@ -1,4 +1,4 @@
-"""Where the time of requests went, as bars: parts of the mean and of the slow requests that add up to the whole."""
+"""Where the time went, as bars: parts of the mean and of the slow requests that add up to the whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CAUSES = {
     "memory_s": "memory",
     "launch_s": "kernel launches",
     "network_s": "network",
-    "host_s": "engine on the host",
+    "host_s": "host overhead",
 }
 _WAITS = {"front_end_s": "front end", "queue_wait_s": "queue", "preemption_s": "preemption"}
 _INTERFERENCE = "others' prompts"

@@ -14,6 +14,7 @@ from dcsim.units import (
 
 MISSING = "-"
 _NUM_DIGITS = 3
+_ONE_DIGIT_FROM = 3.55
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15  # beyond, numbers are written with an exponent
 
 
@@ -162,12 +163,24 @@ def percent_text(fraction: float | None, half_width: float | None = None) -> str
     return quantity_text(fraction, PERCENT, half_width)
 
 
+def given_text(value: float, scales: tuple[Scale, ...]) -> str:
+    """A quantity that somebody gave, with no more digits than it has.
+
+    >>> given_text(0.5, TIME), given_text(0.99, PERCENT)
+    ('500 ms', '99 %')
+    """
+    scale = fitting_scale(value, scales)
+    return f"{value / scale.factor:g} {scale.unit}".rstrip()
+
+
 def duration_text(seconds: float) -> str:
     """A span of wall time, coarse.
 
     >>> duration_text(75), duration_text(3.21), duration_text(7260)
     ('1 min 15 s', '3.2 s', '2 h 1 min')
     """
+    if seconds == 0:
+        return "0 s"
     if seconds < SECONDS_PER_MINUTE:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     if seconds < SECONDS_PER_HOUR:
@@ -187,10 +200,14 @@ def fitting_scale(value: float, scales: tuple[Scale, ...]) -> Scale:
 
 
 def _with_half_width(number: float, half_width: float) -> str:
-    """Both with the decimals that the half-width's two leading digits need, as far as the number has them."""
+    """Both with the decimals that the half-width deserves, as far as the number has them.
+
+    A half-width has two digits if they are below 36, else one: more would be noise.
+    """
     if abs(number) >= _MOST_PLAIN:
         return f"{digits_text(number)} ± {digits_text(half_width)}"
-    needed = max(0, 1 - math.floor(math.log10(half_width)))
+    digits, exponent = f"{half_width:.2e}".split("e")
+    needed = max(0, (1 if float(digits) < _ONE_DIGIT_FROM else 0) - int(exponent))
     if abs(number) >= _LEAST_PLAIN:
         needed = min(needed, _num_decimals(number) + 1)
     if round(half_width, needed) == 0:

@@ -1,4 +1,4 @@
-"""The report on a terminal: the verdict first, then the numbers, why they are so, and how far to trust them."""
+"""The report on a terminal: verdict first, then the numbers, why they are so, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,13 @@ _LATENCIES = {
     "e2e_s": "E2E",
     "queue_wait_s": "queue wait",
 }
-_COLUMNS = ("mean", "p50", "p90", "p95", "p99", "max")
-_NARROW_COLUMNS = ("mean", "p50", "p99", "max")
-_NARROW = 100  # columns of the terminal; below, the narrow set is shown
+_COLUMN_SETS = (  # the first one that fits is shown
+    ("mean", "p50", "p90", "p95", "p99", "max"),
+    ("mean", "p50", "p90", "p99", "max"),
+    ("mean", "p50", "p99", "max"),
+)
+_GAP = 2  # blanks between columns
+_NARROW = 100  # columns of the terminal; below, grids stand below one another
 _MAX_ESTIMATES = 6
 
 _THROUGHPUT = {
@@ -126,10 +130,12 @@ def _deployed(serving: Serving, summary: SummaryView) -> str:
     parallelism = serving.parallelism
     spread = [f"{word} {size}" for word, size in parallelism.model_dump().items() if size > 1]
     size = f" ({', '.join(spread)})" if spread else ""
-    accelerators = _text(summary, "num_accelerators")
+    replicas = "1 replica" if serving.num_replicas == 1 else f"{serving.num_replicas:,} replicas"
+    num_accelerators = _text(summary, "num_accelerators")
+    accelerators = "1 accelerator" if num_accelerators == "1" else f"{num_accelerators} accelerators"
     return (
-        f"{serving.model.name} on {serving.engine.name}: {serving.num_replicas:,} replicas{size} on {accelerators} "
-        f"accelerators; {_window(summary)}"
+        f"{serving.model.name} on {serving.engine.name}: {replicas}{size} "
+        f"on {accelerators}; {_window(summary)}"
     )
 
 
@@ -139,29 +145,40 @@ def _window(summary: SummaryView) -> str:
 
 
 def _latency_table(latencies: SummaryView, slo: Slo, width: int) -> Table:
+    """One row for each latency, in one unit; as many columns as fit."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("latency", no_wrap=True)
-    columns = _COLUMNS if width >= _NARROW else _NARROW_COLUMNS
-    limits = limits_of(slo)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    if limits:
-        table.add_column("limit", justify="right", no_wrap=True)
-    for name, label in _LATENCIES.items():
-        scale = fitting_scale(
-            _number(latencies, f"{name}.p50") or _number(latencies, f"{name}.mean") or 0.0, TIME
-        )
-        found = [_leaf(latencies, f"{name}.{column}") for column in columns]
-        cells = [
-            number_text(one.value, scale, one.half_width) if isinstance(one, Estimate) else MISSING
-            for one in found
+    for columns in _COLUMN_SETS:
+        rows = [
+            ("latency", *columns, "limit"),
+            *(_latency_row(latencies, name, columns, slo) for name in _LATENCIES),
         ]
-        if limits:
-            cells.append(number_text(limits[name], scale) if name in limits else "")
-        table.add_row(f"{label}, {scale.unit}", *cells)
+        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+        if sum(widths) + _GAP * (len(widths) - 1) <= width:
+            break
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column(rows[0][0], no_wrap=True)
+    for title in rows[0][1:]:
+        table.add_column(title if title != "limit" or limits_of(slo) else "", justify="right", no_wrap=True)
+    for row in rows[1:]:
+        table.add_row(*row)
     return table
+
+
+def _latency_row(latencies: SummaryView, name: str, columns: Sequence[str], slo: Slo) -> tuple[str, ...]:
+    middle = _number(latencies, f"{name}.p50") or _number(latencies, f"{name}.mean") or 0.0
+    scale = fitting_scale(middle, TIME)
+    found = [_leaf(latencies, f"{name}.{column}") for column in columns]
+    cells = [
+        number_text(one.value, scale, one.half_width) if isinstance(one, Estimate) else MISSING
+        for one in found
+    ]
+    limit = limits_of(slo).get(name)
+    return (
+        f"{_LATENCIES[name]}, {scale.unit}",
+        *cells,
+        "" if limit is None else f"{limit / scale.factor:,g}",
+    )
 
 
 def _show_cluster(console: Console, view: SummaryView) -> None:
@@ -218,7 +235,9 @@ def _about_intervals(view: SummaryView) -> str:
     if method == "replications":
         return f"± is the 95 % confidence interval over {num_replications} replications."
     if method == "batch_means":
-        return "± is the 95 % confidence interval by batch means within one replication; --replications 5 is surer."
+        return (
+            "± is the 95 % confidence interval by batch means in one replication; --replications 5 is surer."
+        )
     return "One replication, too short for intervals: use --replications 5."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dcsim.report.numbers import TIME, percent_text, quantity_text
+from dcsim.report.numbers import PERCENT, TIME, given_text, percent_text
 from dcsim.result import Estimate, SummaryView
 from dcsim.spec.serving import Slo
 
@@ -49,12 +49,10 @@ def _slo_verdict(serving: SummaryView, slo: Slo) -> Verdict:
     if not limits:
         finished = percent_text(attainment.value, attainment.half_width)
         return Verdict("NO SLO SET", "bold", f"{finished} of the requests offered finished")
-    asked = " and ".join(
-        f"{name[:-2].upper()} ≤ {quantity_text(limit, TIME)}" for name, limit in limits.items()
-    )
+    asked = " and ".join(f"{name[:-2].upper()} ≤ {given_text(limit, TIME)}" for name, limit in limits.items())
     reason = (
         f"{percent_text(attainment.value, attainment.half_width)} of the requests offered met {asked}; "
-        f"asked for {percent_text(slo.attainment_frac)}"
+        f"asked for {given_text(slo.attainment_frac, PERCENT)}"
     )
     is_met = serving.get("is_slo_met")
     is_close = attainment.low < slo.attainment_frac <= attainment.high

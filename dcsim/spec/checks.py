@@ -103,7 +103,7 @@ def _traffic_problems(
     if traffic.arrivals is None:
         return
     ends = (scenario.duration_s, traffic.num_requests, traffic.arrivals.default_num_requests)
-    if all(end is None for end in ends):
+    if all(end is None for end in (*ends, traffic.arrivals.default_duration_s)):
         remedy = "Set the scenario's duration, or traffic.num_requests"
         yield source.problem(path, "the arrivals never end", remedy=remedy)
     if (

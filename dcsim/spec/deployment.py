@@ -142,6 +142,9 @@ def _deployment(
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         num_compute_units=accelerator.num_compute_units,
         gemm=_ceiling(efficiency.gemm, precision.activations, where, profile),
+        grouped_gemm=_ceiling(
+            {**efficiency.gemm, **efficiency.grouped_gemm}, precision.activations, where, profile
+        ),
         wide_gemm=_ceiling(efficiency.gemm, wide, where, profile),
         decode=_ceiling(efficiency.attention_decode, precision.kv_cache, where, profile),
         prefill=_ceiling(efficiency.attention_prefill, precision.kv_cache, where, profile),

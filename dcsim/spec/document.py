@@ -97,7 +97,7 @@ def plain(value: object, path: YamlPath, file: str) -> object:
     if len(path) > MAX_DEPTH:
         raise ScenarioError(Problem(f"is nested deeper than {MAX_DEPTH} levels", dotted(path[:3]), file=file))
     if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
+        if not all(isinstance(key, str) and _is_unicode(key) for key in value):
             raise ScenarioError(Problem("keys must be text", dotted(path), file=file))
         return {str(key): plain(child, (*path, key), file) for key, child in value.items()}
     if isinstance(value, list | tuple | range):
@@ -108,12 +108,23 @@ def plain(value: object, path: YamlPath, file: str) -> object:
         return plain(value.item(), path, file)
     if isinstance(value, Path):
         return str(value)
-    if value is None or isinstance(value, str | bool | int | float):
+    if (
+        value is None
+        or isinstance(value, bool | int | float)
+        or (isinstance(value, str) and _is_unicode(value))
+    ):
         return value
     raise ScenarioError(Problem(f"must be plain values, not {type(value).__name__}", dotted(path), file=file))
 
 
+def _is_unicode(text: str) -> bool:
+    """False for halves of surrogate pairs: what the command line makes of bytes that are not UTF-8."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _key(parent: object, part: str | int, at: YamlPath, file: str) -> str | int:
+    if not _is_unicode(str(part)):
+        raise ScenarioError(Problem("keys must be text", dotted(at), file=file))
     if part == "":
         raise ScenarioError(
             Problem("an empty key in a dotted path", dotted(at), file=file, remedy="Write a.b.c")

@@ -7,29 +7,18 @@ for the fraction done; it must be importable by name, like anything that crosses
 
 from __future__ import annotations
 
-import multiprocessing
+import math
 import os
-import pickle
-import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from types import ModuleType
-from typing import Generic, Protocol, TypeVar
+import time
+from collections.abc import Sequence
+from typing import Protocol
 
-from dcsim.errors import DcsimError, SimulationError
+from dcsim.study.worker_pool import OutcomeT, Progress, TaskFunction, TaskT, WorkerPool
 
-TaskT = TypeVar("TaskT")
-OutcomeT = TypeVar("OutcomeT")
-Progress = Callable[[float], None]
-TaskFunction = Callable[[TaskT, Progress], OutcomeT]
-
-_MAX_ATTEMPTS = 3  # a task whose worker was killed is tried again, so often in all
-_STOP_S = 5.0  # patience with a worker that was told to stop
+_START_S = 1.5  # what it takes to start workers, importing the simulator; estimate, from 1 to 2 s
+_PATIENCE_S = 0.5  # before that, a guess of how long the work takes is worth nothing
+_LEAST_GAIN_S = 1.0  # workers that save less are not worth it
 
 
 class Executor(Protocol):
@@ -71,189 +60,61 @@ class ProcessExecutor:
         self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
     ) -> list[OutcomeT]:
         """The function's outcome for each task, in the order of the tasks."""
-        pool = _Pool(function, tasks, on_progress)
+        pool = WorkerPool(function, tasks, on_progress)
         try:
             return pool.outcomes(min(self._num_processes, len(tasks)))
         finally:
             pool.stop()
 
 
-@dataclass(slots=True)
-class _Worker:
-    """One worker process and the task that it has in hand."""
+class AdaptiveExecutor:
+    """Begins in this process and calls workers once the work turns out to be long enough to pay for them.
 
-    process: SpawnProcess
-    connection: Connection
-    task: int
+    A worker takes a second to start: short studies are over by then. A task that was begun here when the
+    workers are called is begun again there.
+    """
 
+    def __init__(self, num_processes: int) -> None:
+        self._num_processes = num_processes
 
-@dataclass(frozen=True, slots=True)
-class _Fraction:
-    done_frac: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    error: DcsimError
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """An outcome is on its way: its pickle, and the sizes of the arrays that follow as raw bytes."""
-
-    pickled: bytes
-    buffer_sizes: tuple[int, ...]
-
-
-class _Pool(Generic[TaskT, OutcomeT]):
-    """The workers of one call of ``map``."""
-
-    def __init__(
+    def map(
         self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
-    ) -> None:
-        self._function = function
-        self._tasks = tasks
-        self._on_progress = on_progress
-        self._todo = deque(range(len(tasks)))
-        self._num_attempts = [0] * len(tasks)
-        self._done_frac = [0.0] * len(tasks)
-        self._found: dict[int, OutcomeT] = {}
-        self._workers: list[_Worker] = []
+    ) -> list[OutcomeT]:
+        """The function's outcome for each task, in the order of the tasks."""
+        if self._num_processes == 1 or len(tasks) == 1:
+            return SerialExecutor().map(function, tasks, on_progress)
+        outcomes: list[OutcomeT] = []
+        started_s = time.monotonic()
 
-    def outcomes(self, num_workers: int) -> list[OutcomeT]:
-        for _ in range(num_workers):
-            self._start_worker()
-        while self._workers:
-            ready = set(wait([worker.connection for worker in self._workers]))
-            for worker in [worker for worker in self._workers if worker.connection in ready]:
-                try:
-                    self._receive(worker)
-                except (EOFError, ConnectionError):
-                    self._replace(worker)
-        return [self._found[task] for task in range(len(self._tasks))]
+        def watch(fraction: float) -> None:
+            num_done = len(outcomes) + fraction
+            if self._is_worth_workers(time.monotonic() - started_s, num_done, len(tasks) - len(outcomes)):
+                raise _LongWorkError
+            on_progress(num_done / len(tasks))
 
-    def stop(self) -> None:
-        """End every worker that is left."""
-        for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(_STOP_S)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.connection.close()
-        self._workers.clear()
-
-    def _start_worker(self) -> None:
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(target=_work, args=(theirs,), daemon=True)
-        with _without_interrupts(), _without_main_module():
-            process.start()
-        theirs.close()
-        worker = _Worker(process, ours, self._todo[0])
-        self._workers.append(worker)
-        self._give_next_task(worker)
-
-    def _give_next_task(self, worker: _Worker) -> None:
-        worker.task = self._todo.popleft()
-        self._num_attempts[worker.task] += 1
-        with suppress(ConnectionError):  # a dead worker is noticed when it is listened to
-            worker.connection.send((self._function, self._tasks[worker.task]))
-
-    def _receive(self, worker: _Worker) -> None:
-        message = worker.connection.recv()
-        if isinstance(message, _Failure):
-            raise message.error
-        if isinstance(message, _Fraction):
-            self._done_frac[worker.task] = message.done_frac
-        else:
-            self._found[worker.task] = _received(message, worker.connection)
-            self._done_frac[worker.task] = 1.0
-            if self._todo:
-                self._give_next_task(worker)
-            else:
-                self._dismiss(worker)
-        self._on_progress(sum(self._done_frac) / len(self._tasks))
-
-    def _dismiss(self, worker: _Worker) -> None:
-        worker.connection.close()
-        worker.process.join()
-        self._workers.remove(worker)
-
-    def _replace(self, worker: _Worker) -> None:
-        """The worker is gone: start another for its task, unless that is hopeless."""
-        self._dismiss(worker)
-        code = worker.process.exitcode
-        if code is not None and code >= 0:
-            raise SimulationError(f"a worker process ended with exit code {code}; its own message is above")
-        if self._num_attempts[worker.task] >= _MAX_ATTEMPTS:
-            raise SimulationError(
-                f"a worker process was killed {_MAX_ATTEMPTS} times at the same task "
-                f"(signal {-(code or 0)}); if the machine ran out of memory, use fewer processes"
+        try:
+            for task in tasks:
+                outcomes.append(function(task, watch))
+        except _LongWorkError:
+            rest = tasks[len(outcomes) :]
+            done_frac = len(outcomes) / len(tasks)
+            workers = ProcessExecutor(self._num_processes)
+            outcomes += workers.map(
+                function, rest, lambda fraction: on_progress(done_frac + (1 - done_frac) * fraction)
             )
-        self._done_frac[worker.task] = 0.0
-        self._todo.appendleft(worker.task)
-        self._start_worker()
+        return outcomes
+
+    def _is_worth_workers(self, elapsed_s: float, num_done: float, num_left: int) -> bool:
+        if elapsed_s < _PATIENCE_S or num_done == 0:
+            return False
+        task_s = elapsed_s / num_done
+        alone_s = (num_left - num_done % 1) * task_s
+        with_workers_s = _START_S + math.ceil(num_left / self._num_processes) * task_s
+        return alone_s > with_workers_s + _LEAST_GAIN_S
 
 
-def _work(connection: Connection) -> None:
-    """The life of a worker: one task after the other, until the other side hangs up."""
-    try:
-        while True:
-            function, task = connection.recv()
-            try:
-                outcome = function(task, lambda fraction: connection.send(_Fraction(fraction)))
-            except DcsimError as error:
-                connection.send(_Failure(error))
-            else:
-                _send_outcome(outcome, connection)
-                del outcome  # before the next task needs the memory
-    except (EOFError, ConnectionError):
-        return
-
-
-def _send_outcome(outcome: object, connection: Connection) -> None:
-    """Send an outcome with its arrays as raw bytes beside the pickle: half the memory of a plain send."""
-    buffers: list[pickle.PickleBuffer] = []
-    pickled = pickle.dumps(outcome, protocol=5, buffer_callback=buffers.append)
-    views = [buffer.raw() for buffer in buffers]
-    connection.send(_Outcome(pickled, tuple(view.nbytes for view in views)))
-    for view in views:
-        if view.nbytes:
-            connection.send_bytes(view)
-
-
-def _received(message: _Outcome, connection: Connection) -> OutcomeT:  # type: ignore[type-var]
-    buffers = [bytearray(size) for size in message.buffer_sizes]
-    for buffer in buffers:
-        if buffer:
-            connection.recv_bytes_into(buffer)
-    outcome: OutcomeT = pickle.loads(message.pickled, buffers=buffers)
-    return outcome
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Start children deaf to Ctrl-C: they inherit the mask, and only the parent answers the terminal."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _without_main_module() -> Iterator[None]:
-    """Hide the main module from multiprocessing, which would run the user's script again in each worker."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+class _LongWorkError(Exception):
+    """The work is worth starting workers for."""
 
 
 def num_usable_processors() -> int:

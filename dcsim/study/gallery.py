@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dcsim.errors import Problem, ScenarioError
@@ -24,13 +25,12 @@ def find_scenario(name: str) -> Path:
 
     Raises ScenarioError, with the nearest name, if there is none.
     """
-    path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(name):
         raise ScenarioError(Problem(file=name, message="is a folder, not a scenario file"))
-    if path.exists():
-        return path
+    if os.path.exists(name):
+        return Path(name)
     known = gallery()
     if name in known:
         return known[name]
     message = "no such file, and no scenario of the gallery has that name"
-    raise ScenarioError(Problem(file=name, message=message, remedy=nearest(path.stem, list(known))))
+    raise ScenarioError(Problem(file=name, message=message, remedy=nearest(Path(name).stem, list(known))))

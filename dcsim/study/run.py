@@ -11,7 +11,7 @@ from dcsim.result.tables import ResultTables
 from dcsim.sim.simulation import simulate
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.scenario import Scenario
-from dcsim.study.executor import Executor, ProcessExecutor, SerialExecutor, num_usable_processors
+from dcsim.study.executor import AdaptiveExecutor, num_usable_processors
 from dcsim.study.provenance import provenance_of
 from dcsim.tables import ServingTables
 
@@ -43,7 +43,8 @@ def run(
         resolve_deployment(scenario, name)  # infeasible? say so before any process starts
     started_at = datetime.now(UTC)
     tasks = [(scenario, replication) for replication in range(scenario.replications)]
-    replications = _executor(scenario, num_processes).map(simulate_task, tasks, on_progress or _ignore)
+    executor = AdaptiveExecutor(num_processes or num_usable_processors())
+    replications = executor.map(simulate_task, tasks, on_progress or _ignore)
     measured = summarize(scenario, replications).document()
     summary = {
         "schema": measured.pop("schema"),
@@ -60,12 +61,6 @@ def simulate_task(task: Task, on_progress: Callable[[float], None]) -> Mapping[s
     """One replication: what a worker does."""
     scenario, replication = task
     return simulate(scenario, replication, on_progress=on_progress)
-
-
-def _executor(scenario: Scenario, num_processes: int | None) -> Executor:
-    wanted = num_usable_processors() if num_processes is None else num_processes
-    num_workers = min(wanted, scenario.replications)
-    return ProcessExecutor(num_workers) if num_workers > 1 else SerialExecutor()
 
 
 def _ignore(_: float) -> None:

@@ -131,7 +131,9 @@ def test_dense_layers_among_experts_are_refused(tmp_path):
         read(tmp_path, QWEN3_MOE | {"mlp_only_layers": [3]})
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "NaN", '{"a": 1, "a": 2}', "[" * 100_000, '{"a": ' + "9" * 5000 + "}"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "NaN", '{"a": 1, "a": 2}', "[" * 100_000, '{"a": ' + "9" * 5000 + "}"]
+)
 def test_what_is_no_json_object_is_refused(tmp_path, text):
     with pytest.raises(ScenarioError):
         read(tmp_path, text)
@@ -140,6 +142,7 @@ def test_what_is_no_json_object_is_refused(tmp_path, text):
 @given(st.dictionaries(st.sampled_from(sorted(DEEPSEEK_V3)), st.none() | st.integers() | st.text(max_size=3)))
 def test_any_config_is_a_model_or_a_scenario_error(tmp_path_factory, change):
     try:
-        assert read(tmp_path_factory.mktemp("hf"), DEEPSEEK_V3 | change).num_layers > 0
-    except ScenarioError as error:
-        assert error.problems
+        model = read(tmp_path_factory.mktemp("hf"), DEEPSEEK_V3 | change)
+    except ScenarioError:
+        return
+    assert model.num_layers > 0

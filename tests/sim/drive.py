@@ -12,7 +12,9 @@ from dcsim.policies.scheduler import Chunk, Scheduler
 from dcsim.policies.schedulers.chunked_prefill import ChunkedPrefill
 from dcsim.policies.schedulers.prefill_first import PrefillFirst
 from dcsim.policies.schedulers.sarathi import Sarathi
-from dcsim.sim.serving.engine import Engine, EngineLogs, EngineOptions
+from dcsim.sim.serving.engine import Engine
+from dcsim.sim.serving.engine_options import EngineOptions
+from dcsim.sim.serving.log import EngineLogs
 from dcsim.sim.serving.log import PreemptionLog, RequestLog, StepLog
 from dcsim.sim.serving.timer import PrefillWork
 from dcsim.tables import Table

@@ -200,6 +200,7 @@ def test_on_off_bursts_are_as_bursty_as_the_azure_code_trace():
         ("rate_stages", {"stages": [{"rate": "1e9 /s", "duration": "1 yr"}]}),
         ("closed_loop", {"concurrency": 0}),
         ("cox_ou", {"rate": "5 /s", "fluctuations": [{"sd": 0.1, "relaxation_time": "1 ns"}]}),
+        ("cox_ou", {"rate": "5 /s", "fluctuations": []}),
         ("on_off_bursts", {**BURSTS, "off": {"median": "5 s", "log_sd": 1, "min": "9 s", "max": "2 s"}}),
     ],
 )

@@ -12,50 +12,21 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from dcsim.errors import SimulationError
-from dcsim.policies.scheduler import Budget, Scheduler
+from dcsim.policies.scheduler import Budget
 from dcsim.sim.serving.active_request import ActiveRequest
 from dcsim.sim.serving.decode_batch import DecodeBatch
+from dcsim.sim.serving.engine_options import EngineOptions
 from dcsim.sim.serving.jump import first_step_at, jump_s
-from dcsim.sim.serving.log import PreemptionLog, RequestLog, StepLog
+from dcsim.sim.serving.log import EngineLogs
 from dcsim.sim.serving.prefix_cache import PrefixCache
-from dcsim.sim.serving.timer import PrefillWork, StepTimer
+from dcsim.sim.serving.timer import NO_WORK, StepTimer, prefill_work
 from dcsim.tables import RequestStatus
 
 _NEVER = math.inf
-_NO_WORK = PrefillWork(0, 0, 0, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine is told once."""
-
-    scheduler: Scheduler
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    num_blocks: int
-    block_size: int
-    num_watermark_blocks: int = 0
-    num_prefix_blocks: int = 0  # whole blocks of the shared prefix; 0 turns the prefix cache off
-    max_model_len: int | None = None
-    max_queue: int | None = None
-    request_timeout_s: float | None = None
-    request_overhead_s: float = 0.0
-    is_stepwise: bool = False  # one run per step: the twin that fast-forward is held against
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLogs:
-    """Where engines write; shared by all engines of a workload."""
-
-    requests: RequestLog
-    steps: StepLog
-    preemptions: PreemptionLog
-    num_outstanding: list[int]  # per engine: requests that it holds or is about to get
 
 
 class Engine:
@@ -90,7 +61,7 @@ class Engine:
         self._started_at_s = 0.0
         self._has_decodes = False
         self._chunks: list[tuple[ActiveRequest, int]] = []
-        self._work = _NO_WORK
+        self._work = NO_WORK
 
     # --- what the fleet calls ---------------------------------------------------------------------
 
@@ -201,7 +172,7 @@ class Engine:
                 self._admit(request, count, now_s)
             chunks = chunks + admitted if chunks else admitted
         self._chunks = chunks
-        self._work = _work(chunks)
+        self._work = prefill_work(chunks)
 
     def _take_chunk_blocks(self, request: ActiveRequest, num_tokens: int, now_s: float) -> bool:
         """Blocks for a chunk of a request that runs already. False if it was preempted for want of them."""
@@ -241,7 +212,7 @@ class Engine:
         steps = 1 if is_single else batch.num_steps_to_finish()
         if steps > 1 and batch.num_blocks_needed(steps) > self._free_blocks:
             steps = batch.num_steps_with(self._free_blocks)
-        self._work = _NO_WORK
+        self._work = NO_WORK
         self._num_steps = steps
         self.next_event_s = now_s + jump_s(self._timer, batch.num_sequences, batch.context_tokens, steps)
         cut_s = self._next_ready_s if self._can_admit() else _NEVER
@@ -401,16 +372,3 @@ class Engine:
 
     def _ready_s(self, index: int) -> float:
         return self._logs.requests.arrived_at_s[index] + self._options.request_overhead_s
-
-
-def _work(chunks: Sequence[tuple[ActiveRequest, int]]) -> PrefillWork:
-    """The sums over the prompt chunks of a step."""
-    tokens = pairs = square = context = finished = 0
-    for request, count in chunks:
-        cached = request.num_computed_tokens
-        tokens += count
-        pairs += count * cached
-        square += count * count
-        context += count + cached
-        finished += cached + count == request.num_target_tokens
-    return PrefillWork(tokens, len(chunks), pairs, square, context, finished)

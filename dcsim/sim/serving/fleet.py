@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from dcsim.sim.serving.engine import Engine, EngineLogs, EngineOptions
-from dcsim.sim.serving.log import PreemptionLog, RequestLog, StepLog
+from dcsim.sim.serving.engine import Engine
+from dcsim.sim.serving.engine_options import EngineOptions
+from dcsim.sim.serving.log import EngineLogs, PreemptionLog, RequestLog, StepLog
 from dcsim.sim.serving.timer import StepTimer
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import ServingDeployment

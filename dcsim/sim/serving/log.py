@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -111,3 +112,13 @@ class PreemptionLog(RowLog):
         """Record that the request of that row has produced its next token."""
         offset = (row + 1) * self._struct.size - 8
         struct.pack_into("<d", self.buffer, offset, now_s)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLogs:
+    """Where engines write; shared by all engines of a workload."""
+
+    requests: RequestLog
+    steps: StepLog
+    preemptions: PreemptionLog
+    num_outstanding: list[int]  # per engine: requests that it holds or is about to get

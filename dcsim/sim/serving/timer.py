@@ -25,6 +25,22 @@ class PrefillWork(NamedTuple):
     num_finished: int  # prompts that end in this step, each yielding a token
 
 
+NO_WORK = PrefillWork(0, 0, 0, 0, 0, 0)
+
+
+def prefill_work(chunks: Sequence[Chunk]) -> PrefillWork:
+    """The sums over the prompt chunks of a step."""
+    tokens = pairs = square = context = finished = 0
+    for request, count in chunks:
+        cached = request.num_computed_tokens
+        tokens += count
+        pairs += count * cached
+        square += count * count
+        context += count + cached
+        finished += cached + count == request.num_target_tokens
+    return PrefillWork(tokens, len(chunks), pairs, square, context, finished)
+
+
 class StepTimer(Protocol):
     """What an engine needs to know about time."""
 

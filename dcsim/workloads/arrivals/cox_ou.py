@@ -7,7 +7,8 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from dcsim.units import PerSecond, Ratio, Unit
 from dcsim.workloads.arrival_process import ArrivalProcess
@@ -16,6 +17,7 @@ from dcsim.workloads.renewal import CHUNK_LENGTH, cut, require_end
 _CELLS_PER_RELAXATION = 5  # grid cells in the shortest relaxation time
 _CELLS_PER_BLOCK = 65_536
 _REQUESTS_PER_BLOCK = 65_536
+_MAX_FLUCTUATIONS = 16
 _MAX_LOG_WEIGHT = 200.0  # exp(200) is far below the largest float
 
 RelaxationTime = Annotated[float, Unit("s", minimum=0.01)]  # the grid follows it: shorter is white noise
@@ -50,10 +52,15 @@ class CoxOu(ArrivalProcess):
 
     rate_per_s: PerSecond = Field(alias="rate", description="Mean arrival rate.")
     fluctuations: tuple[Fluctuation, ...] = Field(
-        min_length=1,
-        max_length=16,
-        description="Parts of the log-intensity: a list of {sd, relaxation_time}.",
+        description="Parts of the log-intensity, 1 to 16: a list of {sd, relaxation_time}.",
     )
+
+    @field_validator("fluctuations")
+    @classmethod
+    def _is_a_sum_of_few(cls, fluctuations: tuple[Fluctuation, ...]) -> tuple[Fluctuation, ...]:
+        if not 1 <= len(fluctuations) <= _MAX_FLUCTUATIONS:
+            raise PydanticCustomError("cox_ou", "must list 1 to {most} parts", {"most": _MAX_FLUCTUATIONS})
+        return fluctuations
 
     @property
     def mean_rate_per_s(self) -> float:

@@ -26,13 +26,20 @@ class Bootstrap(LengthDistribution):
     """
 
     rows: tuple[tuple[Tokens, Tokens], ...] | None = Field(
-        default=None, min_length=1, description="Pairs [prompt, output]."
+        default=None, description="Pairs [prompt, output]."
     )
     file: str | None = Field(
         default=None, description="CSV file with the pairs, relative to the scenario's folder."
     )
     prompt_column: str = Field(default="num_prompt_tokens", description="Column of the prompt tokens.")
     output_column: str = Field(default="num_output_tokens", description="Column of the output tokens.")
+
+    @field_validator("rows")
+    @classmethod
+    def _has_rows(cls, rows: tuple[tuple[int, int], ...] | None) -> tuple[tuple[int, int], ...] | None:
+        if rows is not None and not rows:
+            raise PydanticCustomError("bootstrap", "must list at least one pair")
+        return rows
 
     @field_validator("file")
     @classmethod

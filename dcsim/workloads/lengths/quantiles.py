@@ -23,15 +23,15 @@ class Quantiles(LengthDistribution):
     sampling), and rounded to whole tokens.
     """
 
-    probabilities: tuple[Fraction, ...] = Field(
-        min_length=2, description="Probabilities, rising from 0 to 1."
-    )
+    probabilities: tuple[Fraction, ...] = Field(description="Probabilities, rising from 0 to 1.")
     prompt: tuple[Tokens, ...] = Field(description="Prompt tokens at each probability.")
     output: tuple[Tokens, ...] = Field(description="Output tokens at each probability.")
 
     @field_validator("probabilities")
     @classmethod
     def _spans_everything(cls, probabilities: tuple[float, ...]) -> tuple[float, ...]:
+        if len(probabilities) < 2:
+            raise PydanticCustomError("quantiles", "must list at least two probabilities, 0 and 1")
         if any(later <= earlier for earlier, later in pairwise(probabilities)):
             raise PydanticCustomError("quantiles", "must rise strictly")
         if probabilities[0] != 0 or probabilities[-1] != 1:

@@ -1,0 +1,5 @@
+"""``python -m dcsim``: the command line."""
+
+from dcsim.cli import main
+
+main()

@@ -1,0 +1,25 @@
+"""What an engine is told once, before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcsim.policies.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an engine is told once."""
+
+    scheduler: Scheduler
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    num_blocks: int
+    block_size: int
+    num_watermark_blocks: int = 0
+    num_prefix_blocks: int = 0  # whole blocks of the shared prefix; 0 turns the prefix cache off
+    max_model_len: int | None = None
+    max_queue: int | None = None
+    request_timeout_s: float | None = None
+    request_overhead_s: float = 0.0
+    is_stepwise: bool = False  # one run per step: the twin that fast-forward is held against

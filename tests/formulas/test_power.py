@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from dcsim.formulas.power import PowerCurve, accelerator_power_w, node_power_w, power_rise_w
+
+H100 = PowerCurve(
+    tdp_w=700.0, idle_w=70.0, active_frac=0.297, memory_frac=0.396, compute_frac=1.506, cap_frac=0.895
+)
+
+
+def test_power_is_the_hand_computed_sum_and_works_on_arrays():
+    expected = [277.9, 416.5]
+    assert accelerator_power_w(H100, np.array([0.0, 0.5]), 0.0) == pytest.approx(expected)
+
+
+def test_power_is_clipped_at_the_cap():
+    assert accelerator_power_w(H100, 1.0, 1.0) == pytest.approx(0.895 * 700.0)
+
+
+def test_power_rises_with_use():
+    use = np.linspace(0.0, 1.0, 50)
+    assert (np.diff(accelerator_power_w(H100, use, 0.0)) >= 0).all()
+    assert (np.diff(accelerator_power_w(H100, 0.3, use)) >= 0).all()
+
+
+@pytest.mark.parametrize("use", [0.0, 0.2, 1.0])
+def test_lanes_that_share_accelerators_add_up_to_one_busy_accelerator(use):
+    of_each_lane = power_rise_w(H100, use / 4, use / 4, num_lanes=4)
+    assert 4 * of_each_lane == pytest.approx(power_rise_w(H100, use, use))
+
+
+def test_an_idle_dgx_h100_draws_what_was_measured():
+    # 8 x H200, MLPerf Inference v4.1 power: 2,360 W at the wall when idle
+    assert node_power_w(1750.0, 8 * 76.0, 0.0, 0.21) == pytest.approx(2360.0, rel=0.001)
+
+
+def test_fans_and_conversion_follow_the_rise_only():
+    assert node_power_w(1000.0, 500.0, 100.0, 0.2) == pytest.approx(1620.0)

@@ -1,0 +1,94 @@
+import io
+from collections.abc import Mapping
+
+import pytest
+from rich.console import Console
+
+from dcsim.report.explain import bar_text, parts_of
+from dcsim.report.text import show_result
+from dcsim.report.verdict import verdict_of
+from dcsim.result import Result, SummaryView
+from dcsim.spec.serving import Slo
+from dcsim.study.run import run
+from tests.study.scenarios_for_tests import tiny
+
+SLO = Slo.model_validate({"ttft": "500 ms", "attainment": "99 %"})
+
+
+def serving(attainment: float | None, is_met: bool | None, verdict: str = "stable") -> SummaryView:
+    values = {
+        "slo_attainment_frac": attainment,
+        "is_slo_met": is_met,
+        "stability": {"verdict": verdict, "reason": "because"},
+    }
+    return SummaryView(values, {"slo_attainment_frac": 0.002})
+
+
+@pytest.mark.parametrize(
+    ("summary", "slo", "words"),
+    [
+        (serving(0.999, True), SLO, "MEETS ITS SLO"),
+        (serving(0.5, False), SLO, "MISSES ITS SLO"),
+        (serving(0.99, None), SLO, "BORDERLINE"),
+        (serving(1.0, None), Slo(), "NO SLO SET"),
+        (serving(None, None), SLO, "NOTHING MEASURED"),
+        (serving(0.999, True, "unstable"), SLO, "UNSTABLE"),
+        (serving(0.5, False, "saturated"), SLO, "SATURATED, MISSES ITS SLO"),
+    ],
+)
+def test_the_verdict_is_in_one_word_or_a_few(summary: SummaryView, slo: Slo, words: str):
+    assert verdict_of(summary, slo).words == words
+
+
+def test_a_verdict_within_the_interval_says_so():
+    assert "within the interval" in verdict_of(serving(0.991, True), SLO).reason
+    assert "within the interval" not in verdict_of(serving(0.999, True), SLO).reason
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return run(tiny(replications=2), num_processes=1)
+
+
+def report(result: Result, width: int) -> str:
+    out = io.StringIO()
+    show_result(Console(file=out, width=width), result, ["out"])
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(result: Result, width: int):
+    text = report(result, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+
+
+def test_the_report_ends_with_what_was_saved(result: Result):
+    assert report(result, 100).splitlines()[-1].strip() == "saved: out"
+
+
+def test_the_parts_that_are_shown_add_up_to_the_whole(result: Result):
+    explain = result.serving["chat"].explain
+    for group in ("mean", "p99_ttft", "p99_e2e"):
+        assert sum(parts_of(explain[group]).values()) == pytest.approx(explain[group].total_s.value, rel=1e-9)
+
+
+def test_an_unstable_run_shows_what_was_observed_and_says_that_it_is_no_steady_state():
+    overloaded = tiny(
+        duration="60 s", serving__chat__traffic__arrivals={"policy": "poisson", "rate": "400 /s"}
+    )
+    text = report(run(overloaded), 100)
+    assert "UNSTABLE" in text
+    assert "No steady state" in text
+
+
+def test_bars_fill_in_eighths():
+    assert [bar_text(fraction, 2) for fraction in (0.0, 0.5, 0.5625, 1.0, 7.0)] == ["", "█", "█▏", "██", "██"]
+
+
+def test_a_summary_without_optional_parts_can_still_be_shown(result: Result):
+    values: Mapping[str, object] = {
+        key: result.summary[key] for key in ("name", "serving", "energy", "intervals")
+    }
+    bare = Result(lambda: result.scenario, result.tables, values, result.record)
+    assert "MEETS ITS SLO" in report(bare, 100)

@@ -1,0 +1,107 @@
+"""Deployments resolved from scenarios: defaults, memory, and what does not fit."""
+
+import pytest
+
+from dcsim.errors import InfeasibleError
+from dcsim.formulas.datatypes import Datatype
+from dcsim.spec.deployment import ServingDeployment, resolve_deployment
+from dcsim.spec.loader import load
+
+
+def resolve(node: str = "dgx-h100", num_nodes: int = 2, **serving: object) -> ServingDeployment:
+    chat = {
+        "model": "llama-3.1-8b",
+        "engine": "vllm",
+        "num_replicas": 1,
+        "traffic": {
+            "arrivals": {"policy": "poisson", "rate": "1 /s"},
+            "lengths": {"policy": "fixed", "prompt": 128, "output": 128},
+            "num_requests": 10,
+        },
+    } | serving
+    scenario = load(
+        {"name": "test", "cluster": {"node": node, "num_nodes": num_nodes}, "serving": {"chat": chat}}
+    )
+    return resolve_deployment(scenario, "chat")
+
+
+def test_what_is_left_out_comes_from_the_engine() -> None:
+    resolved = resolve()
+    engine = resolved.engine
+    assert (resolved.block_size, resolved.max_num_seqs) == (engine.block_size, engine.max_num_seqs)
+    assert resolved.max_num_batched_tokens == engine.max_num_batched_tokens
+    assert resolved.has_prefix_caching is engine.has_prefix_caching
+    assert resolved.max_model_len == resolved.model.max_context_tokens
+
+
+def test_what_is_given_overrides_the_engine() -> None:
+    resolved = resolve(
+        kv_cache={"block_size": 32, "prefix_caching": False, "num_blocks": 1000},
+        scheduler={"policy": "sarathi", "max_num_seqs": 7, "max_num_batched_tokens": 512, "watermark": 0.01},
+    )
+    assert (resolved.block_size, resolved.max_num_seqs, resolved.max_num_batched_tokens) == (32, 7, 512)
+    assert (resolved.num_blocks_per_lane, resolved.num_watermark_blocks) == (1000, 10)
+    assert not resolved.has_prefix_caching
+
+
+def test_memory_is_shared_out_without_rest() -> None:
+    memory = resolve().memory
+    used = memory.weight_bytes + memory.activation_bytes + memory.reserved_bytes + memory.kv_bytes
+    assert used == pytest.approx(0.9 * memory.capacity_bytes)
+
+
+def test_an_engine_may_take_its_share_of_the_free_memory() -> None:
+    memory = resolve(engine="trtllm").memory
+    free = memory.capacity_bytes - memory.weight_bytes - memory.activation_bytes - memory.reserved_bytes
+    assert memory.kv_bytes == pytest.approx(0.9 * free)
+
+
+def test_the_kv_cache_of_vllm_on_an_h100_has_the_order_that_vllm_prints() -> None:
+    tokens = resolve().num_blocks_per_lane * 16
+    assert 400_000 < tokens < 480_000  # Llama-3.1-8B in bf16, 0.9 of 80 GB
+
+
+def test_lanes_of_a_pipeline_share_the_blocks_evenly() -> None:
+    one = resolve(model="llama-3.1-70b", parallelism={"tensor": 4, "pipeline": 1})
+    four = resolve(model="llama-3.1-70b", parallelism={"tensor": 4, "pipeline": 4})
+    assert four.num_lanes == 4
+    assert four.accelerators_per_replica == 16
+    assert four.num_blocks_per_lane > one.num_blocks_per_lane  # a quarter of more than four times as many
+
+
+def test_quantised_weights_keep_a_16_bit_cache_unless_told_otherwise() -> None:
+    d = resolve(precision="fp8").deployment
+    assert (d.weights, d.activations, d.kv_cache) == (Datatype.FP8, Datatype.FP8, Datatype.BF16)
+
+
+def test_a_group_over_nodes_talks_over_the_network() -> None:
+    inside = resolve(parallelism={"tensor": 8}).deployment.tensor_wire
+    across = resolve(parallelism={"tensor": 16}).deployment.tensor_wire
+    assert across.hop_s > inside.hop_s
+    assert not across.has_in_network_reduction
+
+
+def test_a_model_that_does_not_fit_says_by_how_much_and_what_would() -> None:
+    with pytest.raises(
+        InfeasibleError, match=r"\d+ bytes .*tensor: 2; or precision: fp8; or accelerator b200-sxm"
+    ):
+        resolve(model="llama-3.1-70b")
+
+
+def test_a_remedy_fits() -> None:
+    assert resolve(model="llama-3.1-70b", parallelism={"tensor": 2}).num_blocks_per_lane > 0
+
+
+def test_a_datatype_that_the_accelerator_lacks_is_named_with_those_it_has() -> None:
+    with pytest.raises(InfeasibleError, match=r"a100-sxm-80gb has no figures for fp8; it has .*bf16"):
+        resolve("dgx-a100", model="deepseek-v3", parallelism={"tensor": 8})
+
+
+def test_too_few_accelerators_are_counted() -> None:
+    with pytest.raises(InfeasibleError, match=r"needs 40 accelerators .* has 16: use at least 5 nodes"):
+        resolve(num_replicas=40)
+
+
+def test_replicas_do_not_straddle_nodes_that_could_hold_them() -> None:
+    with pytest.raises(InfeasibleError, match="needs 3 nodes for 5 replicas of 3"):
+        resolve(model="codellama-34b", num_replicas=5, parallelism={"pipeline": 3})

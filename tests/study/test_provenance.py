@@ -1,0 +1,43 @@
+import re
+
+from dcsim.study.run import run
+from tests.study.scenarios_for_tests import tiny
+
+
+def provenance(**overrides: object) -> dict[str, list[dict[str, object]]]:
+    return run(tiny(**overrides)).summary["provenance"]
+
+
+def test_every_entry_that_the_scenario_names_is_listed_with_its_source():
+    entries = {f"{one['kind']}/{one['name']}": one for one in provenance()["entries"]}
+    assert {"nodes/dgx-h100", "models/llama-3.1-8b", "engines/vllm", "sites/us-iowa"} <= entries.keys()
+    assert all(one["source"] and not one["is_varied"] for one in entries.values())
+
+
+def test_every_estimate_says_why():
+    estimates = provenance()["estimates"]
+    assert estimates
+    assert all(one["why"] for one in estimates)
+
+
+def test_prices_of_other_nodes_and_peaks_of_other_datatypes_do_not_matter():
+    listed = " ".join(str(one["path"]) for one in provenance()["estimates"])
+    assert not re.search(r"node_price\.(?!dgx-h100)|\.nvfp4|\.int8", listed)
+
+
+def test_a_varied_entry_is_marked():
+    found = provenance(serving__chat__engine={"base": "vllm", "step_overhead": "9 ms"})
+    (engine,) = (one for one in found["entries"] if one["kind"] == "engines")
+    assert engine["is_varied"]
+
+
+def test_a_traffic_preset_is_a_source_too():
+    found = provenance(serving__chat__traffic="azure-conv-2023")
+    assert ("traffic", "azure-conv-2023") in {(one["kind"], one["name"]) for one in found["entries"]}
+
+
+def test_a_profile_used_beyond_its_range_is_noted():
+    profile = {"base": "h100-sxm", "valid": {"max_tokens": 10, "max_context_tokens": 100_000}}
+    (note,) = provenance(serving__chat__efficiency=profile)["notes"]
+    assert "extrapolated" in str(note)
+    assert not provenance()["notes"]

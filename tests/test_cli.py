@@ -1,0 +1,189 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import dcsim
+from dcsim.cli import app
+from dcsim.study.gallery import gallery
+from tests.study.scenarios_for_tests import TINY
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY)
+    return tmp_path
+
+
+def dcsim_cli(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def error_of(result: Result) -> str:
+    """The one message of a refused command."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_the_report_gives_the_verdict_first():
+    result = dcsim_cli("run", "tiny.yaml")
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if line]
+    assert lines[:2] == ["tiny", "Does it run?"]
+    assert lines[2].startswith("chat: MEETS ITS SLO")
+    for word in ("TTFT", "output tokens", "where the time goes", "PUE", "per M output tokens", "estimates"):
+        assert word in result.stdout
+
+
+def test_a_piped_report_has_no_colour_and_at_most_one_hundred_columns():
+    text = dcsim_cli("run", "tiny.yaml").stdout
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_json_is_all_there_is_on_the_standard_output():
+    result = dcsim_cli("run", "tiny.yaml", "--json", "--replications", "2", "--seed", "3", "--processes", "1")
+    assert json.loads(result.stdout)["num_replications"] == 2
+
+
+def test_quiet_prints_nothing_and_saves_all_the_same():
+    result = dcsim_cli("run", "tiny.yaml", "--quiet", "-o", "out", "--trace", "trace.json")
+    assert (result.exit_code, result.output) == (0, "")
+    assert dcsim.open("out").scenario.name == "tiny"
+    assert json.loads(Path("trace.json").read_text())["traceEvents"]
+
+
+def test_fields_are_set_from_the_command_line():
+    result = dcsim_cli(
+        "run", "tiny.yaml", "--set", "duration=10 s", "--set", "serving.chat.num_replicas=2", "-o", "out"
+    )
+    assert result.exit_code == 0
+    document = dcsim.open("out").scenario.document
+    assert (document["duration"], document["serving"]["chat"]["num_replicas"]) == ("10 s", 2)
+
+
+def test_a_result_is_overwritten_only_on_demand():
+    assert dcsim_cli("run", "tiny.yaml", "-q", "-o", "out").exit_code == 0
+    assert "--overwrite" in error_of(dcsim_cli("run", "tiny.yaml", "-q", "-o", "out"))
+    assert dcsim_cli("run", "tiny.yaml", "-q", "-o", "out", "--overwrite").exit_code == 0
+
+
+def test_an_unwritable_place_is_refused_before_the_run(monkeypatch):
+    monkeypatch.setattr("dcsim.cli.run_scenario", lambda *_, **__: pytest.fail("it ran"))
+    for arguments in (
+        ("-o", "tiny.yaml"),
+        ("-o", "tiny.yaml/below"),
+        ("--trace", "no/such/folder/trace.json"),
+    ):
+        message = error_of(dcsim_cli("run", "tiny.yaml", *arguments))
+        assert "Choose another" in message
+
+
+def test_all_problems_are_told_at_once():
+    message = error_of(dcsim_cli("run", "tiny.yaml", "--set", "seed=-1", "--set", "clutser.num_nodes=2"))
+    assert "2 problems" in message
+    assert "seed" in message
+    assert "clutser" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "azure-con"), "azure-conv"),
+        (("run", "tiny.yaml", "--set", "seed"), "seed"),
+        (("run", "tiny.yaml", "--set", "serving.chat.model=llama-3.1-405b"), "infeasible"),
+        (("check", "tiny.yaml", "missing.yaml"), "missing.yaml"),
+        (("catalog", "acelerators"), "accelerators"),
+        (("catalog", "nodes", "dgx-h10"), "dgx-h100"),
+        (("catalog", "traffic", "azure-con"), "azure-con"),
+        (("schema", "-o", "no/such/folder/schema.json"), "schema.json"),
+    ],
+)
+def test_a_wrong_command_is_answered_with_what_would_be_right(arguments: tuple[str, ...], words: str):
+    result = dcsim_cli(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_check_names_the_scenarios_that_are_sound():
+    result = dcsim_cli("check", "tiny.yaml", *gallery())
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [f"{name}: ok" for name in ("tiny.yaml", *gallery())]
+
+
+def test_the_schema_is_json():
+    assert json.loads(dcsim_cli("schema").stdout)["properties"]["serving"]
+    assert dcsim_cli("schema", "-o", "schema.json").stdout == ""
+    assert json.loads(Path("schema.json").read_text())["properties"]["serving"]
+
+
+def test_the_catalogue_shows_values_with_sources_and_estimates():
+    assert "accelerators" in dcsim_cli("catalog").stdout
+    assert "dgx-h100" in dcsim_cli("catalog", "nodes").stdout
+    text = dcsim_cli("catalog", "nodes", "dgx-h100").stdout
+    assert "source:" in text
+    assert "estimate:" in text
+    assert "cox_ou" in dcsim_cli("catalog", "traffic", "azure-conv-2023").stdout
+
+
+def test_every_scenario_of_the_gallery_asks_a_question():
+    text = dcsim_cli("scenarios").stdout
+    for name in gallery():
+        assert name in text
+    assert text.count("?") >= len(gallery())
+
+
+def test_the_version_is_told():
+    assert dcsim_cli("--version").stdout == f"dcsim {dcsim.__version__}\n"
+
+
+def test_an_interrupt_is_one_line_and_code_130(monkeypatch):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dcsim.cli.run_scenario", interrupt)
+    result = dcsim_cli("run", "tiny.yaml", "-o", "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (130, 1)
+    assert not Path("out").exists()
+
+
+def test_an_interrupt_in_mid_run_ends_the_process_and_its_workers(tmp_path: Path):
+    arguments = [
+        "run",
+        "tiny.yaml",
+        "--set",
+        "duration=100 h",
+        "--replications",
+        "2",
+        "--processes",
+        "2",
+        "-o",
+        "out",
+    ]
+    script = "import sys; from dcsim.cli import main; print('up', flush=True); main()"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        os.killpg(process.pid, signal.SIGINT)
+        out, error = process.communicate(timeout=60)
+    assert (process.returncode, out, error) == (130, "", "interrupted: nothing was saved\n")
+    assert not Path("out").exists()

@@ -8,5 +8,5 @@ set -eu
 folder=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/dcsim-peers}
 mkdir -p -- "$folder"
 python3.11 -m venv "$folder/vidur"
-"$folder/vidur/bin/python" -m pip --disable-pip-version-check install --quiet 'vidur==0.0.26'
+"$folder/vidur/bin/python" -m pip --disable-pip-version-check install -qq 'vidur==0.0.26'
 printf 'export DCSIM_VIDUR_PYTHON=%s\n' "$folder/vidur/bin/python"

@@ -94,10 +94,20 @@ def test_scenarios_named_in_a_page_exist(page: Path) -> None:
     assert not [name for name in named if not (ROOT / name).exists() and not name.endswith("/x.yaml")]
 
 
+def test_the_scenario_of_the_readme_loads_and_its_fields_are_those_of_a_run() -> None:
+    import dcsim
+
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    shorter = {"duration": "6 min", "warmup": "1 min", "replications": 1}
+    result = dcsim.run(dcsim.load(text, overrides=shorter), num_processes=1)
+    assert result.serving["chat"].ttft_s.p99.value > 0
+
+
 def test_the_generated_references_are_current() -> None:
     """Remedy: python docs/generate.py."""
     checked = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,6 +34,12 @@ def smooth_max(compute_s: Floats, memory_s: Floats) -> tuple[Floats, Floats]:
     if np.ndim(share) == 0:
         return float(compute_4 * share), float(memory_4 * share)
     return compute_4 * share, memory_4 * share
+
+
+def smooth_max_s(compute_s: float, memory_s: float) -> float:
+    """The sum of the two shares of :func:`smooth_max`, for single numbers in hot paths."""
+    compute_2, memory_2 = compute_s * compute_s, memory_s * memory_s
+    return math.sqrt(math.sqrt(compute_2 * compute_2 + memory_2 * memory_2))
 
 
 def quantized_matmul_flops(

@@ -108,24 +108,54 @@ def decode_attention_time(d: Deployment, num_decodes: Floats, context_tokens: Fl
     return _roofline_time(compute_s, memory_s, layers * d.decode.launch_s * np.minimum(num_decodes, 1.0))
 
 
+@dataclass(frozen=True, slots=True)
+class PrefillCosts:
+    """What attention of prompt chunks costs per unit of work, over all layers."""
+
+    compute_s_per_pair: float
+    memory_s_per_context_token: float
+    memory_s_per_query_token: float
+    launch_s: float
+    causal_square_frac: float
+
+    def parts_s(
+        self, num_chunks: Floats, pairs: Floats, square: Floats, context_tokens: Floats
+    ) -> tuple[Floats, Floats]:
+        """Compute and memory time of one kernel per layer over all chunks of a step.
+
+        ``pairs`` sums chunk x cached tokens, ``square`` sums chunk^2, of which a causal kernel computes
+        ``causal_square_frac``; ``context_tokens`` sums the keys and values read, cached and new. Queries
+        and outputs are counted as sqrt(num_chunks x square) tokens: exact for equal chunks, else a little
+        more (Cauchy-Schwarz).
+        """
+        compute_s = self.compute_s_per_pair * (pairs + self.causal_square_frac * square)
+        query_tokens = (num_chunks * square) ** 0.5
+        moved_s = self.memory_s_per_context_token * context_tokens
+        return compute_s, moved_s + self.memory_s_per_query_token * query_tokens
+
+
+def prefill_costs(d: Deployment) -> PrefillCosts:
+    """The unit costs of prefill attention."""
+    layers = d.shape.num_layers
+    bytes_per_s = d.memory_bytes_per_s * d.prefill.memory_frac
+    flops_per_s = d.attention_peak_flops_per_s * d.prefill.compute_frac
+    query_bytes = 2.0 * layers * d.num_local_heads * d.shape.head_size * d.wide_bytes
+    return PrefillCosts(
+        compute_s_per_pair=layers * flops_per_pair(d.shape) * _head_share(d) / flops_per_s,
+        memory_s_per_context_token=kv_bytes_per_token(d) / bytes_per_s,
+        memory_s_per_query_token=query_bytes / bytes_per_s,
+        launch_s=layers * d.prefill.launch_s,
+        causal_square_frac=d.causal_square_frac,
+    )
+
+
 def prefill_attention_time(
     d: Deployment, num_chunks: Floats, pairs: Floats, square: Floats, context_tokens: Floats
 ) -> StepTime:
-    """Attention of prompt chunks over all layers, in one kernel per layer.
-
-    ``pairs`` sums chunk x cached tokens, ``square`` sums chunk^2, of which a causal kernel computes
-    ``causal_square_frac``; ``context_tokens`` sums the keys and values read, cached and new. The queries
-    and outputs are counted as sqrt(num_chunks x square) tokens: exact for equal chunks, else a little more
-    (Cauchy-Schwarz).
-    """
-    layers = d.shape.num_layers
-    query_bytes = 2.0 * layers * d.num_local_heads * d.shape.head_size * d.wide_bytes
-    num_pairs = pairs + d.causal_square_frac * square
-    flops = layers * num_pairs * (flops_per_pair(d.shape) * _head_share(d))
-    compute_s = flops / (d.attention_peak_flops_per_s * d.prefill.compute_frac)
-    moved = context_tokens * kv_bytes_per_token(d) + query_bytes * np.sqrt(num_chunks * square)
-    memory_s = moved / (d.memory_bytes_per_s * d.prefill.memory_frac)
-    return _roofline_time(compute_s, memory_s, layers * d.prefill.launch_s * np.minimum(num_chunks, 1.0))
+    """Attention of prompt chunks over all layers; see :meth:`PrefillCosts.parts_s`."""
+    costs = prefill_costs(d)
+    compute_s, memory_s = costs.parts_s(num_chunks, pairs, square, context_tokens)
+    return _roofline_time(compute_s, memory_s, costs.launch_s * np.minimum(num_chunks, 1.0))
 
 
 def host_time(d: Deployment, num_sampled: Floats) -> StepTime:

@@ -36,8 +36,6 @@ def cost_figures(scenario: Scenario, energy: Mapping[str, Figure], sums: Cluster
     parts = {name: rate * sums.duration_s for name, rate in rates.items()}
     total_usd = sum(parts.values()) + (electricity_usd or 0.0)
     num_accelerators = scenario.cluster.num_nodes * scenario.cluster.node.num_accelerators
-    phases_s = sums.prefill_accelerator_s + sums.decode_accelerator_s
-    prefill_frac = sums.prefill_accelerator_s / phases_s if phases_s > 0 else 0.0
     all_tokens = sums.num_prompt_tokens + sums.num_output_tokens
     figures: Figures = {
         "kind": prices.kind,
@@ -54,15 +52,19 @@ def cost_figures(scenario: Scenario, energy: Mapping[str, Figure], sums: Cluster
     )
     figures["usd_per_million_output_tokens"] = usd_per_million_tokens(total_usd, sums.num_output_tokens)
     figures["usd_per_million_total_tokens"] = usd_per_million_tokens(total_usd, all_tokens)
-    figures["by_phase_time"] = {
-        "usd_per_million_prompt_tokens": usd_per_million_tokens(
-            total_usd * prefill_frac, sums.num_prompt_tokens
-        ),
+    figures["by_phase_time"] = _by_phase_time(total_usd, sums)
+    return figures
+
+
+def _by_phase_time(total_usd: float, sums: ClusterSums) -> Figures:
+    phases_s = sums.prefill_accelerator_s + sums.decode_accelerator_s
+    prefill_usd = total_usd * sums.prefill_accelerator_s / phases_s if phases_s > 0 else 0.0
+    return {
+        "usd_per_million_prompt_tokens": usd_per_million_tokens(prefill_usd, sums.num_prompt_tokens),
         "usd_per_million_output_tokens": usd_per_million_tokens(
-            total_usd * (1.0 - prefill_frac), sums.num_output_tokens
+            total_usd - prefill_usd, sums.num_output_tokens
         ),
     }
-    return figures
 
 
 def _owned_usd_per_s(scenario: Scenario, prices: OwnedPrices) -> dict[str, float]:

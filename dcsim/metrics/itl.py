@@ -81,8 +81,11 @@ class GapMeter:
     """Collects the gaps of one workload in one window."""
 
     def __init__(self, steps: OrderedSteps, window: Window, num_without_gap: npt.NDArray[np.int64]) -> None:
-        """``num_without_gap``: for each row in engine order, the sequences with a token at its end that do not
-        decode in the rows that follow."""
+        """Start with no gaps.
+
+        ``num_without_gap`` counts, for each row in engine order, the sequences with a token at its end that
+        do not decode in the rows that follow.
+        """
         self.sketch = GapSketch()
         self._steps = steps
         self._window = window

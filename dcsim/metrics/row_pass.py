@@ -130,8 +130,8 @@ def _num_without_gap(
 ) -> npt.NDArray[np.int64]:
     """For each row in engine order, the sequences that got a token at its end and no other soon after.
 
-    Those with one token, those that finished with the token that made up for a preemption, and those preempted
-    right after it: none of them is among the decodes of the rows that follow.
+    Those with one token, those that finished with the token that made up for a preemption, and those
+    preempted right after it: none of them is among the decodes of the rows that follow.
     """
     requests, preemptions = tables.requests, tables.preemptions
     single = np.flatnonzero(integers(requests, "num_generated_tokens") == 1)

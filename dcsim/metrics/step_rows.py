@@ -98,12 +98,18 @@ def _engine_order(steps: Table) -> npt.NDArray[np.int32] | None:
     is_new = engine[1:] != engine[:-1]
     if bool(np.all((engine[1:] > engine[:-1]) | (~is_new & (started_at_s[1:] >= started_at_s[:-1])))):
         return None
-    small = engine.astype(np.int16) if int(engine.max()) < 2**15 else engine  # radix sort for 16 bits
-    order = np.argsort(small, kind="stable").astype(np.int32)
+    order = _stable_order(engine).astype(np.int32)
     is_later = started_at_s[order[1:]] >= started_at_s[order[:-1]]
     if bool(np.all(is_later | (engine[order[1:]] != engine[order[:-1]]))):
         return order
     return np.lexsort((started_at_s, engine)).astype(np.int32)
+
+
+def _stable_order(engine: npt.NDArray[np.integer]) -> Positions:
+    """Places in order of engine, equal ones as they stand."""
+    has_few = len(engine) > 0 and int(engine.max()) < 2**15
+    small = engine.astype(np.int16) if has_few else engine  # numpy sorts 16 bits by radix, much faster
+    return np.argsort(small, kind="stable")
 
 
 def engine_positions(
@@ -112,7 +118,7 @@ def engine_positions(
     """Row and share done for instants on many engines: :meth:`OrderedSteps.locate`, engine by engine."""
     positions = np.zeros(len(instants_s), dtype=np.int64)
     shares = np.zeros(len(instants_s))
-    order = np.argsort(engine, kind="stable")
+    order = _stable_order(engine)
     ids, starts = np.unique(engine[order], return_index=True)
     for one, low, high in zip(ids, starts, np.append(starts, len(order))[1:], strict=True):
         chosen = order[low:high]

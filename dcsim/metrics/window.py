@@ -52,8 +52,15 @@ def measured_window(scenario: Scenario, name: str, tables: ServingTables) -> Win
         has_own_end = traffic.trace is not None or traffic.num_requests is not None
         ended_at_s = min(scenario.duration_s, last_at_s) if has_own_end else scenario.duration_s
     if ended_at_s <= scenario.warmup_s:
-        ended_at_s = max(tables.ended_at_s, scenario.warmup_s)
+        ended_at_s = max(_worked_until_s(tables), scenario.warmup_s)
     return Window(scenario.warmup_s, ended_at_s)
+
+
+def _worked_until_s(tables: ServingTables) -> float:
+    """When the last step ended; when the simulation did, if there was none."""
+    if len(tables.steps) == 0:
+        return tables.ended_at_s
+    return float((floats(tables.steps, "started_at_s") + floats(tables.steps, "duration_s")).max())
 
 
 def joint_window(windows: list[Window]) -> Window:

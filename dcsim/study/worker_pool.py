@@ -96,11 +96,11 @@ class WorkerPool(Generic[TaskT, OutcomeT]):
     def _start_worker(self) -> None:
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_work, args=(theirs,), daemon=True)
+        worker = _Worker(process, ours, self._todo[0])
         with _without_interrupts(), _without_main_module():
             process.start()
+            self._workers.append(worker)  # before an interrupt can come, so that it is stopped
         theirs.close()
-        worker = _Worker(process, ours, self._todo[0])
-        self._workers.append(worker)
         self._give_next_task(worker)
 
     def _give_next_task(self, worker: _Worker) -> None:

@@ -30,11 +30,16 @@ def test_the_document_has_the_keys_of_the_contract():
     assert document["schema"] == SCHEMA == "dcsim/summary/1"
     for latency in ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_wait_s"):
         assert tuple(chat[latency]) == PERCENTILES
-    named = {
-        "requests_per_s", "output_tokens_per_s", "goodput_requests_per_s", "slo_attainment_frac", "is_slo_met",
-        "num_requests", "num_rejected", "num_timed_out", "num_unfinished", "num_preemptions", "utilization_frac",
-        "kv_occupancy_frac", "batch_size", "mfu_frac", "memory_bandwidth_frac", "stability", "explain",
-    }  # fmt: skip
+    rates = {
+        "requests_per_s",
+        "output_tokens_per_s",
+        "goodput_requests_per_s",
+        "slo_attainment_frac",
+        "is_slo_met",
+    }
+    counts = {f"num_{what}" for what in ("requests", "rejected", "timed_out", "unfinished", "preemptions")}
+    shares = {f"{what}_frac" for what in ("utilization", "kv_occupancy", "mfu", "memory_bandwidth")}
+    named = rates | counts | shares | {"batch_size", "stability", "explain"}
     assert named <= set(chat)
     assert set(chat["explain"]) == {"mean", "p99_ttft", "p99_e2e"}
     assert {"energy", "carbon", "cost", "intervals", "interval_method"} <= set(document)

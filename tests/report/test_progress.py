@@ -1,4 +1,5 @@
 import io
+from contextlib import redirect_stderr
 
 import pytest
 
@@ -12,14 +13,6 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def terminal(monkeypatch) -> Terminal:
-    made = Terminal()
-    monkeypatch.setattr("sys.stderr", made)
-    monkeypatch.setenv("TERM", "xterm")
-    return made
-
-
-@pytest.fixture
 def seconds(monkeypatch) -> list[float]:
     """The wall clock, turned by hand."""
     now = [0.0]
@@ -27,27 +20,27 @@ def seconds(monkeypatch) -> list[float]:
     return now
 
 
-def test_nobody_watches_a_pipe(monkeypatch):
-    monkeypatch.setattr("sys.stderr", io.StringIO())
-    with progress_bar("run") as update:
+def test_nobody_watches_a_pipe():
+    with redirect_stderr(io.StringIO()), progress_bar("run") as update:
         assert update is None
 
 
-def test_quiet_is_quiet(terminal: Terminal):
-    with progress_bar("run", is_quiet=True) as update:
+def test_quiet_is_quiet():
+    with redirect_stderr(Terminal()), progress_bar("run", is_quiet=True) as update:
         assert update is None
 
 
-def test_a_short_run_shows_nothing(terminal: Terminal, seconds: list[float]):
-    with progress_bar("run") as update:
+def test_a_short_run_shows_nothing(seconds: list[float]):
+    with redirect_stderr(Terminal()) as terminal, progress_bar("run") as update:
         assert update is not None
         seconds[0] = 2.0
         update(0.9)
     assert terminal.getvalue() == ""
 
 
-def test_a_long_run_shows_the_time_that_is_left(terminal: Terminal, seconds: list[float]):
-    with progress_bar("run") as update:
+def test_a_long_run_shows_the_time_that_is_left(seconds: list[float], monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    with redirect_stderr(Terminal()) as terminal, progress_bar("run") as update:
         assert update is not None
         seconds[0] = 30.0
         update(0.25)

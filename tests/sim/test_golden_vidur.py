@@ -8,9 +8,12 @@ tokens where TPOT has one less; Vidur never admits below the watermark, this eng
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from tests.sim.drive import drive, drive_twin
+from dcsim.policies.routers.round_robin import RoundRobin
+from tests.sim.drive import drive_twin
+from tests.sim.fleets import run_fleet
 from tests.sim.twin import Arrival, TwinOptions
 from tests.sim.vidur_tables import TABLES, VidurRun, VidurTables, read_run
 
@@ -20,16 +23,15 @@ OPTIONS = TwinOptions(
     num_blocks=3328, block_size=16, num_watermark_blocks=33,
 )  # fmt: skip
 TOLERANCE, SHARE = 1e-3, 0.999
+Samples = npt.NDArray[np.float64]
 
 
-def arrivals(vidur: VidurRun, replica: int, num_replicas: int) -> list[Arrival]:
-    """The requests of one replica under round robin."""
+def arrivals(vidur: VidurRun) -> list[Arrival]:
     columns = (vidur.arrived_at_s, vidur.num_prompt_tokens, vidur.num_output_tokens)
-    chosen = (column[replica::num_replicas].tolist() for column in columns)
-    return [Arrival(at, prompt, output) for at, prompt, output in zip(*chosen, strict=True)]
+    return [Arrival(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def assert_equal(simulated_s: np.ndarray, vidur_s: np.ndarray) -> None:
+def assert_equal(simulated_s: Samples, vidur_s: Samples) -> None:
     """Within 0.1 % for 99.9 % of the requests."""
     error = np.abs(simulated_s / vidur_s - 1)
     assert np.mean(error <= TOLERANCE) >= SHARE, f"worst {error.max()}"
@@ -37,23 +39,15 @@ def assert_equal(simulated_s: np.ndarray, vidur_s: np.ndarray) -> None:
 
 @pytest.mark.parametrize("num_replicas", [1, 16])
 def test_every_request_has_the_ttft_and_the_finish_time_that_vidur_gives_it(num_replicas: int) -> None:
-    vidur, timer = read_run(num_replicas), VidurTables()
-    for replica in range(num_replicas):
-        run = drive(OPTIONS, timer, arrivals(vidur, replica, num_replicas))
-        arrived_at_s = vidur.arrived_at_s[replica::num_replicas]
-        assert_equal(run.first_token_at_s - arrived_at_s, vidur.ttft_s[replica::num_replicas])
-        assert_equal(run.finished_at_s - arrived_at_s, vidur.e2e_s[replica::num_replicas])
+    vidur = read_run(num_replicas)
+    tables = run_fleet(OPTIONS, VidurTables(), arrivals(vidur), RoundRobin(), num_replicas=num_replicas)
+    assert_equal(tables.requests["first_token_at_s"] - vidur.arrived_at_s, vidur.ttft_s)
+    assert_equal(tables.requests["finished_at_s"] - vidur.arrived_at_s, vidur.e2e_s)
+    assert tables.requests["num_preemptions"].sum() == vidur.num_restarts.sum() == 0
 
 
 def test_the_naive_twin_agrees_with_vidur_so_the_rules_are_understood() -> None:
-    vidur = read_run(1)
-    requests = slice(0, 400)
-    run, _ = drive_twin(OPTIONS, VidurTables(), arrivals(vidur, 0, 1)[requests])
-    error = np.abs((run.first_token_at_s - vidur.arrived_at_s[requests]) / vidur.ttft_s[requests] - 1)
-    assert error[:300].max() < 1e-5
-
-
-def test_vidurs_requests_are_neither_preempted_nor_restarted() -> None:
-    vidur = read_run(1)
-    assert vidur.num_restarts.sum() == 0
-    assert drive(OPTIONS, VidurTables(), arrivals(vidur, 0, 1)).num_preemptions.sum() == 0
+    vidur, count = read_run(1), 300
+    run, _ = drive_twin(OPTIONS, VidurTables(), arrivals(vidur)[: 2 * count])
+    ttft_s = (run.first_token_at_s - vidur.arrived_at_s[: 2 * count])[:count]
+    assert_equal(ttft_s, vidur.ttft_s[:count])

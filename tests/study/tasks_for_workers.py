@@ -21,6 +21,11 @@ def process_id(task: int, on_progress: Progress) -> int:
     return os.getpid()
 
 
+def process_id_after_progress(task: int, on_progress: Progress) -> int:
+    on_progress(0.1)
+    return os.getpid()
+
+
 def columns(task: int, on_progress: Progress) -> dict[str, np.ndarray]:
     return {"big": np.arange(task, dtype=np.float64), "empty": np.zeros(0)}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dcsim.errors import InfeasibleError, SimulationError
-from dcsim.study.executor import ProcessExecutor, SerialExecutor, num_usable_processors
+from dcsim.study.executor import AdaptiveExecutor, ProcessExecutor, SerialExecutor, num_usable_processors
 from tests.study import tasks_for_workers as tasks
 
 
@@ -87,3 +87,14 @@ def test_a_script_without_a_main_guard_is_not_run_again_by_the_workers(tmp_path:
 
 def test_at_least_one_processor_is_usable():
     assert num_usable_processors() >= 1
+
+
+def test_short_work_stays_in_this_process():
+    assert set(AdaptiveExecutor(2).map(tasks.process_id, [0, 1, 2], ignore)) == {os.getpid()}
+
+
+def test_work_that_turns_out_long_goes_to_workers(monkeypatch):
+    seconds = iter(range(0, 10_000, 100))
+    monkeypatch.setattr("dcsim.study.executor.time.monotonic", lambda: next(seconds))
+    found = AdaptiveExecutor(2).map(tasks.process_id_after_progress, [0, 1, 2], ignore)
+    assert os.getpid() not in found

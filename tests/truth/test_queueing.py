@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import factorial
 
 import numpy as np
@@ -15,8 +16,9 @@ from tests.truth.timers import ConstantTimer
 
 MEAN_SERVICE_S = 1.0
 STEP_S = MEAN_SERVICE_S / 1000  # so short that service times are as good as continuous
-NUM_REQUESTS, NUM_WARMUP, NUM_REPLICATIONS = 6000, 1000, 6
+NUM_REQUESTS, NUM_WARMUP, NUM_REPLICATIONS = 6000, 500, 8
 Samples = npt.NDArray[np.float64]
+Service = Callable[[np.random.Generator], Samples]
 
 
 def poisson_arrivals(rate_per_s: float, rng: np.random.Generator) -> Samples:
@@ -37,21 +39,29 @@ def hyperexponential_service(rng: np.random.Generator) -> Samples:
     return rng.exponential(1.0, NUM_REQUESTS) * means
 
 
-def mean_waits(utilization_frac: float, num_servers: int, service) -> list[float]:
-    """Mean time in the queue, by replication, of an engine that serves so many sequences side by side."""
+def waits(arrived_at_s: Samples, service_s: Samples, num_servers: int) -> Samples:
+    """Time in the queue, by request, of an engine that serves so many sequences side by side."""
     options = TwinOptions(
         scheduler="chunked_prefill", max_num_seqs=num_servers, max_num_batched_tokens=64,
         num_blocks=1 << 20, block_size=1 << 14,
     )  # fmt: skip
-    waits = []
+    num_outputs = num_steps(service_s).tolist()
+    arrivals = [Arrival(t, 1, n) for t, n in zip(arrived_at_s.tolist(), num_outputs, strict=True)]
+    return drive(options, ConstantTimer(STEP_S), arrivals).scheduled_at_s - arrived_at_s
+
+
+def num_steps(service_s: Samples) -> npt.NDArray[np.int64]:
+    return np.maximum(1, np.rint(service_s / STEP_S)).astype(np.int64)
+
+
+def mean_waits(utilization_frac: float, num_servers: int, service: Service) -> list[float]:
+    """Mean time in the queue, by replication."""
+    means = []
     for seed in range(NUM_REPLICATIONS):
         rng = np.random.default_rng([seed, num_servers])
         arrived_at = poisson_arrivals(utilization_frac * num_servers / MEAN_SERVICE_S, rng)
-        num_outputs = np.maximum(1, np.rint(service(rng) / STEP_S)).astype(int).tolist()
-        arrivals = [Arrival(t, 1, n) for t, n in zip(arrived_at.tolist(), num_outputs, strict=True)]
-        run = drive(options, ConstantTimer(STEP_S), arrivals)
-        waits.append(float(np.mean((run.scheduled_at_s - arrived_at)[NUM_WARMUP:])))
-    return waits
+        means.append(float(np.mean(waits(arrived_at, service(rng), num_servers)[NUM_WARMUP:])))
+    return means
 
 
 def erlang_c_wait_s(utilization_frac: float, num_servers: int) -> float:
@@ -63,26 +73,38 @@ def erlang_c_wait_s(utilization_frac: float, num_servers: int) -> float:
 
 
 def test_one_sequence_at_a_time_with_exponential_outputs_waits_as_in_mm1() -> None:
-    rho = 0.6
-    assert_mean_is(
-        rho / (1 - rho) * MEAN_SERVICE_S, mean_waits(rho, 1, exponential_service), tightness=0.1
-    )
+    rho = 0.5
+    expected = rho / (1 - rho) * MEAN_SERVICE_S
+    assert_mean_is(expected, mean_waits(rho, 1, exponential_service), tightness=0.1)
 
 
 def test_one_sequence_at_a_time_with_equal_outputs_waits_as_in_md1() -> None:
-    rho = 0.7
+    rho = 0.5
     expected = rho / (2 * (1 - rho)) * MEAN_SERVICE_S
     assert_mean_is(expected, mean_waits(rho, 1, constant_service), tightness=0.1)
 
 
 def test_one_sequence_at_a_time_with_mixed_outputs_waits_as_pollaczek_and_khinchine_say() -> None:
-    rho, second_moment = 0.5, 0.1 * 2 * 5.5**2 + 0.9 * 2 * 0.5**2
+    rho, second_moment = 0.4, 0.1 * 2 * 5.5**2 + 0.9 * 2 * 0.5**2
     expected = rho / MEAN_SERVICE_S * second_moment * MEAN_SERVICE_S**2 / (2 * (1 - rho))
     assert_mean_is(expected, mean_waits(rho, 1, hyperexponential_service), tightness=0.25)
 
 
 @pytest.mark.parametrize("num_servers", [2, 5])
 def test_sequences_side_by_side_at_constant_step_time_wait_as_in_mmc(num_servers: int) -> None:
-    rho = 0.75
+    rho = 0.7
     expected = erlang_c_wait_s(rho, num_servers)
     assert_mean_is(expected, mean_waits(rho, num_servers, exponential_service), tightness=0.25)
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.95, 1.3])
+def test_every_single_wait_follows_lindleys_recursion(rho: float) -> None:
+    """W' = max(0, W + S - A): exact for each request, whatever the load."""
+    rng = np.random.default_rng(3)
+    arrived_at, service_s = poisson_arrivals(rho / MEAN_SERVICE_S, rng), exponential_service(rng)
+    expected = np.zeros(NUM_REQUESTS)
+    for i in range(1, NUM_REQUESTS):
+        worked_s = expected[i - 1] + num_steps(service_s)[i - 1] * STEP_S
+        expected[i] = max(0.0, worked_s - (arrived_at[i] - arrived_at[i - 1]))
+    np.testing.assert_allclose(waits(arrived_at, service_s, 1), expected, atol=1e-6)
+

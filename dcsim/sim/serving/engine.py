@@ -56,6 +56,7 @@ class Engine:
         self._last_decode_s = 0.0
         self._free_blocks = options.num_blocks
         self._cache = PrefixCache(options.num_blocks) if options.num_prefix_blocks else None
+        self._planned_blocks: dict[int, int] = {}  # cached blocks of each prefix that the plan in hand uses
         # the open run
         self._num_steps = 0  # 0: idle
         self._started_at_s = 0.0
@@ -111,7 +112,7 @@ class Engine:
             self._preempt_last(now_s)
             has_preempted = True
         if self._prefilling or (self._waiting and not has_preempted):
-            self._plan_chunks(now_s, has_preempted)
+            has_preempted |= self._plan_chunks(now_s, has_preempted)
         if self._chunks:
             self._num_steps = 1
             decodes, context = 0, 0
@@ -144,8 +145,8 @@ class Engine:
             else:
                 self._waiting.append(request)
 
-    def _plan_chunks(self, now_s: float, has_preempted: bool) -> None:
-        """Ask the scheduler, then take blocks and sum up the work of what it chose."""
+    def _plan_chunks(self, now_s: float, has_preempted: bool) -> bool:
+        """Ask the scheduler, then take blocks for what it chose. True if that preempted somebody."""
         options, budget, waiting = self._options, self._budget, self._waiting
         num_decodes = self._batch.num_sequences
         budget.num_seqs = options.max_num_seqs - len(self._running)
@@ -153,17 +154,22 @@ class Engine:
         budget.num_watermark_blocks = options.num_watermark_blocks if self._running else 0
         candidates: Iterable[ActiveRequest] = () if has_preempted else waiting
         if self._cache:
+            self._planned_blocks.clear()
             candidates = map(self._look_up, candidates)
         plan = options.scheduler.schedule(candidates, self._prefilling, num_decodes, budget)
         self._has_decodes, num_admitted = plan.has_decodes, plan.num_admitted
         chosen = cast("list[tuple[ActiveRequest, int]]", plan.chunks)
         num_continued = len(chosen) - num_admitted
         chunks = chosen[:num_continued]
-        if chunks and not self._reserves:
+        if chunks and self._reserves:
+            if self._cache:
+                for request, count in chunks:
+                    self._register(request, count)
+        elif chunks:
             num_waiting = len(waiting)
             chunks = [chunk for chunk in chunks if self._take_chunk_blocks(*chunk, now_s)]
-            if len(waiting) > num_waiting:  # somebody was preempted
-                num_admitted = 0
+            has_preempted = len(waiting) > num_waiting
+            num_admitted = 0 if has_preempted else num_admitted
         if num_admitted:
             admitted = chosen[num_continued:]
             for request, count in admitted:
@@ -173,6 +179,7 @@ class Engine:
             chunks = chunks + admitted if chunks else admitted
         self._chunks = chunks
         self._work = prefill_work(chunks)
+        return has_preempted
 
     def _take_chunk_blocks(self, request: ActiveRequest, num_tokens: int, now_s: float) -> bool:
         """Blocks for a chunk of a request that runs already. False if it was preempted for want of them."""
@@ -359,7 +366,10 @@ class Engine:
         if self._cache and request.prefix >= 0:
             most = min(self._options.num_prefix_blocks, (request.num_prompt_tokens - 1) // self._block_size)
             shared, in_use = self._cache.num_hit_blocks(request.prefix, most)
-            request.num_shared_blocks, request.num_held_blocks = shared, in_use
+            planned = self._planned_blocks.get(request.prefix, 0)  # those before it in the plan use them, too
+            self._planned_blocks[request.prefix] = max(planned, shared)
+            request.num_shared_blocks = shared
+            request.num_held_blocks = max(in_use, min(planned, shared))
             request.num_computed_tokens = shared * self._block_size
         return request
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from dcsim.formulas.deployment import Deployment
-from dcsim.formulas.roofline import Floats
+from dcsim.formulas.roofline import Floats, smooth_max_s
 from dcsim.formulas.step_time import (
     decode_attention_time,
     host_time,
-    prefill_attention_time,
+    prefill_costs,
     sampling_time,
     token_time,
 )
@@ -19,6 +20,7 @@ from dcsim.policies.scheduler import Chunk
 from dcsim.sim.serving.timer import ENDLESS, PrefillWork
 
 _PROBE_CONTEXT_TOKENS = float(1 << 20)
+_TwoFloats = tuple[float, float]
 
 
 class FormulaTimer:
@@ -28,15 +30,15 @@ class FormulaTimer:
         num_tokens = np.arange(max(max_num_batched_tokens, max_num_seqs) + 1, dtype=np.float64)
         num_seqs = np.arange(max_num_seqs + 1, dtype=np.float64)
         at_zero = decode_attention_time(deployment, num_seqs, 0.0 * num_seqs).total_s
-        at_probe = decode_attention_time(deployment, num_seqs, num_seqs * 0 + _PROBE_CONTEXT_TOKENS).total_s
+        at_probe = decode_attention_time(deployment, num_seqs, 0.0 * num_seqs + _PROBE_CONTEXT_TOKENS).total_s
         slopes = (at_probe - at_zero) / _PROBE_CONTEXT_TOKENS
         self._deployment = deployment
-        self._token_s: list[float] = _table(token_time(deployment, num_tokens).total_s)
-        self._sampled_s: list[float] = _table(
-            sampling_time(deployment, num_seqs).total_s + host_time(deployment, num_seqs).total_s
-        )
-        self._attention_s: list[float] = _table(at_zero)
-        self._slope_s: list[float] = _table(slopes)
+        self._prefill_costs = prefill_costs(deployment)
+        sampled_s = sampling_time(deployment, num_seqs).total_s + host_time(deployment, num_seqs).total_s
+        self._token_s = _listed(token_time(deployment, num_tokens).total_s)
+        self._sampled_s = _listed(sampled_s)
+        self._attention_s = _listed(at_zero)
+        self._slope_s = _listed(slopes)
         self._pieces = [
             (token_s + sampled_s + attention_s, slope_s, ENDLESS)
             for token_s, sampled_s, attention_s, slope_s in zip(
@@ -49,7 +51,7 @@ class FormulaTimer:
     ) -> float:
         """Time of a step with prompt chunks."""
         num_tokens, num_chunks, pairs, square, context_tokens, num_finished = work
-        token_s = self._token_s
+        token_s, costs = self._token_s, self._prefill_costs
         total_tokens = num_tokens + num_decodes
         if total_tokens >= len(token_s):  # a prompt longer than the budget that runs alone
             base_s = float(token_time(self._deployment, float(total_tokens)).total_s)
@@ -58,9 +60,8 @@ class FormulaTimer:
         seconds = (
             base_s
             + self._sampled_s[num_decodes + num_finished]
-            + float(
-                prefill_attention_time(self._deployment, num_chunks, pairs, square, context_tokens).total_s
-            )
+            + costs.launch_s
+            + smooth_max_s(*cast(_TwoFloats, costs.parts_s(num_chunks, pairs, square, context_tokens)))
         )
         if num_decodes:
             seconds += self._attention_s[num_decodes] + self._slope_s[num_decodes] * decode_context_tokens
@@ -71,8 +72,7 @@ class FormulaTimer:
         return self._pieces[num_decodes]
 
 
-def _table(values: Floats) -> list[float]:
-    """Values over counts 0, 1, 2, ... as plain floats; nothing takes no time."""
-    table: list[float] = np.asarray(values, dtype=np.float64).tolist()
-    table[0] = 0.0
-    return table
+def _listed(values: Floats) -> list[float]:
+    """Values over the counts 0, 1, 2, ... as plain floats."""
+    listed: list[float] = np.asarray(values, dtype=np.float64).tolist()
+    return listed

@@ -1,0 +1,28 @@
+import pytest
+
+from dcsim.metrics.window import NUM_BINS, Window, joint_window, measured_window
+from tests.metrics.by_hand import requests, scenario, served, serving_tables, steps
+
+TABLES = serving_tables(requests(served(0.0), served(7.0)), steps({"started_at_s": 0.0, "duration_s": 12.0}))
+
+
+def test_the_window_runs_from_the_warmup_to_the_duration():
+    assert measured_window(scenario(warmup="2 s"), "chat", TABLES) == Window(2.0, 10.0)
+
+
+def test_a_number_of_requests_ends_the_window_with_the_last_arrival():
+    given = scenario(serving__chat__traffic__num_requests=2)
+    assert measured_window(given, "chat", TABLES) == Window(0.0, 7.0)
+
+
+def test_requests_that_all_arrive_at_once_are_measured_until_the_work_is_done():
+    given = scenario(serving__chat__traffic__num_requests=2)
+    at_once = serving_tables(requests(served(0.0), served(0.0)), TABLES.steps, ended_at_s=99.0)
+    assert measured_window(given, "chat", at_once) == Window(0.0, 12.0)
+
+
+def test_bins_cover_the_window():
+    window = Window(3.0, 9.0)
+    assert window.bins(0, NUM_BINS) == window
+    assert window.bins(0, 60).ended_at_s == pytest.approx(6.0)
+    assert joint_window([window, Window(1.0, 4.0)]) == Window(1.0, 9.0)

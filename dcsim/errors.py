@@ -64,7 +64,7 @@ class ScenarioError(DcsimError):
 
 
 class InfeasibleError(DcsimError):
-    """No such system can exist: the model does not fit, there are too few accelerators, no power, no route."""
+    """No such system can exist: the model does not fit, too few accelerators, no power, no route."""
 
 
 class SimulationError(DcsimError):

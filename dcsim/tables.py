@@ -43,11 +43,15 @@ REQUESTS: Mapping[str, Column] = {
     "arrived_at_s": Column("f8", "s", "arrival at the front door"),
     "scheduled_at_s": Column("f8", "s", "start of the first engine step that worked on it; NaN if none did"),
     "first_token_at_s": Column("f8", "s", "end of the step that produced its first token; NaN if none did"),
-    "finished_at_s": Column("f8", "s", "end of the step that produced its last token, or when it timed out; NaN if unfinished"),
+    "finished_at_s": Column(
+        "f8", "s", "end of the step that produced its last token, or when it timed out; NaN if unfinished"
+    ),
     "num_prompt_tokens": Column("i4", "tokens", "prompt length"),
     "num_output_tokens": Column("i4", "tokens", "output length asked for"),
     "num_generated_tokens": Column("i4", "tokens", "output tokens produced"),
-    "num_cached_tokens": Column("i4", "tokens", "prompt tokens found in the prefix cache when first scheduled"),
+    "num_cached_tokens": Column(
+        "i4", "tokens", "prompt tokens found in the prefix cache when first scheduled"
+    ),
     "num_preemptions": Column("i4", "", "times it was preempted"),
 }
 
@@ -57,13 +61,25 @@ STEPS: Mapping[str, Column] = {
     "duration_s": Column("f8", "s", "time all the steps of the row took together, back to back"),
     "num_steps": Column("i4", "", "engine steps in this row: the batch did not change during them"),
     "num_decodes": Column("i4", "", "sequences that computed one token in every step"),
-    "decode_context_tokens": Column("i8", "tokens", "sum over decodes of the context attended to, in the first step of the row"),
-    "num_prefill_tokens": Column("i4", "tokens", "prompt tokens computed (rows with prefill have num_steps = 1)"),
+    "decode_context_tokens": Column(
+        "i8", "tokens", "sum over decodes of the context attended to, in the first step of the row"
+    ),
+    "num_prefill_tokens": Column(
+        "i4", "tokens", "prompt tokens computed (rows with prefill have num_steps = 1)"
+    ),
     "num_prefill_chunks": Column("i4", "", "prompt chunks in the step"),
-    "prefill_pairs": Column("f8", "tokens^2", "sum over chunks of chunk x cached: query-key pairs with earlier tokens"),
-    "prefill_square": Column("f8", "tokens^2", "sum over chunks of chunk x chunk: query-key pairs among new tokens, causal or not"),
-    "prefill_context_tokens": Column("i8", "tokens", "sum over chunks of cached + chunk: keys and values read"),
-    "num_sampled": Column("i4", "", "sequences that produced a token in every step: decodes and finished prompts"),
+    "prefill_pairs": Column(
+        "f8", "tokens^2", "sum over chunks of chunk x cached: query-key pairs with earlier tokens"
+    ),
+    "prefill_square": Column(
+        "f8", "tokens^2", "sum over chunks of chunk x chunk: query-key pairs among new tokens, causal or not"
+    ),
+    "prefill_context_tokens": Column(
+        "i8", "tokens", "sum over chunks of cached + chunk: keys and values read"
+    ),
+    "num_sampled": Column(
+        "i4", "", "sequences that produced a token in every step: decodes and finished prompts"
+    ),
     "num_used_blocks": Column("i4", "", "KV blocks held by running requests at the end of the row"),
     "num_waiting": Column("i4", "", "requests waiting at the start of the row"),
 }

@@ -27,7 +27,9 @@ class BusyPower(BaseModel):
 
     active_frac: Ratio = Field(alias="active", description="Rise above idle as soon as the device is busy.")
     memory_frac: Ratio = Field(alias="memory", description="Rise at full memory bandwidth.")
-    compute_frac: Ratio = Field(alias="compute", description="Rise at full dense compute of the datatype used.")
+    compute_frac: Ratio = Field(
+        alias="compute", description="Rise at full dense compute of the datatype used."
+    )
     cap_frac: Ratio = Field(alias="cap", description="Highest power seen, as a fraction of TDP.")
 
 
@@ -40,7 +42,9 @@ class Accelerator(Entry):
     peak_flops_per_s: dict[Datatype, FlopsPerSecond] = Field(
         alias="peak_compute", description="Peak dense rate of operations for each datatype."
     )
-    num_compute_units: int = Field(gt=0, description="Streaming multiprocessors, or their like: the waves of a kernel.")
+    num_compute_units: int = Field(
+        gt=0, description="Streaming multiprocessors, or their like: the waves of a kernel."
+    )
     tdp_w: Watts = Field(alias="tdp", description="Thermal design power.")
     idle_w: Watts = Field(alias="idle_power", description="Power when idle with a model loaded.")
     busy_power: BusyPower = Field(description="How power rises with use.")

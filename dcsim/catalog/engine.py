@@ -20,15 +20,37 @@ class MemoryBasis(StrEnum):
 class Engine(Entry):
     """One serving engine: host time per step, and defaults of its scheduler and cache."""
 
-    step_overhead_s: Seconds = Field(alias="step_overhead", description="Exposed host time per engine step (scheduling, input preparation, output).")
-    sequence_overhead_s: Seconds = Field(alias="sequence_overhead", description="Exposed host time per sequence in a step (sampling, detokenising).")
-    request_overhead_s: Seconds = Field(alias="request_overhead", description="Time from a request's arrival to the scheduler's queue (HTTP, tokeniser).")
-    reserved_bytes: Bytes = Field(alias="reserved_memory", description="Memory per accelerator kept by the driver, graphs and communication buffers.")
+    step_overhead_s: Seconds = Field(
+        alias="step_overhead",
+        description="Exposed host time per engine step (scheduling, input preparation, output).",
+    )
+    sequence_overhead_s: Seconds = Field(
+        alias="sequence_overhead",
+        description="Exposed host time per sequence in a step (sampling, detokenising).",
+    )
+    request_overhead_s: Seconds = Field(
+        alias="request_overhead",
+        description="Time from a request's arrival to the scheduler's queue (HTTP, tokeniser).",
+    )
+    reserved_bytes: Bytes = Field(
+        alias="reserved_memory",
+        description="Memory per accelerator kept by the driver, graphs and communication buffers.",
+    )
     scheduler: str = Field(description="Scheduling policy used unless a scenario names another.")
     max_num_seqs: int = Field(gt=0, description="Default cap on running sequences.")
     max_num_batched_tokens: int = Field(gt=0, description="Default cap on tokens in one step.")
     block_size: int = Field(gt=0, description="Tokens per KV-cache block.")
-    memory_utilization_frac: PositiveFraction = Field(alias="gpu_memory_utilization", description="Share of device memory that the engine may use.")
-    memory_basis: MemoryBasis = Field(default=MemoryBasis.TOTAL, description="Whether that share is of the device's total memory, or of what weights, activations and reserve leave free for the KV cache.")
-    watermark_frac: Fraction = Field(alias="watermark", description="Share of KV blocks kept free when admitting a request.")
-    has_prefix_caching: bool = Field(alias="prefix_caching", description="Whether prefix caching is on by default.")
+    memory_utilization_frac: PositiveFraction = Field(
+        alias="gpu_memory_utilization", description="Share of device memory that the engine may use."
+    )
+    memory_basis: MemoryBasis = Field(
+        default=MemoryBasis.TOTAL,
+        description="Whether that share is of the device's total memory, or of what weights, "
+        "activations and reserve leave free for the KV cache.",
+    )
+    watermark_frac: Fraction = Field(
+        alias="watermark", description="Share of KV blocks kept free when admitting a request."
+    )
+    has_prefix_caching: bool = Field(
+        alias="prefix_caching", description="Whether prefix caching is on by default."
+    )

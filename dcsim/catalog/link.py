@@ -23,9 +23,15 @@ class Link(Entry):
 
     scope: LinkScope = Field(description="scale_up (inside a node), scale_out (between nodes) or host.")
     bytes_per_s: BytesPerSecond = Field(alias="bandwidth", description="Line rate per direction.")
-    achievable_frac: PositiveFraction = Field(alias="achievable", description="Share of the line rate that large transfers reach.")
-    base_s: Seconds = Field(alias="base_latency", description="Fixed cost of a collective: launch and synchronisation.")
+    achievable_frac: PositiveFraction = Field(
+        alias="achievable", description="Share of the line rate that large transfers reach."
+    )
+    base_s: Seconds = Field(
+        alias="base_latency", description="Fixed cost of a collective: launch and synchronisation."
+    )
     hop_s: Seconds = Field(alias="hop_latency", description="Cost of each further step of a ring.")
     has_in_network_reduction: bool = Field(
-        default=False, alias="in_network_reduction", description="Whether switches reduce (NVLS, SHARP): all-reduce moves S, not 2S."
+        default=False,
+        alias="in_network_reduction",
+        description="Whether switches reduce (NVLS, SHARP): all-reduce moves S, not 2S.",
     )

@@ -27,7 +27,9 @@ class Latent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kv_rank: int = Field(gt=0, description="Width of the compressed keys and values.")
-    query_rank: int | None = Field(default=None, description="Width of the compressed queries, if they are compressed.")
+    query_rank: int | None = Field(
+        default=None, description="Width of the compressed queries, if they are compressed."
+    )
     rope_head_size: int = Field(gt=0, description="Width per head with rotary positions.")
     nope_head_size: int = Field(gt=0, description="Width per head without positions.")
     value_head_size: int = Field(gt=0, description="Width of one value head.")
@@ -39,12 +41,20 @@ class Model(Entry):
     num_layers: int = Field(gt=0, description="Transformer layers.")
     hidden_size: int = Field(gt=0, description="Width of the residual stream.")
     num_heads: int = Field(gt=0, description="Query heads.")
-    num_kv_heads: int = Field(gt=0, description="Key-value heads: equal to num_heads for MHA, 1 for MQA, between for GQA.")
+    num_kv_heads: int = Field(
+        gt=0, description="Key-value heads: equal to num_heads for MHA, 1 for MQA, between for GQA."
+    )
     head_size: int = Field(gt=0, description="Width of one head.")
     ffn_size: int = Field(gt=0, description="Inner width of the dense MLP.")
     vocab_size: int = Field(gt=0, description="Vocabulary.")
-    is_gated: bool = Field(default=True, alias="gated_mlp", description="Whether the MLP has a gate (SwiGLU): three matrices, not two.")
-    has_tied_embeddings: bool = Field(default=False, alias="tied_embeddings", description="Whether the LM head shares the embedding.")
+    is_gated: bool = Field(
+        default=True,
+        alias="gated_mlp",
+        description="Whether the MLP has a gate (SwiGLU): three matrices, not two.",
+    )
+    has_tied_embeddings: bool = Field(
+        default=False, alias="tied_embeddings", description="Whether the LM head shares the embedding."
+    )
     max_context_tokens: int = Field(gt=0, description="Longest context the model was trained for.")
     native_datatype: Datatype = Field(default=Datatype.BF16, description="Datatype of the published weights.")
     experts: Experts | None = Field(default=None, description="Mixture of experts, if any.")

@@ -20,9 +20,14 @@ class Node(Entry):
     scale_out: str = Field(description="Link to other nodes.")
     num_nics: int = Field(gt=0, description="Scale-out ports per node.")
     host_link: str = Field(description="Link between host and accelerator.")
-    host_idle_w: Watts = Field(alias="host_idle_power", description="Wall power of the idle node without its accelerators.")
+    host_idle_w: Watts = Field(
+        alias="host_idle_power", description="Wall power of the idle node without its accelerators."
+    )
     overhead_frac: Ratio = Field(
-        alias="fan_and_conversion_overhead", description="Extra wall power (fans, voltage regulators) per watt of accelerator power above idle."
+        alias="fan_and_conversion_overhead",
+        description="Extra wall power (fans, voltage regulators) per watt of accelerator power above idle.",
     )
     rated_w: Watts = Field(alias="rated_power", description="Rated (nameplate) power.")
-    embodied_kg: Kilograms = Field(alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent of the whole node.")
+    embodied_kg: Kilograms = Field(
+        alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent of the whole node."
+    )

@@ -83,9 +83,9 @@ def _owned_usd_per_s(scenario: Scenario, prices: OwnedPrices) -> dict[str, float
 
 
 def _rental_usd_per_s(scenario: Scenario, prices: OnDemandPrices) -> float:
-    node = scenario.cluster.node
-    price = _price(prices.accelerator_usd_per_s, node.accelerator, "accelerator")
-    return scenario.cluster.num_nodes * node.num_accelerators * price
+    cluster = scenario.cluster
+    price = _price(prices.accelerator_usd_per_s, cluster.installed_accelerator.name, "accelerator")
+    return cluster.num_nodes * cluster.node.num_accelerators * price
 
 
 def _electricity_usd(scenario: Scenario, energy: Mapping[str, Figure]) -> float | None:

@@ -72,9 +72,12 @@ def _node_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
         if node.name not in prices.node_capex_usd:
             remedy = f"Write {{base: {prices.name}, node_price: {{{node.name}: ... USD}}}}"
             yield source.problem(path, f"has no price for node {node.name}", remedy=remedy)
-    elif node.accelerator not in prices.accelerator_usd_per_s:
-        remedy = f"Write {{base: {prices.name}, accelerator_price: {{{node.accelerator}: ... USD/h}}}}"
-        yield source.problem(path, f"has no price for accelerator {node.accelerator}", remedy=remedy)
+        return
+    installed = scenario.cluster.accelerator
+    accelerator = installed.name if installed else node.accelerator
+    if accelerator not in prices.accelerator_usd_per_s:
+        remedy = f"Write {{base: {prices.name}, accelerator_price: {{{accelerator}: ... USD/h}}}}"
+        yield source.problem(path, f"has no price for accelerator {accelerator}", remedy=remedy)
 
 
 def _entry_problems(kind: str, name: str) -> tuple[Problem, ...]:

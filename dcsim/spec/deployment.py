@@ -67,8 +67,7 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     """
     serving, node, engine = scenario.serving[name], scenario.cluster.node, scenario.serving[name].engine
     _require_accelerators(scenario, name)
-    accelerator = load_entry("accelerators", node.accelerator)
-    assert isinstance(accelerator, Accelerator)
+    accelerator = scenario.cluster.installed_accelerator
     efficiency = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
     assert isinstance(efficiency, Efficiency)
     scheduler = serving.scheduler or policy_class(_SCHEDULERS, engine.scheduler)()

@@ -17,10 +17,14 @@ class Facility(Section):
     """Where the machines stand."""
 
     site: Annotated[Site, Reference("sites")] = Field(description="Site, a catalogue name.")
-    pue: Ratio | None = Field(default=None, ge=1.0, description="Power usage effectiveness; the site's yearly mean if left out.")
+    pue: Ratio | None = Field(
+        default=None, ge=1.0, description="Power usage effectiveness; the site's yearly mean if left out."
+    )
 
 
 class Economics(Section):
     """What the machines cost."""
 
-    prices: Annotated[OwnedPrices | OnDemandPrices, Reference("prices")] = Field(description="Price book, a catalogue name.")
+    prices: Annotated[OwnedPrices | OnDemandPrices, Reference("prices")] = Field(
+        description="Price book, a catalogue name."
+    )

@@ -32,43 +32,77 @@ class Parallelism(Section):
 
     tensor: int = Field(default=1, gt=0, le=1024, description="Tensor-parallel ranks.")
     pipeline: int = Field(default=1, gt=0, le=1024, description="Pipeline stages.")
-    expert: int = Field(default=1, gt=0, le=1024, description="Expert-parallel ranks, among the tensor-parallel ones.")
+    expert: int = Field(
+        default=1, gt=0, le=1024, description="Expert-parallel ranks, among the tensor-parallel ones."
+    )
 
 
 class KvCache(Section):
     """The paged KV cache. Options left out take the engine's defaults."""
 
     block_size: int | None = Field(default=None, gt=0, le=4096, description="Tokens per block.")
-    memory_utilization_frac: PositiveFraction | None = Field(default=None, alias="gpu_memory_utilization", description="Share of device memory that the engine may use.")
-    num_blocks: int | None = Field(default=None, gt=0, description="Number of blocks; computed from the memory if left out.")
-    has_prefix_caching: bool | None = Field(default=None, alias="prefix_caching", description="Whether shared prompt prefixes are reused.")
+    memory_utilization_frac: PositiveFraction | None = Field(
+        default=None,
+        alias="gpu_memory_utilization",
+        description="Share of device memory that the engine may use.",
+    )
+    num_blocks: int | None = Field(
+        default=None, gt=0, description="Number of blocks; computed from the memory if left out."
+    )
+    has_prefix_caching: bool | None = Field(
+        default=None, alias="prefix_caching", description="Whether shared prompt prefixes are reused."
+    )
 
 
 class Slo(Section):
     """Service-level objective: what each request must meet, and what share of requests must meet it."""
 
-    ttft_s: PositiveSeconds | None = Field(default=None, alias="ttft", description="Time to first token, queueing included.")
-    tpot_s: PositiveSeconds | None = Field(default=None, alias="tpot", description="Mean time per output token after the first.")
+    ttft_s: PositiveSeconds | None = Field(
+        default=None, alias="ttft", description="Time to first token, queueing included."
+    )
+    tpot_s: PositiveSeconds | None = Field(
+        default=None, alias="tpot", description="Mean time per output token after the first."
+    )
     e2e_s: PositiveSeconds | None = Field(default=None, alias="e2e", description="End-to-end latency.")
-    attainment_frac: PositiveFraction = Field(default=0.99, alias="attainment", description="Share of offered requests that must meet every limit.")
+    attainment_frac: PositiveFraction = Field(
+        default=0.99, alias="attainment", description="Share of offered requests that must meet every limit."
+    )
 
 
 class Serving(Section):
     """One served model."""
 
-    model: Annotated[Model, Reference("models")] = Field(description="Model: a catalogue name, a Hugging Face config.json, or {base: NAME, field: value}.")
-    precision: Precision | None = Field(default=None, description="Datatypes; the model's own datatype if left out.")
+    model: Annotated[Model, Reference("models")] = Field(
+        description="Model: a catalogue name, a Hugging Face config.json, or {base: NAME, field: value}."
+    )
+    precision: Precision | None = Field(
+        default=None, description="Datatypes; the model's own datatype if left out."
+    )
     engine: Annotated[Engine, Reference("engines")] = Field(description="Serving engine, a catalogue name.")
-    efficiency: Annotated[Efficiency, Reference("efficiency")] | None = Field(default=None, description="Efficiency profile; the accelerator's own if left out.")
+    efficiency: Annotated[Efficiency, Reference("efficiency")] | None = Field(
+        default=None, description="Efficiency profile; the accelerator's own if left out."
+    )
     num_replicas: int = Field(gt=0, le=1_000_000, description="Copies of the model.")
     parallelism: Parallelism = Field(default_factory=Parallelism, description="How one replica is spread.")
-    scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers")] | None = Field(default=None, description="Scheduling policy; the engine's if left out.")
-    router: Annotated[Router, PolicyFrom("dcsim.policies.routers")] = Field(default="least_outstanding", validate_default=True, description="Routing policy.")
+    scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers")] | None = Field(
+        default=None, description="Scheduling policy; the engine's if left out."
+    )
+    router: Annotated[Router, PolicyFrom("dcsim.policies.routers")] = Field(
+        default="least_outstanding", validate_default=True, description="Routing policy."
+    )
     kv_cache: KvCache = Field(default_factory=KvCache, description="The paged KV cache.")
-    expert_skew: Ratio = Field(default=0.0, description="Skew of expert popularity: the exponent of a Zipf law; 0 is balanced.")
-    max_model_len: int | None = Field(default=None, gt=0, description="Longest prompt plus output; the model's longest context if left out.")
-    max_queue: int | None = Field(default=None, gt=0, description="Waiting requests per replica beyond which new ones are rejected.")
-    request_timeout_s: PositiveSeconds | None = Field(default=None, alias="request_timeout", description="Time after which the client gives up.")
+    expert_skew: Ratio = Field(
+        default=0.0, description="Skew of expert popularity: the exponent of a Zipf law; 0 is balanced."
+    )
+    max_model_len: int | None = Field(
+        default=None, gt=0, description="Longest prompt plus output; the model's longest context if left out."
+    )
+    max_queue: int | None = Field(
+        default=None, gt=0, description="Waiting requests per replica beyond which new ones are rejected."
+    )
+    request_timeout_s: PositiveSeconds | None = Field(
+        default=None, alias="request_timeout", description="Time after which the client gives up."
+    )
     slo: Slo = Field(default_factory=Slo, description="Service-level objective.")
     traffic: Traffic = Field(description="Requests: a preset, arrivals with lengths, or a trace.")
 
@@ -84,4 +118,8 @@ class Serving(Section):
             return value
         wide = name in (Datatype.FP32, Datatype.TF32, Datatype.BF16, Datatype.FP16)
         plain = {"weights": name, "activations": name, "kv_cache": name if wide else Datatype.BF16}
-        return plain | {key: item for key, item in value.items() if key != "base"} if isinstance(value, dict) else plain
+        return (
+            plain | {key: item for key, item in value.items() if key != "base"}
+            if isinstance(value, dict)
+            else plain
+        )

@@ -56,7 +56,7 @@ def provenance_of(
             for one in source.values
             if one.is_estimate
         ],
-        "notes": list(_extrapolations(scenario, replications)),
+        "notes": [*_prices_of_others(scenario, sources), *_extrapolations(scenario, replications)],
     }
 
 
@@ -82,7 +82,7 @@ def _estimate(entry: str, one: SourcedValue) -> dict[str, object]:
 def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
     """The entries that the scenario uses, each once, those that decide latency first."""
     node = scenario.cluster.node
-    accelerator = _accelerator(scenario)
+    accelerator = scenario.cluster.installed_accelerator
     found: list[tuple[str, Entry]] = []
     for serving in scenario.serving.values():
         found += [("engines", serving.engine), ("efficiency", _efficiency(serving, accelerator))]
@@ -111,12 +111,6 @@ def _presets(scenario: Scenario) -> Iterator[tuple[str, bool]]:
             yield name, isinstance(traffic, dict)
 
 
-def _accelerator(scenario: Scenario) -> Accelerator:
-    entry = load_entry("accelerators", scenario.cluster.node.accelerator)
-    assert isinstance(entry, Accelerator)
-    return entry
-
-
 def _efficiency(serving: Serving, accelerator: Accelerator) -> Efficiency:
     entry = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
     assert isinstance(entry, Efficiency)
@@ -125,7 +119,7 @@ def _efficiency(serving: Serving, accelerator: Accelerator) -> Efficiency:
 
 def _relevant_names(scenario: Scenario) -> set[str]:
     """Names that stand for what the scenario uses: its node, its accelerator and its datatypes."""
-    names = {scenario.cluster.node.name, scenario.cluster.node.accelerator}
+    names = {scenario.cluster.node.name, scenario.cluster.installed_accelerator.name}
     for serving in scenario.serving.values():
         if serving.precision:
             names |= {
@@ -147,10 +141,20 @@ def _concerns(path: str, names: set[str]) -> bool:
     return parts[0] not in _BY_NAME or len(parts) < 2 or parts[1] in names
 
 
+def _prices_of_others(scenario: Scenario, sources: Sequence[_Source]) -> Iterator[str]:
+    """A note for hardware that was varied but is priced as the entry that it was varied from."""
+    if scenario.economics is None:
+        return
+    for source in sources:
+        if source.kind in ("nodes", "accelerators") and source.is_varied and source.values:
+            book = scenario.economics.prices.name
+            yield f"{source.name} is varied, but {book} prices it as the unvaried {source.name}"
+
+
 def _extrapolations(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Iterator[str]:
     """A note for each workload whose steps or contexts lie beyond what its profile was fitted on."""
     for name, serving in scenario.serving.items():
-        profile = _efficiency(serving, _accelerator(scenario))
+        profile = _efficiency(serving, scenario.cluster.installed_accelerator)
         most = {
             "steps": (max(_largest_step(tables[name]) for tables in replications), profile.valid.max_tokens),
             "contexts": (

@@ -39,9 +39,7 @@ def some_deployment() -> ServingDeployment:
     return resolve_deployment(load(SCENARIO), "chat")
 
 
-def deployment(
-    options: TwinOptions, router: Router, num_replicas: int, num_lanes: int
-) -> ServingDeployment:
+def deployment(options: TwinOptions, router: Router, num_replicas: int, num_lanes: int) -> ServingDeployment:
     """A deployment with just these rules."""
     return replace(
         some_deployment(),

@@ -53,7 +53,9 @@ def test_every_replica_fares_as_if_it_were_alone_with_its_requests() -> None:
     tables = run_fleet(OPTIONS, AffineTimer(), arrivals(), RoundRobin(), num_replicas=3)
     for replica in range(3):
         alone = drive(OPTIONS, AffineTimer(), arrivals()[replica::3])
-        np.testing.assert_allclose(tables.requests["finished_at_s"][replica::3], alone.finished_at_s, rtol=1e-9)
+        np.testing.assert_allclose(
+            tables.requests["finished_at_s"][replica::3], alone.finished_at_s, rtol=1e-9
+        )
         assert (tables.requests["replica"][replica::3] == replica).all()
 
 

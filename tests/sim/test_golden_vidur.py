@@ -17,7 +17,9 @@ from tests.sim.fleets import run_fleet
 from tests.sim.twin import Arrival, TwinOptions
 from tests.sim.vidur_tables import TABLES, VidurRun, VidurTables, read_run
 
-pytestmark = pytest.mark.skipif(not TABLES.exists(), reason="Vidur's golden runs are not beside the repository")
+pytestmark = pytest.mark.skipif(
+    not TABLES.exists(), reason="Vidur's golden runs are not beside the repository"
+)
 OPTIONS = TwinOptions(
     scheduler="sarathi", max_num_seqs=128, max_num_batched_tokens=512,
     num_blocks=3328, block_size=16, num_watermark_blocks=33,

@@ -48,7 +48,9 @@ def test_sampled_tokens_are_the_output_tokens_asked_for(run: Run) -> None:
 
 
 def test_computed_tokens_are_those_of_the_requests_and_those_lost_to_preemption(run: Run) -> None:
-    computed = run.steps["num_prefill_tokens"].sum() + (run.steps["num_decodes"] * run.steps["num_steps"]).sum()
+    computed = (
+        run.steps["num_prefill_tokens"].sum() + (run.steps["num_decodes"] * run.steps["num_steps"]).sum()
+    )
     asked = sum(a.num_prompt_tokens + a.num_output_tokens - 1 for a in arrivals(20.0))
     assert computed == asked + run.preemptions["num_lost_tokens"].sum()
     assert len(run.preemptions["request"]) == run.num_preemptions.sum()

@@ -37,7 +37,9 @@ def saved(result: Result, folder: Path) -> dict[str, bytes]:
     """What a result writes, but for the manifest, which says when and on what it was made."""
     result.save(folder)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name != "manifest.json"}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in files if path.name != "manifest.json"
+    }
 
 
 def test_serial_and_parallel_runs_write_the_same_bytes(tmp_path: Path) -> None:

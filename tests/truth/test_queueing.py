@@ -107,4 +107,3 @@ def test_every_single_wait_follows_lindleys_recursion(rho: float) -> None:
         worked_s = expected[i - 1] + num_steps(service_s)[i - 1] * STEP_S
         expected[i] = max(0.0, worked_s - (arrived_at[i] - arrived_at[i - 1]))
     np.testing.assert_allclose(waits(arrived_at, service_s, 1), expected, atol=1e-6)
-

@@ -14,8 +14,7 @@ from dcsim.policies.schedulers.prefill_first import PrefillFirst
 from dcsim.policies.schedulers.sarathi import Sarathi
 from dcsim.sim.serving.engine import Engine
 from dcsim.sim.serving.engine_options import EngineOptions
-from dcsim.sim.serving.log import EngineLogs
-from dcsim.sim.serving.log import PreemptionLog, RequestLog, StepLog
+from dcsim.sim.serving.log import EngineLogs, PreemptionLog, RequestLog, StepLog
 from dcsim.sim.serving.timer import PrefillWork
 from dcsim.tables import Table
 from tests.sim.twin import Arrival, Timer, Twin, TwinOptions

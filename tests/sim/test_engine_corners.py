@@ -36,7 +36,7 @@ CORNERS = {
     ),
     "blocks taken for one admitted prompt do not evict those that another one hits": (
         options("prefill_first", 5, 3, budget=2, num_prefix_tokens=5),
-        arrivals((0, 3, 1, 0), (0, 2, 3), (0, 2, 3), (1.25, 1, 1), (1.26, 4, 1, 0)),
+        arrivals((0, 3, 1, 0), (0, 2, 3), (0, 2, 3), (1.25, 1, 1), (1.25, 4, 1, 0)),
     ),
     "blocks taken for a chunk under way do not evict those that an admitted prompt hits": (
         options("chunked_prefill", 44, 1, budget=2, num_prefix_tokens=1),
@@ -55,7 +55,8 @@ CORNERS = {
             "chunked_prefill", 22, 3, budget=7, max_num_seqs=5, num_watermark_blocks=2, num_prefix_tokens=11
         ),
         arrivals(
-            (0, 3, 1, 1), (0.842, 16, 11, 1), (0.842, 10, 7, 2), (0.842, 9, 9, 2), (0.842, 1, 8), (0.842, 10, 3, 0)
+            (0, 3, 1, 1), (0.842, 16, 11, 1), (0.842, 10, 7, 2),
+            (0.842, 9, 9, 2), (0.842, 1, 8), (0.842, 10, 3, 0),
         ),
     ),
     "an empty engine admits below the watermark": (

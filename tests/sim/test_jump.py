@@ -1,7 +1,9 @@
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.sim.serving.jump import first_step_at, jump_s
+from dcsim.sim.serving.jump import jump
 from dcsim.sim.serving.timer import ENDLESS
 
 
@@ -39,14 +41,16 @@ def ends(curve, num_decodes, context, num_steps, started_at_s=0.0):
 @given(curves, batches)
 def test_a_jump_takes_as_long_as_its_steps_one_by_one(curve, batch):
     stepped = ends(curve, *batch)[-1]
-    assert abs(jump_s(curve, *batch) - stepped) <= 1e-12 * batch[2] * stepped
+    steps, end_s = jump(curve, *batch, 0.0, math.inf)
+    assert steps == batch[2]
+    assert abs(end_s - stepped) <= 1e-12 * batch[2] * stepped
 
 
 @given(curves, batches, st.floats(0.001, 0.999), st.floats(0, 1e5))
 def test_a_cut_lands_on_the_first_step_that_ends_at_or_after_the_instant(curve, batch, frac, started_at_s):
     times = ends(curve, *batch, started_at_s)
     instant = started_at_s + frac * (times[-1] - started_at_s)
-    steps, end_s = first_step_at(curve, *batch, started_at_s, instant)
+    steps, end_s = jump(curve, *batch, started_at_s, instant)
     slack = 1e-9 * max(times[-1], 1.0)
     assert abs(end_s - times[steps - 1]) <= slack
     assert end_s >= instant - slack

@@ -53,7 +53,7 @@ class TwinBlocks:
         return blocks
 
     def remember(self, prefix: int, index: int, block: int) -> bool:
-        """Let the block hold this piece of the prefix. False if another block does: this one stays private."""
+        """Let the block hold this piece of the prefix. False if another one does: this one stays private."""
         owner = self.block_of.setdefault((prefix, index), block)
         if owner == block:
             self.piece_of[block] = (prefix, index)

@@ -15,7 +15,8 @@ from tests.truth.timers import ConstantTimer
 
 NUM_REPLICAS, NUM_REQUESTS, NUM_WARMUP, STEP_S = 4, 8000, 400, 1e-3  # a request takes one second on average
 OPTIONS = TwinOptions(
-    scheduler="chunked_prefill", max_num_seqs=1, max_num_batched_tokens=64, num_blocks=1 << 20, block_size=1 << 14
+    scheduler="chunked_prefill", max_num_seqs=1, max_num_batched_tokens=64,
+    num_blocks=1 << 20, block_size=1 << 14,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ in every step d with (d - e + c) divisible by the block size, that is, always in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from dcsim.sim.serving.active_request import ActiveRequest
@@ -47,14 +48,16 @@ class DecodeBatch:
         self.num_sequences -= 1
         self.context_tokens -= request.num_computed_tokens + 1
 
-    def advance(self, num_steps: int) -> None:
-        """Every sequence computes one token in each of so many steps."""
-        self.step += num_steps
-        self.context_tokens += self.num_sequences * num_steps
+    def advance(self, num_steps: int) -> Sequence[ActiveRequest]:
+        """Every sequence computes one token in each of so many steps.
 
-    def finished(self) -> list[ActiveRequest]:
-        """The requests whose last token the latest step produced, in order of admission."""
-        calendar, step = self._calendar, self.step
+        Returns the requests whose last token the last step produced, in order of admission.
+        """
+        step = self.step = self.step + num_steps
+        self.context_tokens += self.num_sequences * num_steps
+        calendar = self._calendar
+        if not calendar or calendar[0][0] > step:
+            return ()
         done: list[ActiveRequest] = []
         while calendar and calendar[0][0] <= step:
             _, admission, request = heappop(calendar)
@@ -69,12 +72,14 @@ class DecodeBatch:
             heappop(calendar)
         return calendar[0][0] - self.step
 
+    def num_blocks_next(self) -> int:
+        """KV blocks that the sequences need in the next decode step."""
+        return self._phases[self.step % self._block_size]
+
     def num_blocks_needed(self, num_steps: int) -> int:
         """KV blocks that the sequences need in the next so many decode steps."""
         size, phases = self._block_size, self._phases
         first = self.step % size
-        if num_steps == 1:
-            return phases[first]
         cycles, rest = divmod(num_steps, size)
         end = first + rest
         needed = cycles * self.num_sequences + sum(phases[first:end])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from dcsim.errors import SimulationError
@@ -20,7 +20,7 @@ from dcsim.policies.scheduler import Budget
 from dcsim.sim.serving.active_request import ActiveRequest
 from dcsim.sim.serving.decode_batch import DecodeBatch
 from dcsim.sim.serving.engine_options import EngineOptions
-from dcsim.sim.serving.jump import first_step_at, jump_s
+from dcsim.sim.serving.jump import jump
 from dcsim.sim.serving.log import EngineLogs
 from dcsim.sim.serving.prefix_cache import PrefixCache
 from dcsim.sim.serving.timer import NO_WORK, StepTimer, prefill_work
@@ -108,18 +108,17 @@ class Engine:
         self._has_decodes = True
         self._chunks = []
         has_preempted = False
-        while self._batch.num_blocks_needed(1) > self._free_blocks:
+        batch = self._batch
+        while batch.num_blocks_next() > self._free_blocks:
             self._preempt_last(now_s)
             has_preempted = True
         if self._prefilling or (self._waiting and not has_preempted):
             has_preempted |= self._plan_chunks(now_s, has_preempted)
         if self._chunks:
             self._num_steps = 1
-            decodes, context = 0, 0
-            if self._has_decodes:
-                decodes, context = self._batch.num_sequences, self._batch.context_tokens
+            decodes, context = (batch.num_sequences, batch.context_tokens) if self._has_decodes else (0, 0)
             self.next_event_s = now_s + self._timer.mixed_s(decodes, context, self._work, self._chunks)
-        elif self._batch.num_sequences:
+        elif batch.num_sequences:
             self._jump(now_s, is_single=has_preempted or self._options.is_stepwise)
         elif self._waiting:
             raise SimulationError("an engine has requests waiting, nothing running, and admits none")
@@ -148,15 +147,15 @@ class Engine:
     def _plan_chunks(self, now_s: float, has_preempted: bool) -> bool:
         """Ask the scheduler, then take blocks for what it chose. True if that preempted somebody."""
         options, budget, waiting = self._options, self._budget, self._waiting
-        num_decodes = self._batch.num_sequences
+        batch = self._batch
         budget.num_seqs = options.max_num_seqs - len(self._running)
-        budget.num_free_blocks = self._free_blocks - self._batch.num_blocks_needed(1)
+        budget.num_free_blocks = self._free_blocks - batch.num_blocks_next()
         budget.num_watermark_blocks = options.num_watermark_blocks if self._running else 0
         candidates: Iterable[ActiveRequest] = () if has_preempted else waiting
         if self._cache:
             self._planned_blocks.clear()
             candidates = map(self._look_up, candidates)
-        plan = options.scheduler.schedule(candidates, self._prefilling, num_decodes, budget)
+        plan = options.scheduler.schedule(candidates, self._prefilling, batch.num_sequences, budget)
         self._has_decodes, num_admitted = plan.has_decodes, plan.num_admitted
         chosen = cast("list[tuple[ActiveRequest, int]]", plan.chunks)
         num_continued = len(chosen) - num_admitted
@@ -186,7 +185,7 @@ class Engine:
         while request.admission >= 0:
             wanted = -(-(request.num_computed_tokens + num_tokens) // self._block_size)
             missing = wanted - request.num_held_blocks
-            needed = self._batch.num_blocks_needed(1) if self._has_decodes else 0
+            needed = self._batch.num_blocks_next() if self._has_decodes else 0
             if missing <= self._free_blocks - needed:
                 self._take(request, missing)
                 if self._cache:
@@ -219,21 +218,20 @@ class Engine:
         steps = 1 if is_single else batch.num_steps_to_finish()
         if steps > 1 and batch.num_blocks_needed(steps) > self._free_blocks:
             steps = batch.num_steps_with(self._free_blocks)
-        self._work = NO_WORK
-        self._num_steps = steps
-        self.next_event_s = now_s + jump_s(self._timer, batch.num_sequences, batch.context_tokens, steps)
         cut_s = self._next_ready_s if self._can_admit() else _NEVER
         if self._has_timeout:
             cut_s = min(cut_s, next(iter(self._running)).deadline_s)
             if self._waiting:
                 cut_s = min(cut_s, self._waiting[0].deadline_s)
-        if cut_s < self.next_event_s and steps > 1:
-            self._cut_run(cut_s)
+        self._work = NO_WORK
+        self._num_steps, self.next_event_s = jump(
+            self._timer, batch.num_sequences, batch.context_tokens, steps, now_s, cut_s
+        )
 
     def _cut_run(self, at_s: float) -> None:
         """End the open jump with its first step that ends at or after ``at_s``."""
         batch = self._batch
-        self._num_steps, self.next_event_s = first_step_at(
+        self._num_steps, self.next_event_s = jump(
             self._timer, batch.num_sequences, batch.context_tokens, self._num_steps, self._started_at_s, at_s
         )
 
@@ -244,26 +242,26 @@ class Engine:
     # --- closing a run ----------------------------------------------------------------------------
 
     def _close_run(self, now_s: float) -> None:
-        batch, steps, work = self._batch, self._num_steps, self._work
+        batch, steps = self._batch, self._num_steps
+        tokens, chunks, pairs, square, prefill_context, finished = self._work
         self.last_step_end_s = now_s
         decodes = context = 0
-        done: list[ActiveRequest] = []
+        done: Sequence[ActiveRequest] = ()
         if self._has_decodes and batch.num_sequences:
             decodes, context = batch.num_sequences, batch.context_tokens
-            needed = batch.num_blocks_needed(steps)
+            needed = batch.num_blocks_next() if steps == 1 else batch.num_blocks_needed(steps)
             if needed:
                 self._free_blocks -= needed
                 if self._cache:
                     self._cache.take(needed)
-            batch.advance(steps)
+            done = batch.advance(steps)
             self._last_decode_s = now_s
-            done = batch.finished()
         started_s, log = self._started_at_s, self._logs.steps
         used = self._options.num_blocks - self._free_blocks
         # fmt: off
         log.buffer += log.pack(
-            self.number, started_s, now_s - started_s, steps, decodes, context, *work[:5],
-            decodes + work[5], used, len(self._waiting),
+            self.number, started_s, now_s - started_s, steps, decodes, context, tokens, chunks, pairs, square,
+            prefill_context, decodes + finished, used, len(self._waiting),
         )
         # fmt: on
         for request in done:
@@ -376,8 +374,8 @@ class Engine:
     def _register(self, request: ActiveRequest, num_tokens: int) -> None:
         """Make the prefix blocks that this step computes known to the cache."""
         if self._cache and request.prefix >= 0:
-            whole = (request.num_computed_tokens + num_tokens) // self._block_size
-            most = min(whole, self._options.num_prefix_blocks)
+            computed = min(request.num_computed_tokens + num_tokens, request.num_prompt_tokens)
+            most = min(computed // self._block_size, self._options.num_prefix_blocks)
             request.num_shared_blocks = self._cache.register(request.prefix, request.num_shared_blocks, most)
 
     def _ready_s(self, index: int) -> float:

@@ -1,4 +1,4 @@
-"""Fast-forward: how long k equal decode steps take, and which is the first to end at or after an instant.
+"""Fast-forward: when k equal decode steps end, and which is the first of them to end at or after an instant.
 
 While a batch of b sequences does not change, its summed context grows by b each step. Where step time
 is affine in context, t = intercept + slope x context, k steps from context S take
@@ -16,61 +16,49 @@ import math
 from dcsim.sim.serving.timer import StepTimer
 
 
-def jump_s(timer: StepTimer, num_decodes: int, context_tokens: int, num_steps: int) -> float:
-    """Time that ``num_steps`` decode steps of ``num_decodes`` sequences take from a summed context."""
-    intercept_s, slope_s, end = timer.decode_piece(num_decodes, context_tokens)
-    if context_tokens + num_decodes * (num_steps - 1) < end:
-        first_s = intercept_s + slope_s * context_tokens
-        return num_steps * first_s + slope_s * num_decodes * (num_steps * (num_steps - 1) / 2)
-    total_s, left = 0.0, num_steps
-    while left:
-        intercept_s, slope_s, end = timer.decode_piece(num_decodes, context_tokens)
-        count = min(left, -(-(end - context_tokens) // num_decodes))
-        first_s = intercept_s + slope_s * context_tokens
-        total_s += count * first_s + slope_s * num_decodes * (count * (count - 1) / 2)
-        context_tokens += num_decodes * count
-        left -= count
-    return total_s
-
-
-def first_step_at(
-    timer: StepTimer,
-    num_decodes: int,
-    context_tokens: int,
-    num_steps: int,
-    started_at_s: float,
-    instant_s: float,
+def jump(
+    timer: StepTimer, num_decodes: int, context_tokens: int, num_steps: int, started_at_s: float, cut_s: float
 ) -> tuple[int, float]:
-    """The smallest number of steps (1 .. ``num_steps``) that ends at or after ``instant_s``, and its end.
+    """How many decode steps to take in one go, and when the last of them ends.
 
-    The caller knows that ``num_steps`` steps end after the instant.
+    ``num_steps`` steps of ``num_decodes`` sequences are taken from a summed context, or as many as it needs
+    for the last to end at or after ``cut_s``, at least one.
     """
-    total_s, done = 0.0, 0
+    done, done_s = 0, 0.0
     while True:
         intercept_s, slope_s, end = timer.decode_piece(num_decodes, context_tokens)
-        count = min(num_steps - done, -(-(end - context_tokens) // num_decodes))
-        first_s = intercept_s + slope_s * context_tokens
-        growth_s = slope_s * num_decodes
-        whole_s = total_s + (count * first_s + growth_s * (count * (count - 1) / 2))
-        if started_at_s + whole_s >= instant_s or done + count == num_steps:
-            break
-        total_s = whole_s
+        count = num_steps - done
+        if context_tokens + num_decodes * (count - 1) >= end:
+            count = -(-(end - context_tokens) // num_decodes)
+        first_s, growth_s = intercept_s + slope_s * context_tokens, slope_s * num_decodes
+        piece_s = count * first_s + growth_s * (count * (count - 1) / 2)
+        end_s = started_at_s + (done_s + piece_s)
+        if end_s >= cut_s:
+            steps, end_s = _cut(first_s, growth_s, count, started_at_s, done_s, cut_s)
+            return done + steps, end_s
         done += count
+        if done == num_steps:
+            return done, end_s
+        done_s += piece_s
         context_tokens += num_decodes * count
-    steps = _root(first_s, growth_s, instant_s - started_at_s - total_s, count)
-    while steps < count and started_at_s + (total_s + _sum_s(first_s, growth_s, steps)) < instant_s:
+
+
+def _cut(
+    first_s: float, growth_s: float, most: int, started_at_s: float, done_s: float, cut_s: float
+) -> tuple[int, float]:
+    """The same within one piece: the root of the quadratic, mended where rounding missed the exact step."""
+    wanted_s = cut_s - started_at_s - done_s
+    linear_s = first_s - growth_s / 2
+    root = 2 * wanted_s / (linear_s + math.sqrt(max(linear_s * linear_s + 2 * growth_s * wanted_s, 0.0)))
+    steps = min(max(math.ceil(root), 1), most)
+    end_s = started_at_s + (done_s + (steps * first_s + growth_s * (steps * (steps - 1) / 2)))
+    while end_s < cut_s and steps < most:
         steps += 1
-    while steps > 1 and started_at_s + (total_s + _sum_s(first_s, growth_s, steps - 1)) >= instant_s:
-        steps -= 1
-    return done + steps, started_at_s + (total_s + _sum_s(first_s, growth_s, steps))
-
-
-def _sum_s(first_s: float, growth_s: float, num_steps: int) -> float:
-    return num_steps * first_s + growth_s * (num_steps * (num_steps - 1) / 2)
-
-
-def _root(first_s: float, growth_s: float, wanted_s: float, most: int) -> int:
-    """About the number of steps whose times add up to ``wanted_s``: within one of the exact answer."""
-    linear = first_s - growth_s / 2
-    root = 2 * wanted_s / (linear + math.sqrt(max(linear * linear + 2 * growth_s * wanted_s, 0.0)))
-    return min(max(math.ceil(root), 1), most)
+        end_s = started_at_s + (done_s + (steps * first_s + growth_s * (steps * (steps - 1) / 2)))
+    while steps > 1:
+        before = steps - 1
+        before_s = started_at_s + (done_s + (before * first_s + growth_s * (before * (before - 1) / 2)))
+        if before_s < cut_s:
+            break
+        steps, end_s = before, before_s
+    return steps, end_s

@@ -80,7 +80,9 @@ STEPS: Mapping[str, Column] = {
     "num_sampled": Column(
         "i4", "", "sequences that produced a token in every step: decodes and finished prompts"
     ),
-    "num_used_blocks": Column("i4", "", "KV blocks held by running requests at the end of the row"),
+    "num_used_blocks": Column(
+        "i4", "", "KV blocks held by running requests at the end of the row, before finished ones free theirs"
+    ),
     "num_waiting": Column("i4", "", "requests waiting at the start of the row"),
 }
 

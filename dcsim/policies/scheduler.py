@@ -73,5 +73,6 @@ class Scheduler(Policy):
         ``waiting`` and ``prefilling`` are in order of service; ``num_decodes`` sequences are ready to
         decode one token each. The blocks that the decodes need are already taken off the budget, their
         tokens are not. Waiting requests are admitted in order, and the first that cannot be admitted
-        blocks the others: engines rely on it when they jump.
+        blocks the others: engines rely on it when they jump. Nobody is admitted on blocks that a prompt
+        under way needs.
         """

@@ -27,6 +27,7 @@ from dcsim.sim.serving.timer import NO_WORK, StepTimer, prefill_work
 from dcsim.tables import RequestStatus
 
 _NEVER = math.inf
+_Chunk = tuple[ActiveRequest, int]
 
 
 class Engine:
@@ -61,7 +62,7 @@ class Engine:
         self._num_steps = 0  # 0: idle
         self._started_at_s = 0.0
         self._has_decodes = False
-        self._chunks: list[tuple[ActiveRequest, int]] = []
+        self._chunks: list[_Chunk] = []
         self._work = NO_WORK
 
     # --- what the fleet calls ---------------------------------------------------------------------
@@ -145,9 +146,8 @@ class Engine:
                 self._waiting.append(request)
 
     def _plan_chunks(self, now_s: float, has_preempted: bool) -> bool:
-        """Ask the scheduler, then take blocks for what it chose. True if that preempted somebody."""
-        options, budget, waiting = self._options, self._budget, self._waiting
-        batch = self._batch
+        """Ask the scheduler, then take blocks for what it chose. True if the next plan may differ at once."""
+        options, budget, waiting, batch = self._options, self._budget, self._waiting, self._batch
         budget.num_seqs = options.max_num_seqs - len(self._running)
         budget.num_free_blocks = self._free_blocks - batch.num_blocks_next()
         budget.num_watermark_blocks = options.num_watermark_blocks if self._running else 0
@@ -156,29 +156,37 @@ class Engine:
             self._planned_blocks.clear()
             candidates = map(self._look_up, candidates)
         plan = options.scheduler.schedule(candidates, self._prefilling, batch.num_sequences, budget)
-        self._has_decodes, num_admitted = plan.has_decodes, plan.num_admitted
-        chosen = cast("list[tuple[ActiveRequest, int]]", plan.chunks)
-        num_continued = len(chosen) - num_admitted
-        chunks = chosen[:num_continued]
-        if chunks and self._reserves:
-            if self._cache:
-                for request, count in chunks:
-                    self._register(request, count)
-        elif chunks:
+        self._has_decodes = plan.has_decodes
+        chosen = cast("list[_Chunk]", plan.chunks)
+        num_continued = len(chosen) - plan.num_admitted
+        chunks, admitted = chosen[:num_continued], chosen[num_continued:]
+        if self._cache:
+            for request, _ in admitted:
+                self._share(request)  # before any block is taken, which might evict what it hits
+        if chunks:
             num_waiting = len(waiting)
-            chunks = [chunk for chunk in chunks if self._take_chunk_blocks(*chunk, now_s)]
+            chunks = self._continue_chunks(chunks, now_s)
             has_preempted = len(waiting) > num_waiting
-            num_admitted = 0 if has_preempted else num_admitted
-        if num_admitted:
-            admitted = chosen[num_continued:]
-            for request, count in admitted:
-                if waiting.popleft() is not request:
-                    raise SimulationError("a scheduler must admit waiting requests in order")
-                self._admit(request, count, now_s)
-            chunks = chunks + admitted if chunks else admitted
-        self._chunks = chunks
+            if has_preempted and admitted:
+                raise SimulationError("a scheduler admitted requests although prompts under way lack blocks")
+        for request, count in admitted:
+            if waiting.popleft() is not request:
+                raise SimulationError("a scheduler must admit waiting requests in order")
+            self._admit(request, count, now_s)
+        self._chunks = chunks = chunks + admitted if chunks else admitted
         self._work = prefill_work(chunks)
-        return has_preempted
+        # blocks that decodes take may evict what the first in the queue would hit, and change what it needs
+        is_shaky = bool(self._cache and waiting) and waiting[0].num_shared_blocks > waiting[0].num_held_blocks
+        return has_preempted or is_shaky
+
+    def _continue_chunks(self, chunks: list[_Chunk], now_s: float) -> list[_Chunk]:
+        """The chunks of prompts under way for which there are blocks."""
+        if not self._reserves:
+            return [chunk for chunk in chunks if self._take_chunk_blocks(*chunk, now_s)]
+        if self._cache:
+            for request, count in chunks:
+                self._register(request, count)
+        return chunks
 
     def _take_chunk_blocks(self, request: ActiveRequest, num_tokens: int, now_s: float) -> bool:
         """Blocks for a chunk of a request that runs already. False if it was preempted for want of them."""
@@ -194,12 +202,15 @@ class Engine:
             self._preempt_last(now_s)
         return False
 
+    def _share(self, request: ActiveRequest) -> None:
+        """Use the cached blocks that the plan found: idle ones among them come back into use."""
+        assert self._cache
+        shared = request.num_shared_blocks
+        self._free_blocks -= shared - request.num_held_blocks
+        self._cache.reference(request.prefix, shared)
+        request.num_held_blocks = shared
+
     def _admit(self, request: ActiveRequest, num_tokens: int, now_s: float) -> None:
-        if self._cache:
-            shared = request.num_shared_blocks
-            self._free_blocks -= shared - request.num_held_blocks  # idle cached blocks come back into use
-            self._cache.reference(request.prefix, shared)
-            request.num_held_blocks = shared
         tokens = request.num_target_tokens if self._reserves else request.num_computed_tokens + num_tokens
         self._take(request, -(-tokens // self._block_size) - request.num_held_blocks)
         if self._cache:

@@ -65,12 +65,16 @@ class DecodeBatch:
                 done.append(request)
         return done
 
-    def num_steps_to_finish(self) -> int:
-        """Decode steps until the first sequence finishes."""
+    def num_equal_steps(self, num_free_blocks: int) -> int:
+        """Decode steps until the first sequence finishes, or as many as the free blocks allow, if fewer."""
         calendar = self._calendar
         while calendar[0][2].admission != calendar[0][1]:  # preempted or timed out since
             heappop(calendar)
-        return calendar[0][0] - self.step
+        steps = calendar[0][0] - self.step
+        most_blocks = (steps // self._block_size + 1) * self.num_sequences
+        if most_blocks <= num_free_blocks or self.num_blocks_needed(steps) <= num_free_blocks:
+            return steps
+        return self._num_steps_with(num_free_blocks)
 
     def num_blocks_next(self) -> int:
         """KV blocks that the sequences need in the next decode step."""
@@ -85,7 +89,7 @@ class DecodeBatch:
         needed = cycles * self.num_sequences + sum(phases[first:end])
         return needed if end <= size else needed + sum(phases[: end - size])
 
-    def num_steps_with(self, num_free_blocks: int) -> int:
+    def _num_steps_with(self, num_free_blocks: int) -> int:
         """The most decode steps that so many free blocks allow."""
         size, phases = self._block_size, self._phases
         cycles, free = divmod(num_free_blocks, self.num_sequences)

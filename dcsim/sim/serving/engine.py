@@ -43,6 +43,8 @@ class Engine:
         self._options = options
         self._timer = timer
         self._logs = logs
+        self._requests = logs.requests
+        self._pack, self._rows = logs.steps.pack, logs.steps.buffer
         self._block_size = options.block_size
         self._reserves = options.scheduler.reserves_whole_prompt
         self._budget = Budget(options.max_num_batched_tokens, 0, 0, 0, options.block_size)
@@ -96,7 +98,7 @@ class Engine:
         for request in [*self._running, *self._waiting]:
             if request.is_decoding:
                 self._batch.leave(request)
-            self._logs.requests.num_generated_tokens[request.index] = request.num_generated_tokens
+            self._requests.num_generated_tokens[request.index] = request.num_generated_tokens
 
     # --- opening a run ----------------------------------------------------------------------------
 
@@ -128,7 +130,7 @@ class Engine:
             self.next_event_s = self._next_ready_s
 
     def _take_arrivals(self, now_s: float) -> None:
-        inbox, options, requests = self._inbox, self._options, self._logs.requests
+        inbox, options, requests = self._inbox, self._options, self._requests
         while self._next_ready_s <= now_s:
             ready_s, index = self._next_ready_s, inbox.popleft()
             self._next_ready_s = self._ready_s(inbox[0]) if inbox else _NEVER
@@ -219,16 +221,14 @@ class Engine:
         self._num_admissions += 1
         self._running[request] = None
         self._prefilling.append(request)
-        requests, index = self._logs.requests, request.index
+        requests, index = self._requests, request.index
         if not requests.num_preemptions[index]:
             requests.scheduled_at_s[index] = now_s
             requests.num_cached_tokens[index] = request.num_computed_tokens
 
     def _jump(self, now_s: float, *, is_single: bool) -> None:
         batch = self._batch
-        steps = 1 if is_single else batch.num_steps_to_finish()
-        if steps > 1 and batch.num_blocks_needed(steps) > self._free_blocks:
-            steps = batch.num_steps_with(self._free_blocks)
+        steps = 1 if is_single else batch.num_equal_steps(self._free_blocks)
         cut_s = self._next_ready_s if self._can_admit() else _NEVER
         if self._has_timeout:
             cut_s = min(cut_s, next(iter(self._running)).deadline_s)
@@ -267,10 +267,10 @@ class Engine:
                     self._cache.take(needed)
             done = batch.advance(steps)
             self._last_decode_s = now_s
-        started_s, log = self._started_at_s, self._logs.steps
+        started_s = self._started_at_s
         used = self._options.num_blocks - self._free_blocks
         # fmt: off
-        log.buffer += log.pack(
+        self._rows += self._pack(
             self.number, started_s, now_s - started_s, steps, decodes, context, tokens, chunks, pairs, square,
             prefill_context, decodes + finished, used, len(self._waiting),
         )
@@ -290,7 +290,7 @@ class Engine:
         request.num_generated_tokens += 1
         request.last_token_at_s = now_s
         if request.num_generated_tokens == 1:
-            self._logs.requests.first_token_at_s[request.index] = now_s
+            self._requests.first_token_at_s[request.index] = now_s
         if request.preemption_row is not None:
             self._logs.preemptions.resume(request.preemption_row, now_s)
             request.preemption_row = None
@@ -306,7 +306,7 @@ class Engine:
         self._end(request, RequestStatus.FINISHED, now_s)
 
     def _end(self, request: ActiveRequest, status: RequestStatus, now_s: float) -> None:
-        requests, index = self._logs.requests, request.index
+        requests, index = self._requests, request.index
         requests.status[index] = status
         requests.num_generated_tokens[index] = request.num_generated_tokens
         if status is not RequestStatus.REJECTED:
@@ -349,7 +349,7 @@ class Engine:
         request.num_target_tokens = request.num_prompt_tokens + request.num_generated_tokens
         request.num_computed_tokens = 0
         self._waiting.appendleft(request)
-        self._logs.requests.num_preemptions[request.index] += 1
+        self._requests.num_preemptions[request.index] += 1
 
     def _expire(self, now_s: float) -> None:
         while self._running and (first := next(iter(self._running))).deadline_s <= now_s:
@@ -390,4 +390,4 @@ class Engine:
             request.num_shared_blocks = self._cache.register(request.prefix, request.num_shared_blocks, most)
 
     def _ready_s(self, index: int) -> float:
-        return self._logs.requests.arrived_at_s[index] + self._options.request_overhead_s
+        return self._requests.arrived_at_s[index] + self._options.request_overhead_s

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dcsim.formulas.estimation import CONFIDENCE_FRAC
 from dcsim.metrics.combine import batch_intervals, mean_figures, replication_intervals
-from dcsim.metrics.figures import Figure, Figures
+from dcsim.metrics.figures import Figures
 from dcsim.metrics.latency import LATENCIES
 from dcsim.metrics.replication import Replication, read_replication
 from dcsim.metrics.stability import Stability, Verdict, worst
@@ -38,32 +38,30 @@ class Summary:
 def summarize(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Summary:
     """The figures of a run, each the mean over its replications.
 
-    Half-widths come from the replications; from one replication alone, by batch means over twenty
-    time-ordered batches of its window (see ``interval_method``). The latencies of a run without a steady
-    state are withheld.
+    Half-widths come from the replications; from one replication alone, or where all are equal because
+    nothing in the scenario is random, by batch means over twenty time-ordered batches of its window (see
+    ``interval_method``). The latencies of a run without a steady state are withheld.
     """
     deployments = {name: resolve_deployment(scenario, name) for name in scenario.serving}
     figures: list[Figures] = []
     stabilities: dict[str, list[Stability]] = {name: [] for name in scenario.serving}
-    intervals: Figures = {}
-    timeline: dict[str, Figure] = {}
+    first: Replication | None = None
     for tables in replications:
         one = read_replication(scenario, deployments, tables)
         figures.append(one.figures())
         for name, workload in one.workloads.items():
             stabilities[name].append(workload.stability)
-        timeline = timeline or one.timeline()
-        if len(replications) == 1:
-            intervals = _of_batches(one)
-    if len(replications) > 1:
-        intervals = replication_intervals(figures)
-    values = mean_figures(figures)
+        first = first or one
+    assert first is not None
+    are_equal = all(one == figures[0] for one in figures)
+    intervals = _of_batches(first) if are_equal else replication_intervals(figures)
+    values = figures[0] if are_equal else mean_figures(figures)
     for name, verdicts in stabilities.items():
         _judge(values, intervals, name, worst(verdicts))
     energy = values["energy"]
     if isinstance(energy, dict):
-        energy["timeline"] = timeline
-    method = "replications" if len(replications) > 1 else "batch_means" if intervals else "none"
+        energy["timeline"] = first.timeline()
+    method = "none" if not intervals else "batch_means" if are_equal else "replications"
     head: Figures = {
         "num_replications": len(replications),
         "interval_method": method,

@@ -235,9 +235,10 @@ def _about_intervals(view: SummaryView) -> str:
     if method == "replications":
         return f"± is the 95 % confidence interval over {num_replications} replications."
     if method == "batch_means":
-        return (
-            "± is the 95 % confidence interval by batch means in one replication; --replications 5 is surer."
-        )
+        about = "± is the 95 % confidence interval by batch means in one replication"
+        if num_replications == "1":
+            return f"{about}; --replications 5 is surer."
+        return f"{about}: nothing in the scenario is random, so all {num_replications} are equal."
     return "One replication, too short for intervals: use --replications 5."
 
 

@@ -83,6 +83,16 @@ def test_one_replication_gets_batch_means_of_its_twenty_batches():
     assert "it_j" not in found.intervals["energy"]  # a batch holds a twentieth of a total
 
 
+def test_equal_replications_are_one_sample_not_certainty():
+    rng = np.random.default_rng(1)
+    rows = [served(at, ttft=rng.exponential(1.0)) for at in np.linspace(0.0, 9.99, 4000)]
+    one = {"chat": serving_tables(requests(*rows), steps(BUSY))}
+    alone, thrice = summarize(scenario(), [one]), summarize(scenario(), [one, one, one])
+    assert thrice.values["interval_method"] == "batch_means"
+    assert thrice.intervals == alone.intervals
+    assert thrice.intervals["serving"]["chat"]["ttft_s"]["mean"] > 0
+
+
 def test_too_few_requests_have_no_intervals():
     found = summarize(scenario(), [replication(1.0, 2.0, 3.0)])
     assert found.values["interval_method"] == "none"

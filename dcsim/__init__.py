@@ -17,9 +17,11 @@ from dcsim.version import __version__
 if TYPE_CHECKING:
     from dcsim.catalog.loader import entry_names, load_entry, provenance
     from dcsim.errors import DcsimError, InfeasibleError, Problem, ScenarioError, SimulationError
+    from dcsim.report.chrome_trace import write_chrome_trace
     from dcsim.result import Estimate, Result, open_result
     from dcsim.spec.loader import load
     from dcsim.spec.scenario import Scenario
+    from dcsim.spec.schema import scenario_json_schema
     from dcsim.study.run import run
 
     open = open_result
@@ -39,6 +41,8 @@ _HOMES = {
     "open": "dcsim.result:open_result",
     "provenance": "dcsim.catalog.loader:provenance",
     "run": "dcsim.study.run:run",
+    "scenario_json_schema": "dcsim.spec.schema:scenario_json_schema",
+    "write_chrome_trace": "dcsim.report.chrome_trace:write_chrome_trace",
 }
 
 __all__ = [
@@ -57,6 +61,8 @@ __all__ = [
     "open",
     "provenance",
     "run",
+    "scenario_json_schema",
+    "write_chrome_trace",
 ]
 
 

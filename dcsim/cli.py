@@ -24,13 +24,14 @@ from dcsim.result import check_output_file, check_output_folder
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.loader import load, parse_setting
 from dcsim.spec.schema import scenario_json_schema
-from dcsim.study.gallery import find_scenario, gallery
+from dcsim.study.gallery import gallery, load_scenario
 from dcsim.study.run import run as run_scenario
 from dcsim.version import __version__
 
 _WRONG_INPUT = 2
 _DEFECT = 1
 _INTERRUPTED = 130
+_MAX_PROBLEMS = 50  # shown of one file: nobody mends more at a time
 
 app = typer.Typer(
     name="dcsim",
@@ -62,7 +63,10 @@ def _exit_codes() -> Iterator[None]:
 
 def _message(error: DcsimError) -> str:
     if isinstance(error, ScenarioError) and len(error.problems) > 1:
-        return f"error: {len(error.problems)} problems\n{error}"
+        shown = [str(problem) for problem in error.problems[:_MAX_PROBLEMS]]
+        num_left = len(error.problems) - len(shown)
+        shown += [f"and {num_left} more"] if num_left else []
+        return "\n".join([f"error: {len(error.problems)} problems", *shown])
     if isinstance(error, InfeasibleError):
         return f"infeasible: {error}"
     if isinstance(error, SimulationError):
@@ -88,7 +92,10 @@ def _main(
 @app.command()
 def run(
     scenario: Annotated[
-        str, typer.Argument(help="Scenario file, or a name of the gallery (see dcsim scenarios).")
+        str,
+        typer.Argument(
+            help="Scenario file, folder of a saved result, or name of the gallery (dcsim scenarios)."
+        ),
     ],
     settings: SetOption = [],  # noqa: B006 - typer copies it
     output: Annotated[
@@ -116,7 +123,7 @@ def run(
         overrides: dict[str, object] = dict(map(parse_setting, settings))
         overrides |= {} if replications is None else {"replications": replications}
         overrides |= {} if seed is None else {"seed": seed}
-        loaded = load(find_scenario(scenario), overrides=overrides)
+        loaded = load_scenario(scenario, overrides=overrides)
         if output is not None:
             check_output_folder(output, overwrite=overwrite)
         if trace is not None:
@@ -136,7 +143,8 @@ def run(
 @app.command()
 def check(
     scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Scenario files or gallery names.")
+        list[str],
+        typer.Argument(metavar="SCENARIO...", help="Scenario files, folders of results or gallery names."),
     ],
     settings: SetOption = [],  # noqa: B006 - typer copies it
 ) -> None:
@@ -146,12 +154,15 @@ def check(
         overrides = dict(map(parse_setting, settings))
         for name in scenarios:
             try:
-                loaded = load(find_scenario(name), overrides=overrides)
+                loaded = load_scenario(name, overrides=overrides)
                 for workload in loaded.serving:
                     resolve_deployment(loaded, workload)
-            except (ScenarioError, InfeasibleError) as error:
+            except ScenarioError as error:
                 num_wrong += 1
                 typer.echo(_message(error), err=True)
+            except InfeasibleError as error:
+                num_wrong += 1
+                typer.echo(f"{name}: {_message(error)}", err=True)
             else:
                 typer.echo(f"{name}: ok")
     if num_wrong:

@@ -1,4 +1,7 @@
-"""Finding a field by its YAML path: which class stands there, which keys it knows, what its field says."""
+"""Finding a field by its YAML path: which class stands there, which keys it knows, what its field says.
+
+Below the catalogue and the scenario: problems of both, settings by dotted path and inheritance ask it.
+"""
 
 from __future__ import annotations
 

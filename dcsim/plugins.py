@@ -64,9 +64,14 @@ def _checked(found: Any, where: str) -> type[Policy]:
 
 @dataclass(frozen=True, slots=True)
 class PolicyFrom:
-    """Pydantic annotation: ``{policy: NAME, option: value}``, or NAME alone, becomes a policy object."""
+    """Pydantic annotation: ``{policy: NAME, option: value}``, or NAME alone, becomes a policy object.
+
+    Where ``nameless`` is given, its options may stand without a name: the section that holds the field then
+    fills in which policy is meant, before the options come here.
+    """
 
     package: str
+    nameless: type[Policy] | None = None
 
     @property
     def name_key(self) -> str:
@@ -74,7 +79,9 @@ class PolicyFrom:
         return "policy"
 
     def class_for(self, value: object) -> type[Policy] | None:
-        """The class that the value is read as, if it names a policy."""
+        """The class that the value is read as, if it can be told."""
+        if isinstance(value, dict) and "policy" not in value:
+            return self.nameless
         name = value.get("policy") if isinstance(value, dict) else value
         return policy_class(self.package, name) if name in policy_names(self.package) else None
 
@@ -94,6 +101,8 @@ class PolicyFrom:
             )
             fields = {"policy": {"const": name}, **one.get("properties", {})}
             options.append({**one, "properties": fields, "required": ["policy", *one.get("required", [])]})
+        if self.nameless is not None:
+            options.append(handler.resolve_ref_schema(handler(self.nameless.__pydantic_core_schema__)))
         return {"anyOf": [{"enum": list(names)}, *options]}
 
     def _validate(self, value: object, info: core_schema.ValidationInfo) -> Policy:

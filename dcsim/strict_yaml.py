@@ -47,6 +47,11 @@ class Located:
     file: str
 
 
+def dotted(path: YamlPath) -> str:
+    """A path as people write it."""
+    return ".".join(str(part) for part in path)
+
+
 def read_yaml_file(path: Path) -> Located:
     """Read a file. Raises ScenarioError where it cannot be read, is too large or is not strict YAML."""
     return read_yaml(read_small_file(path), str(path))
@@ -213,8 +218,7 @@ class _Reader:
         self._problems.append(self._problem(event, path, message, remedy))
 
     def _problem(self, event: yaml.Event, path: YamlPath, message: str, remedy: str) -> Problem:
-        dotted = ".".join(str(part) for part in path)
-        return Problem(message, dotted, remedy=remedy, file=self._file, line=_line(event))
+        return Problem(message, dotted(path), remedy=remedy, file=self._file, line=_line(event))
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> Problem:
         mark = error.problem_mark or error.context_mark

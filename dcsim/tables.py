@@ -1,7 +1,7 @@
 """Tables: what a simulation writes and what metrics read. The reference docs are generated from here.
 
 The simulation appends columns and knows no percentile; metrics read columns and know no event.
-A table is a set of equally long numpy columns; pandas and pyarrow are imported only when asked for.
+A table is a set of equally long numpy columns; pandas is imported only when asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pandas
-    import pyarrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,14 @@ class RequestStatus(IntEnum):
     """How a request ended."""
 
     FINISHED = 0
-    REJECTED = 1  # the queue was full, or the prompt longer than max_model_len
+    REJECTED = 1  # the queue was full, or the request longer than max_model_len or the KV cache
     TIMED_OUT = 2
     UNFINISHED = 3  # the simulation ended first
 
 
 REQUESTS: Mapping[str, Column] = {
     "replica": Column("i4", "", "replica that served the request; -1 if it was rejected before routing"),
+    "engine": Column("i4", "", "engine (replica x pipeline lane) that served it; -1 if there was none"),
     "status": Column("i1", "", "0 finished, 1 rejected, 2 timed out, 3 unfinished"),
     "arrived_at_s": Column("f8", "s", "arrival at the front door"),
     "scheduled_at_s": Column("f8", "s", "start of the first engine step that worked on it; NaN if none did"),
@@ -113,12 +113,6 @@ class Table:
         import pandas
 
         return pandas.DataFrame(dict(self.columns))
-
-    def to_arrow(self) -> pyarrow.Table:
-        """The table as a pyarrow Table."""
-        import pyarrow
-
-        return pyarrow.table({name: pyarrow.array(column) for name, column in self.columns.items()})
 
 
 @dataclass(frozen=True, slots=True)

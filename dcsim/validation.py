@@ -1,4 +1,7 @@
-"""Validation errors in plain words: pydantic's findings become Problems with a place and a remedy."""
+"""Validation errors in plain words: pydantic's findings become Problems with a place and a remedy.
+
+Below the catalogue and the scenario, since both read YAML into pydantic models.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.model_walk import Spot, child_of, has_child, spot_at
-from dcsim.strict_yaml import YamlPath
+from dcsim.strict_yaml import YamlPath, dotted
 
 Place: TypeAlias = tuple[str, int | None]
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -100,11 +103,6 @@ def type_problems(
             message = "must be at most 2^63" if is_wide else "must be a number"
             problems.append(Problem(message, dotted(path), value, file=file, line=line))
     return problems
-
-
-def dotted(path: YamlPath) -> str:
-    """A path as people write it."""
-    return ".".join(str(part) for part in path)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from dcsim import tables
 from dcsim.catalog.loader import KINDS, entry_mapping, entry_names, provenance
 from dcsim.errors import DcsimError
+from dcsim.metrics import contract
 from dcsim.plugins import PolicyFrom, policy_class, policy_names
 from dcsim.spec.reference import Reference
 from dcsim.spec.scenario import Scenario
@@ -30,6 +31,17 @@ TABLES = {
     "steps": (tables.STEPS, "One row per run of identical engine steps."),
     "preemptions": (tables.PREEMPTIONS, "One row per preemption."),
 }
+SUMMARY_NOTE = """\
+`dcsim run --json` prints it, `result.save()` writes it, and Python reads it by attributes:
+`result.serving["chat"].ttft_s.p99` is an estimate with `value`, `half_width`, `low` and `high`. The
+half-width of a number's 95 % interval stands under `intervals` and the same path; a number without one
+is not there."""
+TABLE_NOTE = """\
+What a simulation writes. `result.tables.requests`, `.steps` and `.preemptions` are pandas frames over
+all workloads and replications, with two columns more: `workload` and `replication` (from 0). The same
+as numpy columns: `result.tables.replications[0]["chat"].requests["arrived_at_s"]`. `result.save()` and
+`dcsim run -o` keep them as `WORKLOAD-requests.parquet`, `WORKLOAD-steps.parquet` and
+`WORKLOAD-preemptions.parquet`, whose columns carry unit and meaning."""
 BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
 
 
@@ -41,6 +53,7 @@ def main() -> int:
     pages = {
         "scenario-reference.md": scenario_page(),
         "catalogue-reference.md": catalogue_page(),
+        "summary-reference.md": summary_page(),
         "table-reference.md": table_page(),
     }
     stale = [name for name, text in pages.items() if not is_current(FOLDER / name, text)]
@@ -130,7 +143,8 @@ def describe(kind: Any, metadata: tuple[object, ...]) -> str:
             names = ", ".join(f"`{name}`" for name in policy_names(item.package))
             return f"policy: {names}"
         if isinstance(item, Unit):
-            return "fraction or percent" if item.si_unit == "frac" else f"quantity ({item.si_unit})"
+            share = "fraction or percent" if item.maximum == 1 else "number or percent"
+            return share if item.si_unit == "frac" else f"quantity ({item.si_unit})"
     if get_origin(kind) is dict:
         key_kind, value_kind = get_args(kind)
         keys = "NAME" if key_kind is str else describe(*members(key_kind, ())[0])
@@ -172,7 +186,7 @@ def is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def paragraph(documented: type) -> str:
+def paragraph(documented: type | types.ModuleType) -> str:
     """A docstring as Markdown."""
     return "\n\n".join(" ".join(part.split()) for part in (documented.__doc__ or "").strip().split("\n\n"))
 
@@ -220,9 +234,21 @@ def entry_section(kind: str, name: str) -> str:
     return f"\n### {name}\n\n{title}\n\n| key | value | source | |\n|---|---|---|---|\n{rows}\n{sources}"
 
 
+def summary_page() -> str:
+    """The keys of summary.json."""
+    text = f"{NOTICE}\n# Summary reference\n\n{paragraph(contract)}\n"
+    text += f"\n{SUMMARY_NOTE}\n"
+    for title, (prefix, keys) in contract.SECTIONS.items():
+        text += f"\n## {title}\n\n| key | unit | meaning |\n|---|---|---|\n"
+        text += "".join(
+            f"| `{prefix}{path}` | {key.unit} | {cell(key.meaning)} |\n" for path, key in keys.items()
+        )
+    return text
+
+
 def table_page() -> str:
     """The columns of the tables that a run writes."""
-    text = f"{NOTICE}\n# Table reference\n\nWhat a simulation writes, and `result.save()` keeps as parquet.\n"
+    text = f"{NOTICE}\n# Table reference\n\n{TABLE_NOTE}\n"
     for name, (columns, meaning) in TABLES.items():
         text += f"\n## {name}\n\n{meaning}\n\n{''.join(column_rows(columns))}"
     return text

@@ -120,6 +120,32 @@ def test_check_names_the_scenarios_that_are_sound():
     assert result.stdout.splitlines() == [f"{name}: ok" for name in ("tiny.yaml", *gallery())]
 
 
+def test_check_names_the_scenario_that_cannot_be_and_goes_on():
+    result = dcsim_cli("check", "tiny.yaml", "moe-closed-loop", "--set", "cluster.node=l40s-4x")
+    assert result.exit_code == 2
+    assert result.stdout == "tiny.yaml: ok\n"
+    assert result.stderr.startswith("moe-closed-loop: infeasible: serving needs 8 accelerators")
+
+
+def test_a_saved_result_can_be_checked_and_run_again():
+    dcsim_cli("run", "tiny.yaml", "--set", "seed=11", "-q", "-o", "out")
+    assert dcsim_cli("check", "out", "out/scenario.yaml").stdout == "out: ok\nout/scenario.yaml: ok\n"
+    again = dcsim_cli("run", "out", "--json").stdout
+    assert again.encode() == Path("out/summary.json").read_bytes()
+
+
+def test_a_scheduler_that_the_scenario_leaves_out_can_be_limited():
+    result = dcsim_cli("run", "tiny.yaml", "--json", "--set", "serving.chat.scheduler.max_num_seqs=1")
+    assert json.loads(result.stdout)["serving"]["chat"]["batch_size"]["mean"] == 1.0
+
+
+def test_of_very_many_problems_the_first_are_told():
+    Path("bomb.yaml").write_text("a: &a 1\n" + "".join(f"k{number}: *a\n" for number in range(200)))
+    lines = error_of(dcsim_cli("check", "bomb.yaml")).splitlines()
+    assert lines[0] == "error: 201 problems"
+    assert (len(lines), lines[-1]) == (52, "and 151 more")
+
+
 def test_the_schema_is_json():
     assert json.loads(dcsim_cli("schema").stdout)["properties"]["serving"]
     assert dcsim_cli("schema", "-o", "schema.json").stdout == ""

@@ -103,6 +103,50 @@ def test_the_scenario_of_the_readme_loads_and_its_fields_are_those_of_a_run() ->
     assert result.serving["chat"].ttft_s.p99.value > 0
 
 
+def test_the_examples_of_the_python_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(text, "docs/python.md", "exec"), names)
+    assert {"larger", "slowest", "guesses"} <= names.keys()
+
+
+def test_every_public_name_is_on_the_python_page() -> None:
+    import dcsim
+
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    left_out = {"__version__", "Problem", "Estimate", "Result", "Scenario", "SimulationError"}
+    assert not [name for name in set(dcsim.__all__) - left_out if not re.search(rf"\b{name}\b", page)]
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in ROOT.glob("docs/*.md") if f"]({page.name})" not in index] == ["README.md"]
+
+
+def test_the_readme_lists_the_gallery_with_its_questions() -> None:
+    import dcsim
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in sorted(ROOT.glob("scenarios/*.yaml")):
+        assert f"| [{path.stem}](scenarios/{path.name}) | {dcsim.load(path).question} |" in readme
+
+
+def test_the_architecture_names_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    packages = [path.parent.name for path in ROOT.glob("dcsim/*/__init__.py")]
+    assert not [name for name in packages if f"`{name}`" not in page]
+
+
+def test_files_named_in_the_architecture_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)`", page)
+    assert named
+    assert not [name for name in named if not any((ROOT / top / name).exists() for top in ("", "dcsim"))]
+
+
 def test_the_generated_references_are_current() -> None:
     """Remedy: python docs/generate.py."""
     checked = subprocess.run(

@@ -4,7 +4,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.errors import ScenarioError
-from dcsim.validation import dotted, nearest, validated
+from dcsim.strict_yaml import dotted
+from dcsim.validation import nearest, validated
 
 
 class Cat(BaseModel):

@@ -24,8 +24,8 @@ from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
 from dcsim.catalog.site import Site
 from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import installed
-from dcsim.strict_yaml import Located, YamlPath, read_yaml_file
-from dcsim.validation import Place, dotted, nearest, validated
+from dcsim.strict_yaml import Located, YamlPath, dotted, read_yaml_file
+from dcsim.validation import Place, nearest, validated
 
 KINDS: Mapping[str, tuple[type[Entry], ...]] = {
     "accelerators": (Accelerator,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -43,6 +43,3 @@ class OnDemandPrices(Entry):
     accelerator_usd_per_s: dict[str, UsdPerSecond] = Field(
         alias="accelerator_price", description="Price of each accelerator, by catalogue name."
     )
-
-
-PriceBook = Annotated[OwnedPrices | OnDemandPrices, Field(discriminator="kind")]

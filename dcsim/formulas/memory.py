@@ -54,21 +54,28 @@ def weight_bytes_per_accelerator(d: Deployment) -> float:
 
     The layers are spread over the pipeline stages, each matrix over the tensor ranks, each expert over
     tensor / expert ranks; routers are copied. Embedding and LM head stay in 16 bits and are split by
-    vocabulary; with a pipeline they stand on different stages.
+    vocabulary; with a pipeline they stand on different stages. The fullest stage is the one with the most
+    layers of the heavier kind, dense or with experts.
     """
-    shape, layers = d.shape, d.shape.num_layers
-    attention = layers * _num_local_attention_parameters(d)
-    quantized = attention + num_dense_layers(shape) * num_dense_mlp_parameters(shape) / d.tensor
-    wide = 2.0 * layers * shape.hidden_size  # norms
+    shape = d.shape
+    attention, norms = _num_local_attention_parameters(d), 2.0 * shape.hidden_size
+    dense = (attention + num_dense_mlp_parameters(shape) / d.tensor) * d.weights.num_bytes
+    dense += norms * d.wide_bytes
+    sparse = 0.0
     if shape.experts is not None:
-        sparse = layers - shape.experts.num_dense_layers
         local = -(-shape.experts.num_experts // d.expert) * d.expert + shape.experts.num_shared_experts
-        quantized += sparse * local * num_expert_parameters(shape) / d.tensor
-        wide += sparse * shape.hidden_size * shape.experts.num_experts
-    share = _stage_layers(d) / layers
+        sparse = (attention + local * num_expert_parameters(shape) / d.tensor) * d.weights.num_bytes
+        sparse += (norms + shape.hidden_size * shape.experts.num_experts) * d.wide_bytes
+    num_dense, num_sparse = num_dense_layers(shape), shape.num_layers - num_dense_layers(shape)
+    stage = _stage_layers(d)
+    most_dense, most_sparse = min(num_dense, stage), min(num_sparse, stage)
+    layers = max(
+        most_dense * dense + (stage - most_dense) * sparse,
+        most_sparse * sparse + (stage - most_sparse) * dense,
+    )
     matrices = 1 if shape.has_tied_embeddings or d.pipeline > 1 else 2
     table = matrices * shape.vocab_size * shape.hidden_size / d.tensor * d.wide_bytes
-    return share * (quantized * d.weights.num_bytes + wide * d.wide_bytes) + table
+    return layers + table
 
 
 def activation_bytes(d: Deployment, max_num_batched_tokens: int, max_num_seqs: int) -> float:

@@ -35,10 +35,12 @@ def rank_load_factor(num_experts: int, num_ranks: int, skew: float) -> float:
 def num_active_experts(
     num_tokens: Floats, num_experts: int, num_experts_per_token: int, *, num_ranks: int, skew: float
 ) -> Floats:
-    """Mean number of experts on the busiest of ``num_ranks`` ranks that at least one token visits.
+    """Mean number of experts that at least one token visits, on the rank with the most popular experts.
 
     Tokens choose independently: an expert that a token visits with probability q stays asleep with
-    (1-q)^T; q = min(1, k p_i), for k experts per token. Balanced: E (1 - (1 - k/E)^T).
+    (1-q)^T; q = min(1, k p_i), for k experts per token. Balanced: E (1 - (1 - k/E)^T). With several ranks
+    the mean falls short of the busiest one by chance, which a step waits for: a single token wakes a
+    quarter of an expert on the mean of 8 ranks of Mixtral (k = 2, E = 8), one on the busiest.
 
     >>> round(num_active_experts(1.0, 8, 2, num_ranks=1, skew=0.0), 6)
     2.0

@@ -21,30 +21,24 @@ class PowerCurve:
     cap_frac: float
 
 
-def accelerator_power_w(curve: PowerCurve, memory_use_frac: Floats, compute_use_frac: Floats) -> Floats:
-    """Power of a busy accelerator.
-
-    P = min(cap TDP, idle + TDP (active + a_m u_m + a_c u_c)), where u_m is the achieved share of peak memory
-    bandwidth and u_c that of the peak dense rate of the datatype used, both over busy time. A clipped-linear
-    form fitted on the ML.ENERGY v3 measurements of dense LLM decoding: mean absolute error 7.2 % on H100 (85
-    points) and 4.0 % on B200 (89 points), against 29 % and 43 % for a constant TDP. These are in-sample;
-    leaving one model out, B200 has 5.0 %, and H100 9.0 % with a further term for tensor parallelism. Prefill
-    saturates at the cap.
-
-    Example (H100: 700 W, idle 70 W, active .297, memory .396, compute 1.506, cap .895): u_m = .5, u_c = 0
-    gives 70 + 700 (.297 + .198) = 416.5 W.
-    """
-    return curve.idle_w + power_rise_w(curve, memory_use_frac, compute_use_frac)
-
-
 def power_rise_w(
     curve: PowerCurve, memory_use_frac: Floats, compute_use_frac: Floats, num_lanes: int = 1
 ) -> Floats:
-    """Power above idle that one lane adds to its accelerators while it runs a step.
+    """Power above idle that one lane adds to each of its accelerators while it runs a step.
+
+    P - idle = min(cap TDP - idle, TDP (active + a_m u_m + a_c u_c)), where u_m is the achieved share of peak
+    memory bandwidth and u_c that of the peak dense rate of the datatype used, both over busy time. A
+    clipped-linear form fitted on the ML.ENERGY v3 measurements of dense LLM decoding: mean absolute error
+    7.2 % on H100 (85 points) and 4.0 % on B200 (89 points), against 29 % and 43 % for a constant TDP. These
+    are in-sample; leaving one model out, B200 has 5.0 %, and H100 9.0 % with a further term for tensor
+    parallelism. Prefill saturates at the cap.
 
     The lanes of a pipeline share their accelerators, each in turn: a lane adds its own use and 1/lanes of
-    the active term and of the room below the cap, so that with all lanes busy the sum is
-    :func:`accelerator_power_w`.
+    the active term and of the room below the cap, so that all lanes together add what one busy accelerator
+    has.
+
+    Example (H100: 700 W, idle 70 W, active .297, memory .396, compute 1.506, cap .895): u_m = .5, u_c = 0
+    gives 700 (.297 + .198) = 346.5 W above the idle 70 W.
     """
     room_w = max(curve.cap_frac * curve.tdp_w - curve.idle_w, 0.0) / num_lanes
     use_frac = curve.memory_frac * memory_use_frac + curve.compute_frac * compute_use_frac

@@ -1,4 +1,4 @@
-"""Queues with known answers: M/M/1, M/M/c, M/G/1. The tests hold the simulation against them.
+"""Queues with known answers: M/M/c and M/G/1. The tests hold the simulation against them.
 
 Times are seconds, rates per second. A queue whose utilization reaches 1 has infinite mean wait.
 """
@@ -6,11 +6,6 @@ Times are seconds, rates per second. A queue whose utilization reaches 1 has inf
 from __future__ import annotations
 
 import math
-
-
-def utilization_frac(arrival_rate_per_s: float, service_rate_per_s: float, num_servers: int = 1) -> float:
-    """Offered load per server, rho = lambda / (c mu)."""
-    return arrival_rate_per_s / (num_servers * service_rate_per_s)
 
 
 def erlang_b(offered_load: float, num_servers: int) -> float:
@@ -42,38 +37,15 @@ def erlang_c(offered_load: float, num_servers: int) -> float:
 
 
 def mmc_mean_wait_s(arrival_rate_per_s: float, service_rate_per_s: float, num_servers: int) -> float:
-    """Mean time in the queue of M/M/c: W_q = C(c, a) / (c mu - lambda)."""
+    """Mean time in the queue of M/M/c: W_q = C(c, a) / (c mu - lambda), with a = lambda / mu.
+
+    >>> mmc_mean_wait_s(0.5, 1.0, 1)
+    1.0
+    """
     spare_rate_per_s = num_servers * service_rate_per_s - arrival_rate_per_s
     if spare_rate_per_s <= 0:
         return math.inf
     return erlang_c(arrival_rate_per_s / service_rate_per_s, num_servers) / spare_rate_per_s
-
-
-def mmc_wait_percentile_s(
-    arrival_rate_per_s: float, service_rate_per_s: float, num_servers: int, quantile: float
-) -> float:
-    """Quantile of the time in the queue of M/M/c: P(W > t) = C exp(-(c mu - lambda) t); 0 if 1 - q >= C."""
-    spare_rate_per_s = num_servers * service_rate_per_s - arrival_rate_per_s
-    if spare_rate_per_s <= 0:
-        return math.inf
-    waits = erlang_c(arrival_rate_per_s / service_rate_per_s, num_servers)
-    return max(0.0, math.log(waits / (1.0 - quantile)) / spare_rate_per_s)
-
-
-def mm1_mean_sojourn_s(arrival_rate_per_s: float, service_rate_per_s: float) -> float:
-    """Mean time in the system of M/M/1: W = 1 / (mu - lambda).
-
-    >>> mm1_mean_sojourn_s(0.5, 1.0)
-    2.0
-    """
-    if arrival_rate_per_s >= service_rate_per_s:
-        return math.inf
-    return 1.0 / (service_rate_per_s - arrival_rate_per_s)
-
-
-def mm1_sojourn_percentile_s(arrival_rate_per_s: float, service_rate_per_s: float, quantile: float) -> float:
-    """Quantile of the time in the system of M/M/1, which is exponential: W ln(1 / (1 - q))."""
-    return mm1_mean_sojourn_s(arrival_rate_per_s, service_rate_per_s) * -math.log1p(-quantile)
 
 
 def mg1_mean_wait_s(arrival_rate_per_s: float, mean_service_s: float, service_cv: float) -> float:
@@ -88,13 +60,3 @@ def mg1_mean_wait_s(arrival_rate_per_s: float, mean_service_s: float, service_cv
     if rho >= 1.0:
         return math.inf
     return rho * mean_service_s * (1.0 + service_cv**2) / (2.0 * (1.0 - rho))
-
-
-def md1_mean_wait_s(arrival_rate_per_s: float, service_s: float) -> float:
-    """Mean time in the queue of M/D/1: half of M/M/1's."""
-    return mg1_mean_wait_s(arrival_rate_per_s, service_s, 0.0)
-
-
-def little_num_in_system(arrival_rate_per_s: float, mean_sojourn_s: float) -> float:
-    """Mean number in the system by Little's law, L = lambda W."""
-    return arrival_rate_per_s * mean_sojourn_s

@@ -120,13 +120,6 @@ def _num_parameters(shape: TransformerShape, num_routed: int | None) -> int:
     return attention + mlp + num_embedding_parameters(shape)
 
 
-def kv_elements_per_token(shape: TransformerShape) -> int:
-    """Elements of the KV cache per token over all layers: keys and values, or MLA's latent and rotary key."""
-    if shape.latent is not None:
-        return shape.num_layers * (shape.latent.kv_rank + shape.latent.rope_head_size)
-    return shape.num_layers * 2 * shape.num_kv_heads * shape.head_size
-
-
 def flops_per_pair(shape: TransformerShape) -> int:
     """Operations of one query token on one key token, over all heads of one layer: scores, then values.
 
@@ -147,14 +140,3 @@ def decode_flops_per_pair(shape: TransformerShape) -> int:
     if shape.latent is None:
         return flops_per_pair(shape)
     return 2 * shape.num_heads * (2 * shape.latent.kv_rank + shape.latent.rope_head_size)
-
-
-def flops_per_token(shape: TransformerShape, context: float) -> float:
-    """Forward operations for one token that attends to ``context`` tokens, LM head included.
-
-    Two per active weight of the matrix products (the embedding is a look-up), plus attention over the
-    context (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
-    """
-    embedding = 0 if shape.has_tied_embeddings else shape.vocab_size * shape.hidden_size
-    matmul = 2.0 * (num_active_parameters(shape) - embedding)
-    return matmul + shape.num_layers * flops_per_pair(shape) * context

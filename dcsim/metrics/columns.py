@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from dcsim.tables import Table
 
-Floats = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-def floats(table: Table, name: str) -> Floats:
+def floats(table: Table, name: str) -> Array:
     """A column as floats; no copy if it holds floats already."""
     return np.asarray(table[name], dtype=np.float64)
 
@@ -22,12 +22,12 @@ def integers(table: Table, name: str) -> Integers:
     return np.asarray(table[name], dtype=np.int64)
 
 
-def num_within(instants_s: Floats, started_at_s: float, ended_at_s: float) -> int:
+def num_within(instants_s: Array, started_at_s: float, ended_at_s: float) -> int:
     """How many instants lie after the start and not after the end; undefined ones lie nowhere."""
     return int(np.count_nonzero(is_within(instants_s, started_at_s, ended_at_s)))
 
 
-def is_within(instants_s: Floats, started_at_s: float, ended_at_s: float) -> Mask:
+def is_within(instants_s: Array, started_at_s: float, ended_at_s: float) -> Mask:
     """Which instants lie after the start and not after the end."""
     inside: Mask = (instants_s > started_at_s) & (instants_s <= ended_at_s)
     return inside

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
-from dcsim.errors import Problem, ScenarioError
 from dcsim.formulas.economics import (
     annual_capital_usd,
     usd_per_accelerator_hour,
@@ -24,7 +23,8 @@ def cost_figures(scenario: Scenario, energy: Mapping[str, Figure], sums: Cluster
     All nodes of the cluster are paid for, busy or not. Owned machines cost capital (with the network's
     share), maintenance, colocation of their rated power, and electricity, the last only where a facility
     gives its price. Rented ones cost their hourly price, electricity included. The split between prompt and
-    output tokens shares the cost out by the accelerator time of either kind of work.
+    output tokens shares the cost out by the accelerator time of either kind of work. That the book has the
+    prices was checked when the scenario was read.
     """
     if scenario.economics is None:
         return None
@@ -69,7 +69,7 @@ def _by_phase_time(total_usd: float, sums: ClusterSums) -> Figures:
 
 def _owned_usd_per_s(scenario: Scenario, prices: OwnedPrices) -> dict[str, float]:
     node, num_nodes = scenario.cluster.node, scenario.cluster.num_nodes
-    node_usd = _price(prices.node_capex_usd, node.name, "node")
+    node_usd = prices.node_capex_usd[node.name]
     capex_usd = num_nodes * node_usd * (1.0 + prices.network_frac)
     lifetime_yr = prices.lifetime_s / SECONDS_PER_YEAR
     capital_usd = annual_capital_usd(
@@ -84,8 +84,8 @@ def _owned_usd_per_s(scenario: Scenario, prices: OwnedPrices) -> dict[str, float
 
 def _rental_usd_per_s(scenario: Scenario, prices: OnDemandPrices) -> float:
     cluster = scenario.cluster
-    price = _price(prices.accelerator_usd_per_s, cluster.installed_accelerator.name, "accelerator")
-    return cluster.num_nodes * cluster.node.num_accelerators * price
+    price_usd_per_s = prices.accelerator_usd_per_s[cluster.installed_accelerator.name]
+    return cluster.num_nodes * cluster.node.num_accelerators * price_usd_per_s
 
 
 def _electricity_usd(scenario: Scenario, energy: Mapping[str, Figure]) -> float | None:
@@ -93,16 +93,3 @@ def _electricity_usd(scenario: Scenario, energy: Mapping[str, Figure]) -> float 
     if scenario.facility is None or not isinstance(facility_j, float):
         return None
     return facility_j * scenario.facility.site.electricity_usd_per_j
-
-
-def _price(book: Mapping[str, float], name: str, what: str) -> float:
-    if name not in book:
-        known = ", ".join(sorted(book)) or "nothing"
-        raise ScenarioError(
-            Problem(
-                f"the price book has no price for the {what} '{name}'",
-                path="economics.prices",
-                remedy=f"It has prices for {known}; add one, or choose another book",
-            )
-        )
-    return book[name]

@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.metrics.columns import floats, integers
+from dcsim.metrics.columns import Array, floats, integers
 from dcsim.metrics.figures import Figures, finite
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.step_cost import CAUSES, RowCosts
 from dcsim.metrics.step_rows import OrderedSteps, Positions, StepRows, engine_positions
 from dcsim.tables import RequestStatus, Table
-
-Array = npt.NDArray[np.float64]
 
 _TAIL_QUANTILE = 0.99
 _TAIL_SHARE = 0.005  # of the requests, those about the 99th percentile: one alone would be an anecdote

@@ -3,8 +3,7 @@
 Tokens are not stored. A step with d decodes ends d gaps of its own length, and
 - in a jump the length grows by the same amount from step to step: it is spread over the steps;
 - after steps without decodes (``prefill_first``) the first gap reaches back over those steps, to the last
-step
-  with decodes, or to the step that ended the sequence's own prompt;
+  step with decodes, or to the step that ended the sequence's own prompt;
 - the gap over a preemption stands in the table of preemptions.
 The mean is exact. Percentiles come from a mergeable sketch of logarithmic bins, each with the mean of what
 lies in it: they are off by less than the width of a bin, 0.1 %, and exact where a bin holds one value.
@@ -18,16 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dcsim.formulas.estimation import weighted_percentile
-from dcsim.metrics.columns import floats
+from dcsim.metrics.columns import Array, floats
 from dcsim.metrics.figures import Figure, finite
 from dcsim.metrics.latency import QUANTILES
 from dcsim.metrics.step_cost import RowCosts
-from dcsim.metrics.step_rows import OrderedSteps, StepRows
+from dcsim.metrics.step_rows import OrderedSteps, Positions, StepRows
 from dcsim.metrics.window import NUM_BATCHES, Window
 from dcsim.tables import Table
-
-Array = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.int64]
 
 _SHORTEST_S = 1e-6
 _BIN_WIDTH = 1e-3  # of the logarithm: 0.1 %

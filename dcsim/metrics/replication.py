@@ -114,6 +114,6 @@ def read_replication(
         workloads[name] = Workload(
             served, one, window, view,
             findings=read_rows(served, one, view, window, joint),
-            stability=judge(one, view, window, served.max_model_len),
+            stability=judge(one, view, window, served.max_request_tokens),
         )  # fmt: skip
     return Replication(scenario, joint, workloads)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.metrics.columns import Floats, Integers, Mask, floats, integers
+from dcsim.metrics.columns import Array, Integers, Mask, floats, integers
 from dcsim.metrics.window import Window
 from dcsim.spec.serving import Slo
 from dcsim.tables import RequestStatus, Table
@@ -18,11 +18,11 @@ class RequestView:
 
     first: int  # row of the first of them in the table
     status: Integers
-    arrived_at_s: Floats
-    ttft_s: Floats
-    tpot_s: Floats
-    e2e_s: Floats
-    queue_wait_s: Floats
+    arrived_at_s: Array
+    ttft_s: Array
+    tpot_s: Array
+    e2e_s: Array
+    queue_wait_s: Array
     has_several_tokens: Mask
     is_good: Mask  # finished, and within every limit of the SLO
     num_preemptions: Integers

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dcsim.formulas.power import PowerCurve, power_rise_w
-from dcsim.metrics.columns import floats, integers
+from dcsim.metrics.columns import Array, floats, integers
 from dcsim.metrics.explain import Explainer, Profile, add_rows, explained_groups, held_by_preemptions
 from dcsim.metrics.itl import GapMeter, GapSketch
 from dcsim.metrics.request_view import RequestView
@@ -18,8 +18,6 @@ from dcsim.metrics.time_bins import BinnedSums
 from dcsim.metrics.window import Window
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.tables import RequestStatus, ServingTables
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def read_rows(
 ) -> RowFindings:
     """Read all rows once."""
     steps = OrderedSteps(tables.steps)
-    engine = _engine_of_requests(served, tables, steps)
+    engine = integers(tables.requests, "engine")
     held = held_by_preemptions(tables.preemptions)
     explainer = Explainer(steps, tables.requests, engine, held, served.request_overhead_s)
     profiles = {name: explainer.profile(chosen) for name, chosen in explained_groups(view).items()}
@@ -97,32 +95,6 @@ def _quantities(
         * served.accelerators_per_replica
         / served.num_lanes,
     }
-
-
-def _engine_of_requests(
-    served: ServingDeployment, tables: ServingTables, steps: OrderedSteps
-) -> npt.NDArray[np.int64]:
-    """The engine that served each request.
-
-    Of its replica's lanes the one with rows that begin when it was scheduled and end with its first token.
-    """
-    replica = integers(tables.requests, "replica")
-    if served.num_lanes == 1:
-        return replica
-    instants = [floats(tables.requests, name) for name in ("scheduled_at_s", "first_token_at_s")]
-    known = np.flatnonzero(np.isfinite(instants[0]) & np.isfinite(instants[1]) & (replica >= 0))
-    best = replica * served.num_lanes
-    smallest = np.full(len(known), np.inf)
-    for lane in range(served.num_lanes):
-        engine = replica[known] * served.num_lanes + lane
-        misfit = np.zeros(len(known))
-        for instant in instants:
-            positions, share = engine_positions(steps, engine, instant[known])
-            misfit += np.minimum(share, 1.0 - share) * steps.column("duration_s", positions)
-        is_better = misfit < smallest
-        smallest[is_better] = misfit[is_better]
-        best[known[is_better]] = engine[is_better]
-    return best
 
 
 def _num_without_gap(

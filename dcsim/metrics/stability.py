@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 
-from dcsim.metrics.columns import floats, integers, is_within, num_within
+from dcsim.metrics.columns import Array, floats, integers, is_within, num_within
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.window import Window
 from dcsim.tables import RequestStatus, ServingTables
-
-Array = npt.NDArray[np.float64]
 
 _NUM_SAMPLES = 120  # of the backlog
 _MATERIAL_FRAC = 0.01  # of arrivals, or of the window: less growth than this is taken for fluctuation
@@ -50,11 +47,11 @@ class Trend:
         return self.rise > _NUM_ERRORS * self.standard_error
 
 
-def judge(tables: ServingTables, view: RequestView, window: Window, max_model_len: int) -> Stability:
-    """The verdict on one replication.
+def judge(tables: ServingTables, view: RequestView, window: Window, max_request_tokens: int) -> Stability:
+    """The verdict on one replication; longer requests than ``max_request_tokens`` could never be served.
 
-    Unstable: the number of requests in the system rises over the window, by a line fitted through it, by
-    more than 1 % of the arrivals; and requests that leave late in the window had stayed longer than those
+    Unstable: the number of requests in the system rises over the window, or over its second half (load
+    that grows late bends the line), by a line fitted through it, by more than 1 % of the arrivals; and requests that leave late in the window had stayed longer than those
     that left early, by more than 1 % of the window. Both must exceed three standard errors. Either alone is
     no proof: the first also holds for a burst of traffic or a batch that still fills, the second for a few
     long requests. Saturated: more than 1 % of the requests were turned away by a full queue or timed out.
@@ -62,19 +59,21 @@ def judge(tables: ServingTables, view: RequestView, window: Window, max_model_le
     num_arrived = len(view)
     if num_arrived == 0 or window.duration_s <= 0:
         return Stability(Verdict.STABLE, "no requests in the measured window")
-    drift = _trend(_backlog(tables, window))
+    backlog = _backlog(tables, window)
+    drifts = [drift for drift in (_trend(backlog), _trend(backlog[len(backlog) // 2 :])) if drift.is_up]
+    rise = max((drift.rise for drift in drifts), default=0.0)
     growth_s, growth_error_s = _stay_growth(tables, window)
-    growing = drift.is_up and drift.rise > _MATERIAL_FRAC * num_arrived
+    growing = rise > _MATERIAL_FRAC * num_arrived
     slowing = growth_s > max(_NUM_ERRORS * growth_error_s, _MATERIAL_FRAC * window.duration_s)
     if growing and slowing:
         done = _completion_frac(tables, view, window)
         return Stability(
             Verdict.UNSTABLE,
-            f"over the window the backlog grew by {drift.rise:.0f} requests "
-            f"({drift.rise / num_arrived:.1%} of arrivals) and the stay by {growth_s:.3g} s; "
+            f"over the window or its second half the backlog grew by {rise:.0f} requests "
+            f"({rise / num_arrived:.1%} of arrivals) and the stay by {growth_s:.3g} s; "
             f"completions ran at {done:.1%} of arrivals",
         )
-    num_shed = _num_shed(tables, view, max_model_len)
+    num_shed = _num_shed(tables, view, max_request_tokens)
     if num_shed > _MATERIAL_FRAC * num_arrived:
         return Stability(
             Verdict.SATURATED,
@@ -142,11 +141,11 @@ def _completion_frac(tables: ServingTables, view: RequestView, window: Window) -
     return num_within(finished_at_s, window.started_at_s, window.ended_at_s) / len(view)
 
 
-def _num_shed(tables: ServingTables, view: RequestView, max_model_len: int) -> int:
-    """Requests turned away by load; one too long for the model is no sign of load."""
+def _num_shed(tables: ServingTables, view: RequestView, max_request_tokens: int) -> int:
+    """Requests turned away by load; one too long for the model or the KV cache is no sign of load."""
     part = slice(view.first, view.first + len(view))
     length = integers(tables.requests, "num_prompt_tokens") + integers(tables.requests, "num_output_tokens")
-    is_rejected = (view.status == RequestStatus.REJECTED) & (length[part] <= max_model_len)
+    is_rejected = (view.status == RequestStatus.REJECTED) & (length[part] <= max_request_tokens)
     return int(np.count_nonzero(is_rejected)) + view.num_with(RequestStatus.TIMED_OUT)
 
 

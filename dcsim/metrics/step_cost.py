@@ -19,10 +19,9 @@ from dcsim.formulas.step_time import (
     step_flops,
     token_time,
 )
+from dcsim.metrics.columns import Array
 from dcsim.metrics.step_rows import StepRows
 from dcsim.tables import Table
-
-Array = npt.NDArray[np.float64]
 
 CAUSES = ("compute_s", "memory_s", "launch_s", "network_s", "host_s")
 _PROBE_CONTEXT = 1024.0  # any context serves to find the slope of an affine function

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.metrics.columns import floats
+from dcsim.metrics.columns import Array, Integers, floats
 from dcsim.tables import Table
 
-Array = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.int64]
+Positions = Integers
 
 CHUNK_ROWS = 16_384  # arrays that stay in the cache, yet cost far more than a numpy call
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from dcsim.metrics.columns import Array
 
 
 class BinnedSums:

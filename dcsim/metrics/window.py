@@ -40,17 +40,21 @@ class Window:
 def measured_window(scenario: Scenario, name: str, tables: ServingTables) -> Window:
     """The window in which a workload is measured.
 
-    It begins after the warm-up and ends with the scenario's duration or, where the trace or the number of
-    requests ends the traffic, with the last arrival: what follows is the drain, which no steady state has.
-    Where that leaves nothing (all requests arrive at once) it ends when the last work does.
+    It begins after the warm-up and ends with the scenario's duration or the last stage of the traffic or,
+    where a trace or a number of requests ends the traffic, with the last arrival: what follows is the drain,
+    which no steady state has. Where that leaves nothing (all requests arrive at once) it ends when the last
+    work does.
     """
     arrived_at_s = floats(tables.requests, "arrived_at_s")
-    last_at_s = float(arrived_at_s[-1]) if len(arrived_at_s) else 0.0
     traffic = scenario.serving[name].traffic
-    ended_at_s = last_at_s
-    if scenario.duration_s is not None:
-        has_own_end = traffic.trace is not None or traffic.num_requests is not None
-        ended_at_s = min(scenario.duration_s, last_at_s) if has_own_end else scenario.duration_s
+    num_requests, stages_s = traffic.num_requests, None
+    if traffic.arrivals is not None:
+        num_requests = num_requests or traffic.arrivals.default_num_requests
+        stages_s = traffic.arrivals.default_duration_s
+    ends_at_s = [end_s for end_s in (scenario.duration_s, stages_s) if end_s is not None]
+    if traffic.trace is not None or num_requests is not None or not ends_at_s:
+        ends_at_s.append(float(arrived_at_s[-1]) if len(arrived_at_s) else 0.0)
+    ended_at_s = min(ends_at_s)
     if ended_at_s <= scenario.warmup_s:
         ended_at_s = max(_worked_until_s(tables), scenario.warmup_s)
     return Window(scenario.warmup_s, ended_at_s)

@@ -22,16 +22,17 @@ _US_PER_S = 1e6
 Event = dict[str, object]
 
 
-def write_chrome_trace(path: Path, tables: Mapping[str, ServingTables]) -> None:
+def write_chrome_trace(file: str | Path, tables: Mapping[str, ServingTables]) -> None:
     """Write one replication's trace, compressed if its name ends in .gz; it appears whole or not at all.
 
     Raises ScenarioError if it cannot be written.
     """
+    path = Path(file)
     hidden = path.with_name(f".{path.name}.dcsim-unfinished-{os.getpid()}")
     try:
         try:
-            with _opened(hidden, is_compressed=path.suffix == ".gz") as file:
-                _write(file, tables)
+            with _opened(hidden, is_compressed=path.suffix == ".gz") as stream:
+                _write(stream, tables)
             hidden.replace(path)
         finally:
             hidden.unlink(missing_ok=True)

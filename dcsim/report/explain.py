@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dcsim.report.columns import columns_table, text_width
 from dcsim.report.numbers import TIME, quantity_text
 from dcsim.result import Estimate, SummaryView
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_GROUPS = {"mean": "mean request", "p99_ttft": "slow first token (p99)", "p99_e2e": "slow request (p99)"}
+GROUPS: Sequence[str] = ("mean", "p99_ttft", "p99_e2e")
+_TITLES = {"mean": "mean request", "p99_ttft": "slow first token (p99)", "p99_e2e": "slow request (p99)"}
 _CAUSES = {
     "compute_s": "compute",
     "memory_s": "memory",
@@ -40,26 +42,24 @@ def parts_of(group: SummaryView) -> dict[str, float]:
     return parts
 
 
-def explain_table(explain: SummaryView, width: int) -> Table | None:
-    """A table of parts by group with bars; None where no request finished."""
-    from rich.table import Table
-
-    groups = {key: group for key in _GROUPS if isinstance(group := explain.get(key), SummaryView)}
+def explain_table(explain: SummaryView, groups: Sequence[str], width: int) -> Table | None:
+    """A table of parts by group with bars, as long as the width allows; None where no request finished."""
+    found = {key: group for key in groups if isinstance(group := explain.get(key), SummaryView)}
     if width < _NARROW:
-        groups.pop("p99_ttft", None)
-    totals = {key: _seconds(group, "total_s") for key, group in groups.items()}
+        found.pop("p99_ttft", None)
+    totals = {key: _seconds(group, "total_s") for key, group in found.items()}
     if not totals or not all(totals.values()):
         return None
-    parts = {key: parts_of(group) for key, group in groups.items()}
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("where the time goes")
-    for key in groups:
-        table.add_column(_GROUPS[key])
-    for label, *seconds in _rows(parts, totals):
-        cells = [_cell(part, totals[key]) for key, part in zip(groups, seconds, strict=True)]
-        table.add_row(label, *cells)
-    table.add_row("whole", *(f"{quantity_text(totals[key], TIME):>8}  100 %" for key in groups))
-    return table
+    parts = _rows({key: parts_of(group) for key, group in found.items()}, totals)
+    for bar_width in range(_BAR_WIDTH, -1, -1):
+        rows = [("where the time goes", *(_TITLES[key] for key in found))]
+        for label, *seconds in parts:
+            cells = zip(seconds, totals.values(), strict=True)
+            rows.append((label, *(_cell(part, total, bar_width) for part, total in cells)))
+        rows.append(("whole", *(f"{quantity_text(total, TIME):>8}  100 %" for total in totals.values())))
+        if text_width(rows) <= width:
+            break
+    return columns_table(rows, "left")
 
 
 def _rows(
@@ -80,9 +80,10 @@ def _rows(
     return [(label, *seconds) for label, seconds in rows]
 
 
-def _cell(seconds: float, total: float) -> str:
+def _cell(seconds: float, total: float, bar_width: int) -> str:
     fraction = seconds / total
-    return f"{quantity_text(seconds, TIME):>8} {_share(fraction):>6} {bar_text(fraction, _BAR_WIDTH)}"
+    text = f"{quantity_text(seconds, TIME):>8} {_share(fraction):>6} {bar_text(fraction, bar_width)}"
+    return text.rstrip()
 
 
 def _share(fraction: float) -> str:

@@ -5,38 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dcsim.report.explain import explain_table
-from dcsim.report.numbers import (
-    MISSING,
-    TIME,
-    duration_text,
-    fitting_scale,
-    number_text,
-    quantity_text,
-    scales_of,
-)
-from dcsim.report.verdict import limits_of, verdict_of
+from dcsim.report.explain import GROUPS, explain_table
+from dcsim.report.latency import latency_table, observed_table
+from dcsim.report.numbers import MISSING, duration_text, quantity_text, scales_of
+from dcsim.report.verdict import verdict_of
 from dcsim.result import Estimate, Result, SummaryView
-from dcsim.spec.serving import Serving, Slo
+from dcsim.spec.serving import Serving
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
 
-_LATENCIES = {
-    "ttft_s": "TTFT",
-    "tpot_s": "TPOT",
-    "itl_s": "ITL",
-    "e2e_s": "E2E",
-    "queue_wait_s": "queue wait",
-}
-_COLUMN_SETS = (  # the first one that fits is shown
-    ("mean", "p50", "p90", "p95", "p99", "max"),
-    ("mean", "p50", "p90", "p99", "max"),
-    ("mean", "p50", "p99", "max"),
+_NO_STEADY_STATE = (
+    "No steady state: latencies depend on how long the run was, and it has no percentiles to report."
 )
-_GAP = 2  # blanks between columns
-_NARROW = 100  # columns of the terminal; below, grids stand below one another
+_GRID_GAP = 4  # blanks between grids
 _MAX_ESTIMATES = 6
 
 _THROUGHPUT = {
@@ -108,19 +91,19 @@ def _show_workload(console: Console, name: str, serving: Serving, summary: Summa
     console.print()
     observed = summary.get("observed")
     if isinstance(observed, SummaryView):
-        console.print(
-            Text("No steady state: these latencies depend on how long the run was.", style="yellow")
-        )
-    latencies = observed if isinstance(observed, SummaryView) else summary
-    console.print(_latency_table(latencies, serving.slo, console.width))
+        console.print(Text(_NO_STEADY_STATE, style="yellow"))
+        console.print(observed_table(observed, serving.slo))
+    else:
+        console.print(latency_table(summary, serving.slo, console.width))
     console.print()
-    hidden = [key for key in _SHOWN_IF_ANY if not _number(summary, key)]
+    hidden = [key for key in _SHOWN_IF_ANY if not summary.number(key)]
     throughput = {key: label for key, label in _THROUGHPUT.items() if key not in hidden}
     _show_grids(
         console, {"throughput": _grid(summary, throughput), "utilisation": _grid(summary, _UTILIZATION)}
     )
     explain = summary.get("explain")
-    table = explain_table(explain, console.width) if isinstance(explain, SummaryView) else None
+    groups = GROUPS[:1] if isinstance(observed, SummaryView) else GROUPS
+    table = explain_table(explain, groups, console.width) if isinstance(explain, SummaryView) else None
     if table is not None:
         console.print()
         console.print(table)
@@ -140,51 +123,14 @@ def _deployed(serving: Serving, summary: SummaryView) -> str:
 
 
 def _window(summary: SummaryView) -> str:
-    start, end = _number(summary, "window.started_at_s"), _number(summary, "window.ended_at_s")
+    start, end = summary.number("window.started_at_s"), summary.number("window.ended_at_s")
     return f"measured from {duration_text(start or 0.0)} to {duration_text(end or 0.0)}"
 
 
-def _latency_table(latencies: SummaryView, slo: Slo, width: int) -> Table:
-    """One row for each latency, in one unit; as many columns as fit."""
-    from rich.table import Table
-
-    for columns in _COLUMN_SETS:
-        rows = [
-            ("latency", *columns, "limit"),
-            *(_latency_row(latencies, name, columns, slo) for name in _LATENCIES),
-        ]
-        widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-        if sum(widths) + _GAP * (len(widths) - 1) <= width:
-            break
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-    table.add_column(rows[0][0], no_wrap=True)
-    for title in rows[0][1:]:
-        table.add_column(title if title != "limit" or limits_of(slo) else "", justify="right", no_wrap=True)
-    for row in rows[1:]:
-        table.add_row(*row)
-    return table
-
-
-def _latency_row(latencies: SummaryView, name: str, columns: Sequence[str], slo: Slo) -> tuple[str, ...]:
-    middle = _number(latencies, f"{name}.p50") or _number(latencies, f"{name}.mean") or 0.0
-    scale = fitting_scale(middle, TIME)
-    found = [_leaf(latencies, f"{name}.{column}") for column in columns]
-    cells = [
-        number_text(one.value, scale, one.half_width) if isinstance(one, Estimate) else MISSING
-        for one in found
-    ]
-    limit = limits_of(slo).get(name)
-    return (
-        f"{_LATENCIES[name]}, {scale.unit}",
-        *cells,
-        "" if limit is None else f"{limit / scale.factor:,g}",
-    )
-
-
 def _show_cluster(console: Console, view: SummaryView) -> None:
-    grids: dict[str, RenderableType] = {"energy and carbon": _grid(view, _ENERGY)}
-    if _number(view, "cost.total_usd") is not None:
-        grids[f"cost ({_leaf(view, 'cost.kind')})".replace("_", " ")] = _grid(view, _COST)
+    grids: dict[str, Table] = {"energy and carbon": _grid(view, _ENERGY)}
+    if view.number("cost.total_usd") is not None:
+        grids[f"cost ({view.find('cost.kind')})".replace("_", " ")] = _grid(view, _COST)
     console.print()
     _show_grids(console, grids)
 
@@ -231,7 +177,7 @@ def _estimates_grid(estimates: Sequence[Mapping[str, object]]) -> Table:
 
 def _about_intervals(view: SummaryView) -> str:
     num_replications = _text(view, "num_replications")
-    method = _leaf(view, "interval_method")
+    method = view.find("interval_method")
     if method == "replications":
         return f"± is the 95 % confidence interval over {num_replications} replications."
     if method == "batch_means":
@@ -261,13 +207,15 @@ def _grid(view: SummaryView, labels: Mapping[str, str]) -> Table:
     return table
 
 
-def _show_grids(console: Console, grids: Mapping[str, RenderableType]) -> None:
-    """Print grids side by side; below one another on a narrow terminal."""
+def _show_grids(console: Console, grids: Mapping[str, Table]) -> None:
+    """Print grids side by side where the terminal holds them; else below one another."""
     from rich.table import Table
 
-    groups = [grids] if console.width >= _NARROW else [{title: grid} for title, grid in grids.items()]
+    widths = [max(len(title), console.measure(grid).maximum) for title, grid in grids.items()]
+    fits = sum(widths) + _GRID_GAP * (len(widths) - 1) <= console.width
+    groups = [grids] if fits else [{title: grid} for title, grid in grids.items()]
     for group in groups:
-        table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0), header_style="dim")
+        table = Table(box=None, pad_edge=False, padding=(0, _GRID_GAP, 0, 0), header_style="dim")
         for title in group:
             table.add_column(title)
         table.add_row(*group.values())
@@ -275,22 +223,7 @@ def _show_grids(console: Console, grids: Mapping[str, RenderableType]) -> None:
 
 
 def _text(view: SummaryView, path: str) -> str:
-    found = _leaf(view, path)
+    found = view.find(path)
     if not isinstance(found, Estimate):
         return MISSING
     return quantity_text(found.value, scales_of(path.split(".")[-1]), found.half_width)
-
-
-def _number(view: SummaryView, path: str) -> float | None:
-    found = _leaf(view, path)
-    return found.value if isinstance(found, Estimate) else None
-
-
-def _leaf(view: SummaryView, path: str) -> object:
-    """What stands at a dotted path; None where nothing does."""
-    found: object = view
-    for key in path.split("."):
-        if not isinstance(found, SummaryView):
-            return None
-        found = found.get(key)
-    return found

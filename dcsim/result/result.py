@@ -32,7 +32,7 @@ from dcsim.version import __version__
 
 _FORMAT_VERSION = 1
 _SUMMARY = "summary.json"
-_SCENARIO = "scenario.yaml"
+SCENARIO_FILE = "scenario.yaml"
 _PACKAGES = ("numpy", "pandas", "pyarrow", "pydantic", "simpy")
 
 
@@ -133,7 +133,7 @@ class Result:
 
     def _write_files(self, folder: Path) -> None:
         names = self._write_tables(folder)
-        (folder / _SCENARIO).write_text(document_text(self.scenario.document), encoding="utf-8")
+        (folder / SCENARIO_FILE).write_text(document_text(self.scenario.document), encoding="utf-8")
         (folder / _SUMMARY).write_text(self.summary_text(), encoding="utf-8")
         manifest = self._manifest(folder, names)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -197,9 +197,17 @@ def open_result(folder: str | Path) -> Result:
     return Result(lambda: _scenario(place, manifest), tables, summary, record)
 
 
+def saved_scenario_folder(scenario: Path) -> Path | None:
+    """Where relative file names start in the scenario of a saved result; None for any other file."""
+    if scenario.name != SCENARIO_FILE or not is_result(scenario.parent):
+        return None
+    folder = json.loads((scenario.parent / MANIFEST).read_bytes()).get("scenario_folder")
+    return Path(folder) if isinstance(folder, str) else None
+
+
 def _scenario(place: Path, manifest: Mapping[str, object]) -> Scenario:
     """The scenario; relative file names in it still start where the original stood."""
-    return load(_checked(place, _SCENARIO, manifest), folder=str(manifest["scenario_folder"]))
+    return load(_checked(place, SCENARIO_FILE, manifest), folder=str(manifest["scenario_folder"]))
 
 
 def _replications(

@@ -58,6 +58,18 @@ class SummaryView(Mapping[str, "SummaryView | Leaf"]):
             raise AttributeError(f"no '{name}' in {self._path or 'the summary'}; it has {known}")
         return self[name]
 
+    def find(self, path: str) -> SummaryView | Leaf:
+        """What stands at a dotted path, such as ``serving.chat.ttft_s.p99``; None where nothing does."""
+        found: SummaryView | Leaf = self
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, SummaryView) else None
+        return found
+
+    def number(self, path: str) -> float | None:
+        """The number at a dotted path; None where none stands."""
+        found = self.find(path)
+        return found.value if isinstance(found, Estimate) else None
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

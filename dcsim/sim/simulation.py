@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import simpy
 
+from dcsim.sim.requests import generate
 from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.serving.formula_timer import FormulaTimer
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import ServingTables
-from dcsim.workloads.requests import generate
 
 _NUM_SLICES = 200  # how often a run reports its progress while requests come
 _DRAIN_GROWTH = 0.05  # after that, at instants growing by this fraction
@@ -49,14 +49,8 @@ def _fleet(
     scenario: Scenario, name: str, environment: simpy.Environment, streams: Streams, is_stepwise: bool
 ) -> Fleet:
     deployment = resolve_deployment(scenario, name)
-    stream = generate(
-        scenario.serving[name].traffic,
-        scenario.folder,
-        scenario.duration_s,
-        streams[f"{name}.arrivals"],
-        streams[f"{name}.lengths"],
-        streams[f"{name}.prefixes"],
-    )
+    traffic = scenario.serving[name].traffic
+    stream = generate(traffic, scenario.folder, scenario.duration_s, streams, name)
     timer = FormulaTimer(deployment.deployment, deployment.max_num_seqs, deployment.max_num_batched_tokens)
     return Fleet(
         environment,

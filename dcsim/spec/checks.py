@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.prices import OwnedPrices
 from dcsim.errors import Problem, ScenarioError
+from dcsim.plugins import policy_names
 from dcsim.spec.document import Document
 from dcsim.spec.serving import Serving
 from dcsim.strict_yaml import YamlPath
@@ -142,6 +143,10 @@ def _parallelism_problems(serving: Serving, source: Document, path: YamlPath) ->
 
 def _engine_problems(serving: Serving, source: Document, path: YamlPath) -> Iterator[Problem]:
     scheduler, engine = serving.scheduler, serving.engine
+    known = policy_names("dcsim.policies.schedulers")
+    if scheduler is None and engine.scheduler not in known:
+        at = (*path, "engine", "scheduler")
+        yield source.problem(at, "unknown policy", engine.scheduler, nearest(engine.scheduler, known))
     max_num_seqs = (scheduler.max_num_seqs if scheduler else None) or engine.max_num_seqs
     max_tokens = (scheduler.max_num_batched_tokens if scheduler else None) or engine.max_num_batched_tokens
     if max_tokens < max_num_seqs:

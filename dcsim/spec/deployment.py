@@ -56,6 +56,14 @@ class ServingDeployment:
     max_queue: int | None
     request_timeout_s: float | None
 
+    @property
+    def max_request_tokens(self) -> int:
+        """Prompt and output tokens of the longest request that can be served.
+
+        The last output token needs no place in the KV cache.
+        """
+        return min(self.max_model_len, self.num_blocks_per_lane * self.block_size + 1)
+
 
 def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     """The serving workload ``name`` with every default resolved.
@@ -74,7 +82,7 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     assert isinstance(scheduler, Scheduler)
     deployment = _deployment(name, serving, node, accelerator, efficiency)
     max_num_seqs = scheduler.max_num_seqs or engine.max_num_seqs
-    max_tokens = max(scheduler.max_num_batched_tokens or engine.max_num_batched_tokens, max_num_seqs)
+    max_tokens = scheduler.max_num_batched_tokens or engine.max_num_batched_tokens
     demand = MemoryDemand(deployment, engine, serving.kv_cache, max_tokens, max_num_seqs)
     memory = demand.share(accelerator)
     num_lanes = serving.parallelism.pipeline
@@ -124,9 +132,8 @@ def _deployment(
     name: str, serving: Serving, node: Node, accelerator: Accelerator, efficiency: Efficiency
 ) -> Deployment:
     precision, parallelism = resolve_precision(serving), serving.parallelism
-    where = f"serving.{name}"
+    where, device = f"serving.{name}", f"accelerator {accelerator.name}"
     peaks, wide = accelerator.peak_flops_per_s, _wide(precision.activations, accelerator)
-    activations = _known(precision.activations, peaks, where, f"accelerator {accelerator.name}")
     profile = f"efficiency profile {efficiency.name}"
     return Deployment(
         shape=serving.model.shape,
@@ -136,8 +143,8 @@ def _deployment(
         tensor=parallelism.tensor,
         pipeline=parallelism.pipeline,
         expert=parallelism.expert,
-        peak_flops_per_s=peaks[activations],
-        attention_peak_flops_per_s=peaks[wide],
+        peak_flops_per_s=peaks[_known(precision.activations, peaks, where, device)],
+        attention_peak_flops_per_s=peaks[_known(wide, peaks, where, device)],
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         num_compute_units=accelerator.num_compute_units,
         gemm=_ceiling(efficiency.gemm, precision.activations, where, profile),

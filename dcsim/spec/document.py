@@ -14,10 +14,10 @@ from pydantic import BaseModel
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.model_walk import Spot, child_of, has_child
-from dcsim.strict_yaml import MAX_DEPTH, YamlPath
-from dcsim.validation import Place, dotted, nearest
+from dcsim.spec.reference import FILE_SUFFIXES
+from dcsim.strict_yaml import MAX_DEPTH, YamlPath, dotted
+from dcsim.validation import Place, nearest
 
-_FILE_SUFFIXES = (".yaml", ".yml", ".json")
 _PATH_KEY = "path"  # by this key name every section and policy says that its value is a file
 
 
@@ -174,7 +174,7 @@ def _exists(value: object, path: YamlPath) -> bool:
 def _names_file(value: str, spot: Spot, key: str | int) -> bool:
     if _PATH_KEY in (key, spot.name_key):
         return True
-    return "base" in (key, spot.name_key) and value.endswith(_FILE_SUFFIXES)
+    return "base" in (key, spot.name_key) and value.endswith(FILE_SUFFIXES)
 
 
 def _with_moved_files(value: object, spot: Spot, old: Path, new: Path, key: str | int = "") -> object:

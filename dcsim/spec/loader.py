@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from dcsim.catalog.loader import without
 from dcsim.errors import Problem, ScenarioError
 from dcsim.spec.document import Document, plain
 from dcsim.spec.scenario import Scenario
@@ -101,8 +103,7 @@ def _with_bases(document: Document, seen: tuple[Path, ...]) -> Document:
     path = _resolved(document, base)
     if path in seen:
         raise ScenarioError(document.problem(("base",), "inherits from itself", base))
-    value = {key: item for key, item in document.value.items() if key != "base"}
-    above = Document(value, document.folder, document.places)
+    above = replace(document, value=without(document.value, "base"))
     return above.over(_with_bases(_from_yaml(read_yaml_file(path), path.parent), (*seen, path)), Scenario)
 
 

@@ -26,7 +26,7 @@ from dcsim.catalog.loader import (
 )
 from dcsim.errors import Problem, ScenarioError
 
-_FILE_SUFFIXES = (".yaml", ".yml", ".json")
+FILE_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Reference:
         if name in entry_names(self.kind):
             self._known(name)
             return {**entry_mapping(self.kind, name), "name": name}
-        if name.endswith(_FILE_SUFFIXES):
+        if name.endswith(FILE_SUFFIXES):
             return self._read(_inside(name, folder, folders))
         if "/" in name or "\\" in name or ".." in name:
             raise PydanticCustomError("reference", "is neither a catalogue name nor a .yaml file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
@@ -84,8 +84,12 @@ class Serving(Section):
     )
     num_replicas: int = Field(gt=0, le=1_000_000, description="Copies of the model.")
     parallelism: Parallelism = Field(default_factory=Parallelism, description="How one replica is spread.")
-    scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers")] | None = Field(
-        default=None, description="Scheduling policy; the engine's if left out."
+    scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers", nameless=Scheduler)] | None = (
+        Field(
+            default=None,
+            description="Scheduling policy; the engine's if left out. Options alone, as in "
+            "{max_num_seqs: 64}, are those of the engine's policy.",
+        )
     )
     router: Annotated[Router, PolicyFrom("dcsim.policies.routers")] = Field(
         default="least_outstanding", validate_default=True, description="Routing policy."
@@ -105,6 +109,15 @@ class Serving(Section):
     )
     slo: Slo = Field(default_factory=Slo, description="Service-level objective.")
     traffic: Traffic = Field(description="Requests: a preset, arrivals with lengths, or a trace.")
+
+    @field_validator("scheduler", mode="before")
+    @classmethod
+    def _of_the_engine(cls, value: object, info: ValidationInfo) -> object:
+        """Options without a policy are those of the engine's policy; a wrong engine is problem enough."""
+        if not isinstance(value, dict) or "policy" in value:
+            return value
+        engine = info.data.get("engine")
+        return {"policy": engine.scheduler, **value} if isinstance(engine, Engine) else None
 
     @field_validator("precision", mode="before")
     @classmethod

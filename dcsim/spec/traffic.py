@@ -9,7 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from dcsim.catalog.loader import TRAFFIC, entry_mapping, entry_names, merged, without_sources
+from dcsim.catalog.loader import TRAFFIC, entry_mapping, entry_names, merged, without, without_sources
 from dcsim.errors import ScenarioError
 from dcsim.plugins import PolicyFrom
 from dcsim.spec.section import Section
@@ -90,7 +90,7 @@ class Traffic(Section):
             base = value["base"]
             if not isinstance(base, str):
                 raise PydanticCustomError("traffic", "base must be the name of a traffic preset")
-            rest = without_sources({key: item for key, item in value.items() if key != "base"})
+            rest = without_sources(without(value, "base"))
             assert isinstance(rest, dict)
             return _varied(_preset(base), rest)
         return value

@@ -1,8 +1,9 @@
 """Executors: the seam between a study and the processes that do its work.
 
-An executor calls one function on many tasks and gives the outcomes back in the order of the tasks, so
-that a study's result does not depend on who did the work. The function gets the task and a callback
-for the fraction done; it must be importable by name, like anything that crosses a process boundary.
+An executor's ``map`` calls one function on many tasks and gives the outcomes back in the order of the
+tasks, so that a study's result does not depend on who did the work; errors of dcsim are raised. The
+function gets the task and a callback for the fraction done; it must be importable by name, like anything
+that crosses a process boundary.
 """
 
 from __future__ import annotations
@@ -12,23 +13,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from dcsim.study.worker_pool import OutcomeT, Progress, TaskFunction, TaskT, WorkerPool
 
 _START_S = 1.5  # what it takes to start workers, importing the simulator; estimate, from 1 to 2 s
 _PATIENCE_S = 0.5  # before that, a guess of how long the work takes is worth nothing
 _LEAST_GAIN_S = 1.0  # workers that save less are not worth it
-
-
-class Executor(Protocol):
-    """Whoever can call a function on many tasks."""
-
-    def map(
-        self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
-    ) -> list[OutcomeT]:
-        """The function's outcome for each task, in the order of the tasks; errors of dcsim are raised."""
-        ...
 
 
 class SerialExecutor:

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.entry import Entry
 from dcsim.catalog.loader import TRAFFIC, SourcedValue, entry_mapping, entry_names, load_entry, provenance
 from dcsim.formulas.datatypes import Datatype
+from dcsim.metrics.columns import floats
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
-from dcsim.tables import ServingTables, Table
+from dcsim.tables import ServingTables
 
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
 
@@ -122,12 +122,7 @@ def _relevant_names(scenario: Scenario) -> set[str]:
     names = {scenario.cluster.node.name, scenario.cluster.installed_accelerator.name}
     for serving in scenario.serving.values():
         if serving.precision:
-            names |= {
-                *map(
-                    str,
-                    (serving.precision.weights, serving.precision.activations, serving.precision.kv_cache),
-                )
-            }
+            names |= {str(datatype) for _, datatype in serving.precision}
         else:
             names.add(str(serving.model.native_datatype))
     return names
@@ -171,16 +166,12 @@ def _extrapolations(scenario: Scenario, replications: Sequence[Mapping[str, Serv
 
 
 def _largest_step(tables: ServingTables) -> int:
-    num_tokens = _floats(tables.steps, "num_prefill_tokens") + _floats(tables.steps, "num_decodes")
+    num_tokens = floats(tables.steps, "num_prefill_tokens") + floats(tables.steps, "num_decodes")
     return int(np.max(num_tokens, initial=0))
 
 
 def _longest_context(tables: ServingTables) -> int:
     requests = tables.requests
-    num_tokens = _floats(requests, "num_prompt_tokens") + _floats(requests, "num_generated_tokens")
-    has_run = ~np.isnan(_floats(requests, "scheduled_at_s"))
+    num_tokens = floats(requests, "num_prompt_tokens") + floats(requests, "num_generated_tokens")
+    has_run = ~np.isnan(floats(requests, "scheduled_at_s"))
     return int(np.max(num_tokens[has_run], initial=0))
-
-
-def _floats(table: Table, name: str) -> npt.NDArray[np.float64]:
-    return table[name].astype(np.float64)

@@ -1,4 +1,10 @@
-"""Worker processes of this machine that do tasks, survive being killed, and stop with the caller."""
+"""Worker processes of this machine that do tasks, survive being killed, and stop with the caller.
+
+Not concurrent.futures.ProcessPoolExecutor: before Python 3.14 it can end running workers only through
+private attributes, one killed worker breaks the whole pool and loses what the others have in hand, and
+tables cross as one pickle, in twice the memory. Progress, the signal mask and the hidden main module would
+still be ours on top, so that nothing would become shorter.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,9 @@ from dcsim.catalog.loader import build_entry, entry_names, read_entry_file
 from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
 from dcsim.formulas.transformer import num_active_parameters, num_parameters
+from dcsim.spec.loader import load
+from dcsim.study.run import run
+from tests.study.scenarios_for_tests import TINY
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLE = re.compile(r"```yaml\n# (?P<kind>\w+)/(?P<name>[\w.-]+)\.yaml\n(?P<text>.*?)```", re.DOTALL)
@@ -63,3 +66,25 @@ def test_the_model_examples_have_the_parameters_of_their_model_cards(
     assert isinstance(model, Model)
     assert num_parameters(model.shape) == pytest.approx(total, rel=0.01)
     assert num_active_parameters(model.shape) == pytest.approx(active, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("example", "settings"),
+    [
+        (
+            "accelerators/a100-pcie-80gb",
+            {"cluster.node": "dgx-a100", "cluster.accelerator": "a100-pcie-80gb.yaml"},
+        ),
+        ("models/qwen3-8b", {"serving.chat.model": "qwen3-8b.yaml"}),
+        ("models/qwen3-30b-a3b", {"serving.chat.model": "qwen3-30b-a3b.yaml"}),
+    ],
+)
+def test_an_example_beside_the_scenario_is_simulated(
+    example: str, settings: dict[str, object], tmp_path: Path
+) -> None:
+    entry(example, tmp_path)
+    scenario = load(TINY, overrides={**settings, "economics": None}, folder=tmp_path)
+    result = run(scenario, num_processes=1)
+    kind, name = example.split("/")
+    assert name in {one["name"] for one in result.summary["provenance"]["entries"] if one["kind"] == kind}
+    assert result.serving["chat"].num_finished.value > 0

@@ -45,6 +45,16 @@ def test_quantised_weights_leave_the_tables_in_16_bits() -> None:
     assert narrow == pytest.approx((weight_bytes_per_accelerator(deployment()) - table) / 2 + table, rel=1e-3)
 
 
+def test_the_fullest_of_several_stages_has_no_light_layers() -> None:
+    """One of four layers is dense: of two stages the second has two layers with experts."""
+    table = 32000 * 1024 * 2.0
+    one, two = (weight_bytes_per_accelerator(deployment(SMALL_MLA, pipeline=n)) for n in (1, 2))
+    four = weight_bytes_per_accelerator(deployment(SMALL_MLA, pipeline=4))  # one layer, with experts
+    dense = one - 2 * table - 3 * (four - table)
+    assert dense < four - table
+    assert two - table == pytest.approx(2 * (four - table))
+
+
 def test_kv_heads_are_copied_beyond_their_number_of_ranks() -> None:
     per_head = 32 * 2 * 128 * 2
     assert kv_bytes_per_token(deployment()) == 8 * per_head
@@ -52,7 +62,8 @@ def test_kv_heads_are_copied_beyond_their_number_of_ranks() -> None:
     assert kv_bytes_per_token(deployment(tensor=16)) == per_head
 
 
-def test_the_latent_is_copied_to_every_rank() -> None:
+def test_the_latent_and_one_rotary_key_are_copied_to_every_rank() -> None:
+    assert kv_bytes_per_token(deployment(SMALL_MLA)) == 4 * (128 + 32) * 2
     assert kv_bytes_per_token(deployment(SMALL_MLA, tensor=8)) == kv_bytes_per_token(deployment(SMALL_MLA))
 
 

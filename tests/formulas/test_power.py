@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcsim.formulas.power import PowerCurve, accelerator_power_w, node_power_w, power_rise_w
+from dcsim.formulas.power import PowerCurve, node_power_w, power_rise_w
 
 H100 = PowerCurve(
     tdp_w=700.0, idle_w=70.0, active_frac=0.297, memory_frac=0.396, compute_frac=1.506, cap_frac=0.895
@@ -9,18 +9,18 @@ H100 = PowerCurve(
 
 
 def test_power_is_the_hand_computed_sum_and_works_on_arrays():
-    expected = [277.9, 416.5]
-    assert accelerator_power_w(H100, np.array([0.0, 0.5]), 0.0) == pytest.approx(expected)
+    expected = [207.9, 346.5]
+    assert power_rise_w(H100, np.array([0.0, 0.5]), 0.0) == pytest.approx(expected)
 
 
 def test_power_is_clipped_at_the_cap():
-    assert accelerator_power_w(H100, 1.0, 1.0) == pytest.approx(0.895 * 700.0)
+    assert H100.idle_w + power_rise_w(H100, 1.0, 1.0) == pytest.approx(0.895 * 700.0)
 
 
 def test_power_rises_with_use():
     use = np.linspace(0.0, 1.0, 50)
-    assert (np.diff(accelerator_power_w(H100, use, 0.0)) >= 0).all()
-    assert (np.diff(accelerator_power_w(H100, 0.3, use)) >= 0).all()
+    assert (np.diff(power_rise_w(H100, use, 0.0)) >= 0).all()
+    assert (np.diff(power_rise_w(H100, 0.3, use)) >= 0).all()
 
 
 @pytest.mark.parametrize("use", [0.0, 0.2, 1.0])

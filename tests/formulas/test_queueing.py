@@ -23,35 +23,19 @@ def test_erlang_formulas_stay_finite_for_a_thousand_servers():
 def test_an_overloaded_queue_waits_for_ever():
     assert queueing.mmc_mean_wait_s(5.0, 1.0, 4) == math.inf
     assert queueing.mg1_mean_wait_s(1.0, 1.0, 1.0) == math.inf
-    assert queueing.mm1_mean_sojourn_s(1.0, 1.0) == math.inf
     assert queueing.erlang_c(5.0, 4) == 1.0
 
 
-def test_mm1_is_mmc_with_one_server_and_mg1_with_cv_one():
+def test_one_server_with_exponential_service_waits_alike_by_both_formulas():
     wait_s = queueing.mmc_mean_wait_s(0.8, 1.0, 1)
     assert wait_s == pytest.approx(0.8 / 0.2)
     assert wait_s == pytest.approx(queueing.mg1_mean_wait_s(0.8, 1.0, 1.0))
-    assert wait_s + 1.0 == pytest.approx(queueing.mm1_mean_sojourn_s(0.8, 1.0))
 
 
 def test_deterministic_service_halves_the_wait():
-    assert queueing.md1_mean_wait_s(0.8, 1.0) == pytest.approx(queueing.mg1_mean_wait_s(0.8, 1.0, 1.0) / 2)
+    halved_s = queueing.mg1_mean_wait_s(0.8, 1.0, 0.0)
+    assert halved_s == pytest.approx(queueing.mg1_mean_wait_s(0.8, 1.0, 1.0) / 2)
 
 
 def test_pooling_servers_shortens_the_wait():
     assert queueing.mmc_mean_wait_s(8.0, 1.0, 10) < queueing.mmc_mean_wait_s(0.8, 1.0, 1)
-
-
-def test_the_wait_percentile_inverts_the_exponential_tail():
-    wait_s = queueing.mmc_wait_percentile_s(3.0, 1.0, 4, 0.99)
-    assert queueing.erlang_c(3.0, 4) * math.exp(-wait_s) == pytest.approx(0.01)
-    assert queueing.mmc_wait_percentile_s(0.5, 1.0, 1, 0.4) == 0.0
-
-
-def test_the_median_sojourn_is_ln_two_times_the_mean():
-    assert queueing.mm1_sojourn_percentile_s(0.5, 1.0, 0.5) == pytest.approx(2.0 * math.log(2.0))
-
-
-def test_little_and_utilization():
-    assert queueing.little_num_in_system(2.0, 3.0) == 6.0
-    assert queueing.utilization_frac(3.0, 1.0, 4) == 0.75

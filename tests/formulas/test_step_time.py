@@ -19,7 +19,13 @@ from dcsim.formulas.step_time import (
     step_time,
     token_time,
 )
-from dcsim.formulas.transformer import TransformerShape, flops_per_token, num_parameters
+from dcsim.formulas.transformer import (
+    TransformerShape,
+    flops_per_pair,
+    num_active_parameters,
+    num_embedding_parameters,
+    num_parameters,
+)
 from tests.formulas.deployments import LLAMA_8B, MIXTRAL, SMALL_MLA, deployment
 
 SHAPES = [LLAMA_8B, MIXTRAL, SMALL_MLA]
@@ -109,10 +115,13 @@ def test_a_prompt_in_chunks_meets_as_many_pairs_as_in_one_piece() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_model_operations_are_two_per_weight_and_the_causal_pairs(shape: TransformerShape) -> None:
-    d = deployment(shape)
-    per_token = flops_per_token(shape, 50.0)  # 100 tokens attend to 50 on average
+    """Kaplan et al. 2020, arXiv:2001.08361, section 2.1; the embedding is a look-up."""
+    weights = num_active_parameters(shape) - num_embedding_parameters(shape) / 2
+    per_token = (
+        2 * weights + shape.num_layers * flops_per_pair(shape) * 50.0
+    )  # 100 tokens attend to 50 on average
     work = replace(prompt(100), num_sampled=100)
-    assert step_flops(d, work) == pytest.approx(100 * per_token, rel=1e-3)
+    assert step_flops(deployment(shape), work) == pytest.approx(100 * per_token, rel=1e-3)
 
 
 def test_accelerators_share_the_operations() -> None:

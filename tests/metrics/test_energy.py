@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dcsim.formulas.power import accelerator_power_w
+from dcsim.formulas.power import power_rise_w
 from dcsim.formulas.step_time import StepWork, step_bytes, step_flops
 from dcsim.metrics.row_pass import power_curve
 from dcsim.metrics.summary import summarize
@@ -43,8 +43,8 @@ def test_a_busy_accelerator_draws_its_formula_and_the_seven_others_idle():
     )
     memory_use = step_bytes(deployment.deployment, work) * 100.0 / deployment.accelerator.memory_bytes_per_s
     compute_use = step_flops(deployment.deployment, work) * 100.0 / deployment.deployment.peak_flops_per_s
-    busy_w = accelerator_power_w(power_curve(deployment), memory_use, compute_use)
-    expected_w = busy_w + 7 * deployment.accelerator.idle_w
+    rise_w = power_rise_w(power_curve(deployment), memory_use, compute_use)
+    expected_w = rise_w + 8 * deployment.accelerator.idle_w
     assert energy["accelerator_j"] == pytest.approx(10.0 * expected_w)
 
 

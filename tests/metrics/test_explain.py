@@ -95,8 +95,8 @@ def test_a_preemption_before_the_first_token_is_no_prefill():
     assert whole_s(found) == pytest.approx(6.0)
 
 
-def test_requests_are_found_on_their_own_pipeline_lane():
-    rows = requests(request(0.0, 0.0, 1.0, 2.0), request(0.0, 0.0, 0.75, 1.5))
+def test_requests_are_explained_by_the_rows_of_their_own_pipeline_lane():
+    rows = requests(request(0.0, 0.0, 1.0, 2.0), request(0.0, 0.0, 0.75, 1.5, engine=1))
     lanes = steps(
         prompt(0.0, 1.0), prompt(0.0, 0.75, engine=1), decode(1.0, 1.0, 1), decode(0.75, 0.75, 1, engine=1)
     )

@@ -13,11 +13,15 @@ def mm1(utilization, num, seed=1, service=None):
     """Requests of an M/M/1 queue with a mean service of one second, by Lindley's recursion."""
     rng = np.random.default_rng(seed)
     arrived = np.cumsum(rng.exponential(1.0 / utilization, num))
-    left, finished = 0.0, np.empty(num)
-    for index, took in enumerate(rng.exponential(1.0, num) if service is None else service):
+    return arrived, finish_times(arrived, rng.exponential(1.0, num) if service is None else service)
+
+
+def finish_times(arrived, services):
+    left, finished = 0.0, np.empty(len(arrived))
+    for index, took in enumerate(services):
         left = max(left, arrived[index]) + took
         finished[index] = left
-    return arrived, finished
+    return finished
 
 
 def verdict(arrived, finished, **more):
@@ -27,7 +31,7 @@ def verdict(arrived, finished, **more):
     ]
     window = Window(0.0, float(arrived[-1]))
     tables = serving_tables(requests(*rows), steps(), ended_at_s=float(np.nanmax(finished)))
-    return judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_model_len=4096)
+    return judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_request_tokens=4096)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -42,6 +46,17 @@ def test_a_queue_beyond_capacity_is_unstable(utilization, seed):
     found = verdict(*mm1(utilization, 3000, seed))
     assert found.verdict is Verdict.UNSTABLE
     assert "backlog grew" in found.reason
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_load_that_exceeds_capacity_in_the_second_half_only_is_unstable(seed):
+    rng = np.random.default_rng(seed)
+    gaps = np.concatenate((rng.exponential(2.0, 1000), rng.exponential(0.7, 2900)))
+    arrived = np.cumsum(gaps)
+    assert (
+        verdict(arrived, finish_times(arrived, rng.exponential(1.0, len(arrived)))).verdict
+        is Verdict.UNSTABLE
+    )
 
 
 def test_unfinished_requests_are_part_of_the_backlog():
@@ -59,7 +74,7 @@ def test_turning_away_requests_is_saturation():
     ]
     window = Window(0.0, float(arrived[-1]))
     tables = serving_tables(requests(*rows), steps())
-    found = judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_model_len=4096)
+    found = judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_request_tokens=4096)
     assert found.verdict is Verdict.SATURATED
 
 
@@ -81,14 +96,14 @@ def test_all_requests_at_once_drain():
     rows = [{"arrived_at_s": a, "finished_at_s": f} for a, f in zip(arrived, finished, strict=True)]
     tables = serving_tables(requests(*rows), steps(), ended_at_s=100.0)
     window = Window(0.0, 100.0)
-    found = judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_model_len=4096)
+    found = judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_request_tokens=4096)
     assert found.verdict is Verdict.STABLE
 
 
 def test_no_requests_are_stable():
     tables = serving_tables(requests(), steps())
     window = Window(0.0, 1.0)
-    found = judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_model_len=4096)
+    found = judge(tables, view_requests(tables.requests, window, 0.0, Slo()), window, max_request_tokens=4096)
     assert found.verdict is Verdict.STABLE
 
 

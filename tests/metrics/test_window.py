@@ -15,6 +15,28 @@ def test_a_number_of_requests_ends_the_window_with_the_last_arrival():
     assert measured_window(given, "chat", TABLES) == Window(0.0, 7.0)
 
 
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        {"arrivals": {"policy": "burst"}, "num_requests": 2},
+        {"arrivals": {"policy": "burst", "num_requests": 2}},
+    ],
+)
+def test_a_burst_is_measured_until_the_work_is_done_wherever_its_number_stands(traffic):
+    overrides = {f"serving__chat__traffic__{key}": value for key, value in traffic.items()}
+    at_once = serving_tables(requests(served(0.0), served(0.0)), TABLES.steps)
+    assert measured_window(scenario(duration="1 h", **overrides), "chat", at_once) == Window(0.0, 12.0)
+
+
+@pytest.mark.parametrize(("duration", "ended_at_s"), [("1 h", 8.0), ("6 s", 6.0)])
+def test_the_last_stage_ends_the_window(duration, ended_at_s):
+    stages = [{"rate": "1 /s", "duration": "5 s"}, {"rate": "2 /s", "duration": "3 s"}]
+    given = scenario(
+        serving__chat__traffic__arrivals={"policy": "rate_stages", "stages": stages}, duration=duration
+    )
+    assert measured_window(given, "chat", TABLES) == Window(0.0, ended_at_s)
+
+
 def test_requests_that_all_arrive_at_once_are_measured_until_the_work_is_done():
     given = scenario(serving__chat__traffic__num_requests=2)
     at_once = serving_tables(requests(served(0.0), served(0.0)), TABLES.steps, ended_at_s=99.0)

@@ -1,4 +1,5 @@
 import io
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -56,11 +57,28 @@ def report(result: Result, width: int) -> str:
     return out.getvalue()
 
 
+def scaled(value: object, factor: float) -> object:
+    if isinstance(value, Mapping):
+        return {key: scaled(inner, factor) for key, inner in value.items()}
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value * factor if is_number else value
+
+
+def blown_up(result: Result, factor: float) -> Result:
+    """The result with longer numbers than any run gives, and intervals as wide as the numbers."""
+    values = {key: scaled(result.summary[key], factor) for key in ("serving", "energy", "carbon", "cost")}
+    summary = {**result.summary, **values, "intervals": scaled(values, 0.7)}
+    return Result(lambda: result.scenario, result.tables, summary, result.record)
+
+
 @pytest.mark.parametrize("width", [80, 100, 120])
-def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(result: Result, width: int):
-    text = report(result, width)
+@pytest.mark.parametrize("factor", [1.0, 7.77, 1234.5, 3.3e5, 1e-5])
+def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(result: Result, width: int, factor: float):
+    text = report(blown_up(result, factor) if factor != 1.0 else result, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
+    for word in ("limit", "500 ms", "p99", "PUE", "per accelerator-hour", "whole"):
+        assert word in text
 
 
 def test_the_report_ends_with_what_was_saved(result: Result):
@@ -73,13 +91,22 @@ def test_the_parts_that_are_shown_add_up_to_the_whole(result: Result):
         assert sum(parts_of(explain[group]).values()) == pytest.approx(explain[group].total_s.value, rel=1e-9)
 
 
-def test_an_unstable_run_shows_what_was_observed_and_says_that_it_is_no_steady_state():
+def test_an_unstable_run_says_that_it_has_no_steady_state_and_shows_no_percentile():
     overloaded = tiny(
         duration="60 s", serving__chat__traffic__arrivals={"policy": "poisson", "rate": "400 /s"}
     )
     text = report(run(overloaded), 100)
     assert "UNSTABLE" in text
     assert "No steady state" in text
+    assert "as observed" in text
+    assert not re.search(r"\bp(50|9\d)\b", text)
+
+
+def test_a_profile_beyond_its_range_is_noted_at_the_end():
+    profile = {"base": "h100-sxm", "valid": {"max_tokens": 10, "max_context_tokens": 100_000}}
+    text = report(run(tiny(serving__chat__efficiency=profile), num_processes=1), 100)
+    assert "note: chat: steps of up to" in text
+    assert "are extrapolated" in " ".join(text.split())
 
 
 def test_bars_fill_in_eighths():

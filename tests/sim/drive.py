@@ -97,7 +97,7 @@ def drive(
     engine = Engine(0, engine_options(options, is_stepwise=is_stepwise), EngineTimer(timer), logs)
     engine.submit(range(len(arrivals)))
     engine.advance(LONG_AFTER_S)
-    requests = logs.requests.table()
+    requests = logs.requests.table(num_lanes=1)
     return Run(
         **{
             name: np.array(requests[name])

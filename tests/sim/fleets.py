@@ -10,12 +10,12 @@ import numpy as np
 import simpy
 
 from dcsim.policies.router import Router
+from dcsim.sim.requests import RequestStream
 from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
 from dcsim.spec.loader import load
 from dcsim.tables import ServingTables
-from dcsim.workloads.requests import RequestStream
 from tests.sim.drive import LONG_AFTER_S, SCHEDULERS, EngineTimer
 from tests.sim.twin import Arrival, Timer, TwinOptions
 

@@ -88,6 +88,11 @@ def test_a_sound_scenario_has_no_problems():
             "scheduler: {policy: sarathi, max_num_seqs: 64, max_num_batched_tokens: 32}",
             "11: serving.chat.scheduler.max_num_batched_tokens: must be at least max_num_seqs, 64",
         ),
+        (
+            "engine: vllm",
+            "engine: {base: vllm, scheduler: sarati}",
+            "9: serving.chat.engine.scheduler: unknown policy (got 'sarati'). Did you mean 'sarathi'?",
+        ),
     ],
 )
 def test_a_contradiction_is_told_where_it_stands(old, new, text):

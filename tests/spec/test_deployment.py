@@ -1,28 +1,35 @@
 """Deployments resolved from scenarios: defaults, memory, and what does not fit."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
-from dcsim.errors import InfeasibleError
+from dcsim.catalog.loader import entry_mapping
+from dcsim.errors import InfeasibleError, ScenarioError
 from dcsim.formulas.datatypes import Datatype
+from dcsim.plugins import policy_class
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
 from dcsim.spec.loader import load
 
+CHAT: dict[str, object] = {
+    "model": "llama-3.1-8b",
+    "engine": "vllm",
+    "num_replicas": 1,
+    "traffic": {
+        "arrivals": {"policy": "poisson", "rate": "1 /s"},
+        "lengths": {"policy": "fixed", "prompt": 128, "output": 128},
+        "num_requests": 10,
+    },
+}
+
 
 def resolve(node: str = "dgx-h100", num_nodes: int = 2, **serving: object) -> ServingDeployment:
-    chat = {
-        "model": "llama-3.1-8b",
-        "engine": "vllm",
-        "num_replicas": 1,
-        "traffic": {
-            "arrivals": {"policy": "poisson", "rate": "1 /s"},
-            "lengths": {"policy": "fixed", "prompt": 128, "output": 128},
-            "num_requests": 10,
-        },
-    } | serving
-    scenario = load(
-        {"name": "test", "cluster": {"node": node, "num_nodes": num_nodes}, "serving": {"chat": chat}}
+    cluster = {"node": node, "num_nodes": num_nodes}
+    return resolve_deployment(
+        load({"name": "test", "cluster": cluster, "serving": {"chat": CHAT | serving}}), "chat"
     )
-    return resolve_deployment(scenario, "chat")
 
 
 def test_what_is_left_out_comes_from_the_engine() -> None:
@@ -42,6 +49,27 @@ def test_what_is_given_overrides_the_engine() -> None:
     assert (resolved.block_size, resolved.max_num_seqs, resolved.max_num_batched_tokens) == (32, 7, 512)
     assert (resolved.num_blocks_per_lane, resolved.num_watermark_blocks) == (1000, 10)
     assert not resolved.has_prefix_caching
+
+
+@pytest.mark.parametrize("engine", ["vllm", {"base": "vllm", "scheduler": "prefill_first"}])
+def test_options_of_a_scheduler_without_a_name_are_those_of_the_engines_policy(engine: object) -> None:
+    resolved = resolve(engine=engine, scheduler={"max_num_seqs": 7})
+    assert isinstance(
+        resolved.scheduler, policy_class("dcsim.policies.schedulers", resolved.engine.scheduler)
+    )
+    assert resolved.max_num_seqs == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_num_seq": 7}, "max_num_seq: unknown key. Did you mean 'max_num_seqs'"),
+        ({"max_num_seqs": True}, "max_num_seqs: must be a number"),
+    ],
+)
+def test_wrong_options_of_a_scheduler_without_a_name_are_refused(options: object, message: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        resolve(scheduler=options)
 
 
 def test_memory_is_shared_out_without_rest() -> None:
@@ -95,6 +123,21 @@ def test_a_remedy_fits() -> None:
 def test_a_datatype_that_the_accelerator_lacks_is_named_with_those_it_has() -> None:
     with pytest.raises(InfeasibleError, match=r"a100-sxm-80gb has no figures for fp8; it has .*bf16"):
         resolve("dgx-a100", model="deepseek-v3", parallelism={"tensor": 8})
+
+
+def test_an_accelerator_without_any_wide_datatype_is_refused_like_any_other_lack(tmp_path: Path) -> None:
+    narrow = {**entry_mapping("accelerators", "h100-sxm"), "peak_compute": {"fp8": "1979 TFLOP/s"}}
+    (tmp_path / "narrow.yaml").write_text(json.dumps(narrow))
+    chat = CHAT | {"precision": "fp8"}
+    cluster = {"node": "dgx-h100", "num_nodes": 1, "accelerator": "narrow.yaml"}
+    scenario = load({"name": "test", "cluster": cluster, "serving": {"chat": chat}}, folder=tmp_path)
+    with pytest.raises(InfeasibleError, match="accelerator narrow has no figures for fp32; it has fp8"):
+        resolve_deployment(scenario, "chat")
+
+
+def test_a_request_may_be_as_long_as_the_kv_cache_and_one_token() -> None:
+    assert resolve(kv_cache={"block_size": 16, "num_blocks": 10}).max_request_tokens == 161
+    assert resolve(max_model_len=300).max_request_tokens == 300
 
 
 def test_too_few_accelerators_are_counted() -> None:

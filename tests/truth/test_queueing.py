@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import factorial
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dcsim.formulas.queueing import mg1_mean_wait_s, mmc_mean_wait_s
 from tests.sim.drive import drive
 from tests.sim.twin import Arrival, TwinOptions
 from tests.truth.intervals import assert_mean_is
@@ -64,35 +65,27 @@ def mean_waits(utilization_frac: float, num_servers: int, service: Service) -> l
     return means
 
 
-def erlang_c_wait_s(utilization_frac: float, num_servers: int) -> float:
-    """Mean wait in M/M/c: Erlang's C over c mu - lambda."""
-    load = utilization_frac * num_servers
-    busy = load**num_servers / factorial(num_servers) / (1 - utilization_frac)
-    c = busy / (sum(load**k / factorial(k) for k in range(num_servers)) + busy)
-    return c * MEAN_SERVICE_S / (num_servers * (1 - utilization_frac))
-
-
 def test_one_sequence_at_a_time_with_exponential_outputs_waits_as_in_mm1() -> None:
     rho = 0.5
-    expected = rho / (1 - rho) * MEAN_SERVICE_S
+    expected = mg1_mean_wait_s(rho / MEAN_SERVICE_S, MEAN_SERVICE_S, service_cv=1.0)
     assert_mean_is(expected, mean_waits(rho, 1, exponential_service), tightness=0.1)
 
 
 def test_one_sequence_at_a_time_with_equal_outputs_waits_as_in_md1() -> None:
     rho = 0.5
-    expected = rho / (2 * (1 - rho)) * MEAN_SERVICE_S
+    expected = mg1_mean_wait_s(rho / MEAN_SERVICE_S, MEAN_SERVICE_S, service_cv=0.0)
     assert_mean_is(expected, mean_waits(rho, 1, constant_service), tightness=0.1)
 
 
 def test_one_sequence_at_a_time_with_mixed_outputs_waits_as_pollaczek_and_khinchine_say() -> None:
-    rho, second_moment = 0.4, 0.1 * 2 * 5.5**2 + 0.9 * 2 * 0.5**2
-    expected = rho / MEAN_SERVICE_S * second_moment * MEAN_SERVICE_S**2 / (2 * (1 - rho))
+    rho, second_moment = 0.4, 0.1 * 2 * 5.5**2 + 0.9 * 2 * 0.5**2  # in squares of the mean
+    expected = mg1_mean_wait_s(rho / MEAN_SERVICE_S, MEAN_SERVICE_S, service_cv=sqrt(second_moment - 1.0))
     assert_mean_is(expected, mean_waits(rho, 1, hyperexponential_service), tightness=0.25)
 
 
 def test_sequences_side_by_side_at_constant_step_time_wait_as_in_mmc() -> None:
     rho, num_servers = 0.7, 4
-    expected = erlang_c_wait_s(rho, num_servers)
+    expected = mmc_mean_wait_s(rho * num_servers / MEAN_SERVICE_S, 1.0 / MEAN_SERVICE_S, num_servers)
     assert_mean_is(expected, mean_waits(rho, num_servers, exponential_service), tightness=0.25)
 
 

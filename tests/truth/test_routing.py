@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dcsim.formulas.queueing import mmc_mean_wait_s
 from dcsim.policies.router import Router
 from dcsim.policies.routers.least_outstanding import LeastOutstanding
 from dcsim.policies.routers.power_of_two import PowerOfTwo
@@ -38,7 +39,8 @@ def test_random_routing_splits_a_poisson_stream_into_independent_mm1_queues() ->
 
 def test_better_informed_routers_wait_less_but_never_less_than_one_shared_queue() -> None:
     """M/M/4 <= join the shortest queue <= two choices <= random, on the same requests."""
-    rho, seed, shared_queue_s = 0.8, 1, 0.5960 / (4 * 0.2)  # Erlang's C is 0.596 for 4 servers at 80 %
+    rho, seed = 0.8, 1
+    shared_queue_s = mmc_mean_wait_s(rho * NUM_REPLICAS, 1.0, NUM_REPLICAS)
     shortest, two, any_ = (
         mean_wait_s(router, rho, seed) for router in (LeastOutstanding(), PowerOfTwo(), Random())
     )

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
+from dcsim.sim.requests import RequestStream
 from dcsim.sim.serving.engine import Engine
 from dcsim.sim.serving.engine_options import EngineOptions
 from dcsim.sim.serving.log import EngineLogs, PreemptionLog, RequestLog, StepLog
@@ -24,7 +25,6 @@ from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.tables import RequestStatus, ServingTables
 from dcsim.units import SECONDS_PER_HOUR
-from dcsim.workloads.requests import RequestStream
 
 _REJECTED_CLIENT_PAUSE_S = 1.0  # a closed-loop client whose request was rejected asks again after this
 
@@ -56,6 +56,7 @@ class Fleet:
         self._wake_at_s = [math.inf] * num_engines
         self._overhead_s = deployment.request_overhead_s
         self._num_handed_over = 0  # requests that engines have got so far
+        self._num_pausing = 0  # clients that wait before they ask again
         self._next_arrival = 0
         self._is_static = (
             not deployment.router.needs_state and deployment.num_lanes == 1 and not stream.concurrency
@@ -76,7 +77,7 @@ class Fleet:
         if stream.concurrency:
             for engine in self._engines:
                 engine.on_end = self._client_continues
-            for _ in range(min(stream.concurrency, stream.max_requests or stream.concurrency)):
+            for _ in range(stream.concurrency):
                 self._client_sends(0.0)
         elif self._is_static:
             self._route_all()
@@ -94,7 +95,7 @@ class Fleet:
         """End the simulation and return what was written."""
         for engine in self._engines:
             engine.stop(self.limit_s)
-        requests, steps = self._logs.requests.table(), self._logs.steps.table()
+        requests, steps = self._logs.requests.table(self._deployment.num_lanes), self._logs.steps.table()
         ended_at_s = max((engine.last_step_end_s for engine in self._engines), default=0.0)
         if np.any(requests["status"] == RequestStatus.UNFINISHED) and math.isfinite(self.limit_s):
             ended_at_s = max(ended_at_s, self.limit_s)
@@ -115,7 +116,7 @@ class Fleet:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.num_ended == len(self._logs.requests)
+        return self.num_ended == len(self._logs.requests) and not self._num_pausing
 
     def _limit_s(self, drain_s: float | None) -> float:
         end_s = self.arrivals_end_s
@@ -124,20 +125,20 @@ class Fleet:
     # --- arrivals known in advance ----------------------------------------------------------------
 
     def _route_all(self) -> None:
-        count, num_replicas = len(self._stream.arrived_at_s), self._deployment.num_replicas
-        idle, choose = [0] * num_replicas, self._deployment.router.choose
-        replica = np.fromiter((choose(idle, request, self._rng) for request in range(count)), np.int64, count)
-        self._log_arrivals(replica)
+        count, num_engines = len(self._stream.arrived_at_s), len(self._engines)  # one for each replica
+        idle, choose = [0] * num_engines, self._deployment.router.choose
+        numbers = np.fromiter((choose(idle, request, self._rng) for request in range(count)), np.int64, count)
+        self._log_arrivals(numbers)
         for number, engine in enumerate(self._engines):
-            mine = np.flatnonzero(replica == number)
+            mine = np.flatnonzero(numbers == number)
             self._logs.num_outstanding[number] = len(mine)
             self._num_handed_over += len(mine)
             engine.submit(mine.tolist())
 
-    def _log_arrivals(self, replica: npt.NDArray[np.int64]) -> None:
+    def _log_arrivals(self, engine: npt.NDArray[np.int64]) -> None:
         stream = self._stream
         self._logs.requests.extend(
-            stream.arrived_at_s, stream.num_prompt_tokens, stream.num_output_tokens, stream.prefix, replica
+            stream.arrived_at_s, stream.num_prompt_tokens, stream.num_output_tokens, stream.prefix, engine
         )
 
     # --- arrivals one by one ----------------------------------------------------------------------
@@ -157,7 +158,7 @@ class Fleet:
         num_lanes = self._deployment.num_lanes
         outstanding = self._logs.num_outstanding
         if num_lanes == 1:
-            number = replica = self._deployment.router.choose(outstanding, request, self._rng)
+            number = self._deployment.router.choose(outstanding, request, self._rng)
         else:
             per_replica = [sum(outstanding[i : i + num_lanes]) for i in range(0, len(outstanding), num_lanes)]
             replica = self._deployment.router.choose(per_replica, request, self._rng)
@@ -165,7 +166,7 @@ class Fleet:
             number = replica * num_lanes + lanes.index(min(lanes))
         outstanding[number] += 1
         self._num_handed_over += 1
-        self._logs.requests.replica[request] = replica
+        self._logs.requests.engine[request] = number
         self._engines[number].submit((request,))
         self._wake_later(number)
 
@@ -191,19 +192,31 @@ class Fleet:
     # --- clients of a closed loop -----------------------------------------------------------------
 
     def _client_sends(self, at_s: float) -> None:
-        request = len(self._logs.requests)
+        """A client sends its next request, unless the time or the number of requests is over."""
+        request, limit = len(self._logs.requests), self._stream.max_requests
+        if request == limit or (self._duration_s is not None and at_s >= self._duration_s):
+            return
         tokens, prefix = self._stream.lengths_for(request)
         one = np.array
         self._logs.requests.extend(one([at_s]), one(tokens[:1]), one(tokens[1:]), one([prefix]), one([-1]))
         self._at(at_s + self._overhead_s, request, self._arrive)
 
     def _client_continues(self, request: int, at_s: float) -> None:
-        if self._logs.requests.status[request] == RequestStatus.REJECTED:
-            at_s += _REJECTED_CLIENT_PAUSE_S
-        limit = self._stream.max_requests
-        is_over = self._duration_s is not None and at_s >= self._duration_s
-        if not is_over and (limit is None or len(self._logs.requests) < limit):
+        status = self._logs.requests.status[request]
+        if status == RequestStatus.FINISHED:
             self._client_sends(at_s)
+            return
+        # a request given up or turned away in mid-step is noticed at the step's end: nobody acts in the past
+        now_s = max(at_s, self._environment.now)
+        if status == RequestStatus.REJECTED:
+            self._num_pausing += 1
+            self._at(now_s + _REJECTED_CLIENT_PAUSE_S, None, self._client_returns)
+        else:
+            self._client_sends(now_s)
+
+    def _client_returns(self, event: simpy.Event) -> None:
+        self._num_pausing -= 1
+        self._client_sends(self._environment.now)
 
 
 def _engine_options(

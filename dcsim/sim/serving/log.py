@@ -27,7 +27,7 @@ class RequestLog:
         self.num_prompt_tokens = array("i")
         self.num_output_tokens = array("i")
         self.prefix = array("i")
-        self.replica = array("i")
+        self.engine = array("i")
         self.status = array("b")
         self.scheduled_at_s = array("d")
         self.first_token_at_s = array("d")
@@ -45,16 +45,16 @@ class RequestLog:
         num_prompt_tokens: npt.NDArray[np.int64],
         num_output_tokens: npt.NDArray[np.int64],
         prefix: npt.NDArray[np.int64],
-        replica: npt.NDArray[np.int64],
+        engine: npt.NDArray[np.int64],
     ) -> None:
-        """Append requests that have not been worked on yet."""
+        """Append requests that have not been worked on yet; engine -1 is one not chosen yet."""
         count = len(arrived_at_s)
         self.arrived_at_s.frombytes(arrived_at_s.astype("f8").tobytes())
         for column, values in (
             (self.num_prompt_tokens, num_prompt_tokens),
             (self.num_output_tokens, num_output_tokens),
             (self.prefix, prefix),
-            (self.replica, replica),
+            (self.engine, engine),
         ):
             column.frombytes(values.astype("i4").tobytes())
         self.status.frombytes(bytes([RequestStatus.UNFINISHED]) * count)
@@ -63,11 +63,14 @@ class RequestLog:
         for counts in (self.num_generated_tokens, self.num_cached_tokens, self.num_preemptions):
             counts.frombytes(bytes(counts.itemsize * count))
 
-    def table(self) -> Table:
-        """The table ``requests``."""
-        return Table(
-            {name: np.frombuffer(getattr(self, name), column.dtype) for name, column in REQUESTS.items()}
-        )
+    def table(self, num_lanes: int) -> Table:
+        """The table ``requests`` of replicas with so many engines each."""
+        columns = {
+            name: np.frombuffer(getattr(self, name), column.dtype)
+            for name, column in REQUESTS.items()
+            if name != "replica"
+        }
+        return Table({"replica": columns["engine"] // np.int32(num_lanes), **columns})
 
 
 class RowLog:

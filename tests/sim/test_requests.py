@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from dcsim.errors import ScenarioError
+from dcsim.sim.requests import NO_PREFIX, generate
 from dcsim.sim.streams import Streams
 from dcsim.spec.traffic import Traffic
-from dcsim.workloads.requests import NO_PREFIX, generate
 
 FIXED = {"policy": "fixed", "prompt": 100, "output": 10}
 POISSON = {"policy": "poisson", "rate": "10 /s"}
@@ -15,9 +15,7 @@ LOGNORMAL = {"policy": "lognormal", "prompt_mean": 100, "output_mean": 50, "cv":
 
 
 def requests(traffic, duration_s=None, *, folder=Path(), seed=1):
-    streams = Streams(seed, 0)
-    generators = (streams["arrivals"], streams["lengths"], streams["prefixes"])
-    return generate(Traffic.model_validate(traffic), folder, duration_s, *generators)
+    return generate(Traffic.model_validate(traffic), folder, duration_s, Streams(seed, 0), "chat")
 
 
 @pytest.fixture

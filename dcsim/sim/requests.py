@@ -7,71 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dcsim.errors import Problem, ScenarioError
+from dcsim.sim.streams import Streams
+from dcsim.spec.traffic import SharedPrefix, TraceSpec, Traffic
 from dcsim.workloads.arrival_process import ArrivalProcess
 from dcsim.workloads.data_file import located
 from dcsim.workloads.length_distribution import LengthDistribution
-from dcsim.workloads.trace_format import Trace, TraceFormat, recognized_format
+from dcsim.workloads.trace_format import Trace, recognized_format
 
 MAX_REQUESTS = 100_000_000  # about 3 GB of arrays: more is a slip of the pen
 NO_PREFIX = -1
-
-
-class PrefixLike(Protocol):
-    """A shared prompt prefix, as the generator needs it."""
-
-    @property
-    def num_tokens(self) -> int:
-        """Its length."""
-
-    @property
-    def num_variants(self) -> int:
-        """Number of different prefixes."""
-
-
-class TraceLike(Protocol):
-    """A trace to replay, as the generator needs it."""
-
-    @property
-    def path(self) -> str:
-        """File name."""
-
-    @property
-    def format(self) -> TraceFormat | None:
-        """Its format; None to tell it from the file."""
-
-    @property
-    def rate_scale(self) -> float:
-        """Factor on the arrival rate."""
-
-
-class TrafficLike(Protocol):
-    """Traffic, as the generator needs it: the scenario's traffic section is one."""
-
-    @property
-    def arrivals(self) -> ArrivalProcess | None:
-        """Arrival process."""
-
-    @property
-    def lengths(self) -> LengthDistribution | None:
-        """Length distribution."""
-
-    @property
-    def trace(self) -> TraceLike | None:
-        """Trace, instead of both."""
-
-    @property
-    def shared_prefix(self) -> PrefixLike | None:
-        """Shared prefix."""
-
-    @property
-    def num_requests(self) -> int | None:
-        """Most requests."""
 
 
 class Lengths(NamedTuple):
@@ -131,27 +81,27 @@ def _one(lengths: Lengths, place: int) -> tuple[tuple[int, int], int]:
 
 
 def generate(
-    traffic: TrafficLike,
+    traffic: Traffic,
     folder: Path,
     duration_s: float | None,
-    rng_arrivals: np.random.Generator,
-    rng_lengths: np.random.Generator,
-    rng_prefixes: np.random.Generator,
+    streams: Streams,
+    name: str,
 ) -> RequestStream:
-    """The requests of one replication.
+    """The requests of one replication, for the workload of that name.
 
     ``folder`` is where a relative trace path starts; ``duration_s`` None means until the trace, the stages or
     the number of requests end. Raises ScenarioError for a bad trace and for traffic without an end.
     """
+    rng_lengths, rng_prefixes = streams[f"{name}.lengths"], streams[f"{name}.prefixes"]
     if traffic.trace is not None:
-        trace = read_trace(traffic.trace, folder)
+        trace = _recorded(traffic.trace, folder)
         return _replayed(traffic, trace, math.inf if duration_s is None else duration_s, rng_prefixes)
     if traffic.arrivals is None or traffic.lengths is None:
         raise ScenarioError(Problem("traffic needs arrivals and lengths, or a trace"))
     draw = partial(_draw, traffic.lengths, traffic.shared_prefix, rng_lengths, rng_prefixes)
     num_prefix_tokens = traffic.shared_prefix.num_tokens if traffic.shared_prefix else 0
     horizon_s, max_requests = _limits(traffic.arrivals, traffic.num_requests, duration_s)
-    instants = traffic.arrivals.instants(rng_arrivals, horizon_s, max_requests)
+    instants = traffic.arrivals.instants(streams[f"{name}.arrivals"], horizon_s, max_requests)
     concurrency = traffic.arrivals.concurrency
     if concurrency is None:
         return RequestStream(instants, *draw(len(instants)), num_prefix_tokens)
@@ -160,7 +110,7 @@ def generate(
 
 def _draw(
     lengths: LengthDistribution,
-    shared: PrefixLike | None,
+    shared: SharedPrefix | None,
     rng_lengths: np.random.Generator,
     rng_prefixes: np.random.Generator,
     num_requests: int,
@@ -170,14 +120,14 @@ def _draw(
     return Lengths(np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]), prefix)
 
 
-def read_trace(trace: TraceLike, folder: Path) -> Trace:
+def _recorded(trace: TraceSpec, folder: Path) -> Trace:
     """The trace as recorded. Raises ScenarioError, naming the line, when the file is bad."""
     path = located(trace.path, folder)
     return (trace.format or recognized_format(path)).read(path)
 
 
 def _replayed(
-    traffic: TrafficLike, trace: Trace, duration_s: float, rng_prefixes: np.random.Generator
+    traffic: Traffic, trace: Trace, duration_s: float, rng_prefixes: np.random.Generator
 ) -> RequestStream:
     assert traffic.trace is not None
     arrived_at_s = trace.arrived_at_s / traffic.trace.rate_scale
@@ -216,7 +166,7 @@ def _limits(
 
 
 def _prefixes(
-    shared: PrefixLike | None, rng: np.random.Generator, num_requests: int
+    shared: SharedPrefix | None, rng: np.random.Generator, num_requests: int
 ) -> npt.NDArray[np.int64]:
     if shared is None:
         return np.full(num_requests, NO_PREFIX, dtype=np.int64)

@@ -1,0 +1,66 @@
+"""The contract of summary.json is complete, and says nothing that no run writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dcsim.metrics.contract import declared_keys
+from dcsim.metrics.figures import leaves
+from dcsim.study.run import run
+from tests.study.scenarios_for_tests import tiny
+
+RUNS: dict[str, dict[str, object]] = {
+    "owned, two replications": {"replications": 2},
+    "rented": {"economics": {"prices": "on-demand-2026"}},
+    "unstable": {"serving.chat.traffic.arrivals": {"policy": "poisson", "rate": "900 /s"}},
+    "without facility and economics": {"facility": None, "economics": None},
+}
+NOT_SIMULATED = {"carbon", "cost"}
+
+
+def paths_of(summary: dict[str, object]) -> Iterator[str]:
+    for path, value in leaves(summary):
+        if path[0] == "intervals":
+            path = path[1:]
+        if not (path[0] in NOT_SIMULATED and value is None):
+            yield ".".join(["serving", "NAME", *path[2:]] if path[0] == "serving" else path)
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, set[str]]:
+    return {
+        name: set(paths_of(run(tiny(**overrides), num_processes=1).summary))
+        for name, overrides in RUNS.items()
+    }
+
+
+DECLARED = list(declared_keys())
+
+
+def test_every_key_that_a_run_writes_is_in_the_contract(written: dict[str, set[str]]):
+    assert set().union(*written.values()) <= {path for path, _ in DECLARED}
+
+
+def test_every_key_of_the_contract_is_written_by_some_run(written: dict[str, set[str]]):
+    assert {path for path, _ in DECLARED} <= set().union(*written.values())
+
+
+def test_no_path_is_declared_twice():
+    assert len(DECLARED) == len(dict(DECLARED))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "unit"),
+    [
+        ("_j", "J"),
+        ("_w", "W"),
+        ("_usd", "USD"),
+        ("_frac", "fraction"),
+        ("_kg", "kg CO2e"),
+        ("_tokens_per_s", "1/s"),
+    ],
+)
+def test_a_path_that_ends_in_a_unit_declares_it(suffix: str, unit: str):
+    assert {key.unit for path, key in DECLARED if path.endswith(suffix)} == {unit}

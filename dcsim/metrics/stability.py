@@ -51,10 +51,11 @@ def judge(tables: ServingTables, view: RequestView, window: Window, max_request_
     """The verdict on one replication; longer requests than ``max_request_tokens`` could never be served.
 
     Unstable: the number of requests in the system rises over the window, or over its second half (load
-    that grows late bends the line), by a line fitted through it, by more than 1 % of the arrivals; and requests that leave late in the window had stayed longer than those
-    that left early, by more than 1 % of the window. Both must exceed three standard errors. Either alone is
-    no proof: the first also holds for a burst of traffic or a batch that still fills, the second for a few
-    long requests. Saturated: more than 1 % of the requests were turned away by a full queue or timed out.
+    that grows late bends the line), by a line fitted through it, by more than 1 % of the arrivals; and
+    requests that leave late in the window had stayed longer than those that left early, by more than 1 % of
+    the window. Both must exceed three standard errors. Either alone is no proof: the first also holds for a
+    burst of traffic or a batch that still fills, the second for a few long requests. Saturated: more than
+    1 % of the requests were turned away by a full queue or timed out.
     """
     num_arrived = len(view)
     if num_arrived == 0 or window.duration_s <= 0:

@@ -137,6 +137,7 @@ def _show_cluster(console: Console, view: SummaryView) -> None:
 
 def _show_trust(console: Console, view: SummaryView) -> None:
     """Print what the intervals mean, what the numbers rest on, and what is a guess."""
+    from rich.padding import Padding
     from rich.text import Text
 
     console.print()
@@ -155,7 +156,7 @@ def _show_trust(console: Console, view: SummaryView) -> None:
     about = f"It rests on {num_values} values of the catalogue, {len(estimates)} of them estimates. {names}."
     console.print(Text(about, style="dim"))
     if estimates:
-        console.print(_estimates_grid(estimates))
+        console.print(Padding(_estimates_grid(estimates), (0, 0, 0, 2)))
     for one in notes:
         console.print(Text(f"note: {one['text']}", style="yellow"))
 
@@ -167,11 +168,9 @@ def _estimates_grid(estimates: Sequence[Mapping[str, object]]) -> Table:
     table.add_column(style="dim", max_width=44, overflow="fold")
     table.add_column(style="dim", overflow="fold")
     for one in estimates[:_MAX_ESTIMATES]:
-        table.add_row(f"  {one['entry']} {one['path']} = {one['value']}", str(one["why"]))
+        table.add_row(f"{one['entry']} {one['path']} = {one['value']}", str(one["why"]))
     if len(estimates) > _MAX_ESTIMATES:
-        table.add_row(
-            f"  and {len(estimates) - _MAX_ESTIMATES} more", "dcsim catalog KIND NAME shows them all"
-        )
+        table.add_row(f"and {len(estimates) - _MAX_ESTIMATES} more", "dcsim catalog KIND NAME shows them all")
     return table
 
 
@@ -214,7 +213,9 @@ def _show_grids(console: Console, grids: Mapping[str, Table]) -> None:
     widths = [max(len(title), console.measure(grid).maximum) for title, grid in grids.items()]
     fits = sum(widths) + _GRID_GAP * (len(widths) - 1) <= console.width
     groups = [grids] if fits else [{title: grid} for title, grid in grids.items()]
-    for group in groups:
+    for number, group in enumerate(groups):
+        if number:
+            console.print()
         table = Table(box=None, pad_edge=False, padding=(0, _GRID_GAP, 0, 0), header_style="dim")
         for title in group:
             table.add_column(title)

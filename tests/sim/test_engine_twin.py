@@ -16,7 +16,7 @@ from tests.sim.twin import Arrival, Timer, TwinOptions
 # Arrivals and deadlines are multiples of irrational times, so that none coincides with the end of a step.
 TICK_S, TIMEOUT_TICK_S = pi / 500, sqrt(2) / 7
 TIMERS = st.sampled_from([AffineTimer(), PiecewiseTimer(), PiecewiseTimer(piece_tokens=7)])
-QUICK = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=300)
 DEEP = settings(QUICK, max_examples=6000, suppress_health_check=list(HealthCheck))
 
 

@@ -35,22 +35,23 @@ def rank_load_factor(num_experts: int, num_ranks: int, skew: float) -> float:
 def num_active_experts(
     num_tokens: Floats, num_experts: int, num_experts_per_token: int, *, num_ranks: int, skew: float
 ) -> Floats:
-    """Mean number of experts that at least one token visits, on the rank with the most popular experts.
+    """Experts that at least one token visits, on the rank with the most popular experts.
 
     Tokens choose independently: an expert that a token visits with probability q stays asleep with
-    (1-q)^T; q = min(1, k p_i), for k experts per token. Balanced: E (1 - (1 - k/E)^T). With several ranks
-    the mean falls short of the busiest one by chance, which a step waits for: a single token wakes a
-    quarter of an expert on the mean of 8 ranks of Mixtral (k = 2, E = 8), one on the busiest.
+    (1-q)^T; q = min(1, k p_i), for k experts per token. Balanced: E (1 - (1 - k/E)^T). That is the rank's
+    mean; a step waits for the rank that chance makes the busiest, where any token at all wakes at least
+    one expert, so the mean is raised to one. Beyond that, chance differences between ranks are left out.
 
-    >>> round(num_active_experts(1.0, 8, 2, num_ranks=1, skew=0.0), 6)
+    >>> round(float(num_active_experts(1.0, 8, 2, num_ranks=1, skew=0.0)), 6)
     2.0
     """
+    fewest = np.minimum(num_tokens, 1.0)
     if skew == 0.0:
         chance = num_experts_per_token / num_experts
         active: Floats = (-(-num_experts // num_ranks)) * (1.0 - (1.0 - chance) ** num_tokens)
-        return active
+        return np.maximum(active, fewest)
     popularity = expert_popularity(num_experts, skew)[::num_ranks]
     chances = np.minimum(1.0, num_experts_per_token * popularity)
     asleep = np.power.outer(1.0 - chances, np.asarray(num_tokens, dtype=float))
     awake: npt.NDArray[np.float64] = (1.0 - asleep).sum(axis=0)
-    return float(awake) if awake.ndim == 0 else awake
+    return np.maximum(awake, fewest)

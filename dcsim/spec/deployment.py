@@ -87,9 +87,13 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     memory = demand.share(accelerator)
     num_lanes = serving.parallelism.pipeline
     block_size = serving.kv_cache.block_size or engine.block_size
-    num_blocks_per_lane = (serving.kv_cache.num_blocks or memory.num_blocks(block_size)) // num_lanes
+    num_blocks_per_lane = memory.num_blocks(block_size) // num_lanes
     if memory.kv_bytes <= 0 or num_blocks_per_lane == 0:
         raise InfeasibleError(f"serving.{name}: {does_not_fit(demand, accelerator, node)}")
+    if serving.kv_cache.num_blocks is not None:
+        num_blocks_per_lane = (
+            _asked_blocks(name, serving.kv_cache.num_blocks, memory, block_size) // num_lanes
+        )
     watermark_frac = engine.watermark_frac if scheduler.watermark_frac is None else scheduler.watermark_frac
     has_prefix_caching = serving.kv_cache.has_prefix_caching
     return ServingDeployment(
@@ -117,6 +121,16 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
         max_queue=serving.max_queue,
         request_timeout_s=serving.request_timeout_s,
     )
+
+
+def _asked_blocks(name: str, num_blocks: int, memory: MemoryFit, block_size: int) -> int:
+    most = memory.num_blocks(block_size)
+    if num_blocks > most:
+        raise InfeasibleError(
+            f"serving.{name}.kv_cache.num_blocks: {num_blocks} blocks of {block_size} tokens do not fit, "
+            f"{most} do; ask for fewer, or leave it out"
+        )
+    return num_blocks
 
 
 def resolve_precision(serving: Serving) -> Precision:

@@ -148,3 +148,8 @@ def test_too_few_accelerators_are_counted() -> None:
 def test_replicas_do_not_straddle_nodes_that_could_hold_them() -> None:
     with pytest.raises(InfeasibleError, match="needs 3 nodes for 5 replicas of 3"):
         resolve(model="codellama-34b", num_replicas=5, parallelism={"pipeline": 3})
+
+
+def test_more_blocks_than_fit_are_infeasible() -> None:
+    with pytest.raises(InfeasibleError, match=r"num_blocks: 10000000 blocks of 16 tokens do not fit, \d+ do"):
+        resolve(kv_cache={"num_blocks": 10_000_000})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -17,6 +18,13 @@ from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section
 from dcsim.spec.traffic import Traffic
 from dcsim.units import PositiveFraction, PositiveSeconds, Ratio
+
+_CACHE_BESIDE: Mapping[str, Datatype] = {  # wide weights and activations; 16 bits beside narrower ones
+    Datatype.FP32: Datatype.FP32,
+    Datatype.TF32: Datatype.FP32,
+    Datatype.BF16: Datatype.BF16,
+    Datatype.FP16: Datatype.FP16,
+}
 
 
 class Precision(Section):
@@ -122,15 +130,15 @@ class Serving(Section):
     @field_validator("precision", mode="before")
     @classmethod
     def _from_one_name(cls, value: object) -> object:
-        """``fp8`` alone means fp8 weights and activations; the KV cache then stays in 16 bits.
+        """``fp8`` alone means fp8 weights and activations; the KV cache then stays in 16 bits
+        (32 beside tf32, which is a way to multiply and not one to store).
 
         ``{base: fp8, kv_cache: fp8}`` varies that.
         """
         name = value.get("base") if isinstance(value, dict) else value
         if not isinstance(name, str) or name not in set(Datatype):
             return value
-        wide = name in (Datatype.FP32, Datatype.TF32, Datatype.BF16, Datatype.FP16)
-        plain = {"weights": name, "activations": name, "kv_cache": name if wide else Datatype.BF16}
+        plain = {"weights": name, "activations": name, "kv_cache": _CACHE_BESIDE.get(name, Datatype.BF16)}
         return (
             plain | {key: item for key, item in value.items() if key != "base"}
             if isinstance(value, dict)

@@ -51,6 +51,15 @@ def test_what_is_given_overrides_the_engine() -> None:
     assert not resolved.has_prefix_caching
 
 
+@pytest.mark.parametrize(
+    ("name", "cache"),
+    [("fp32", "fp32"), ("tf32", "fp32"), ("fp16", "fp16"), ("fp8", "bf16"), ("int8", "bf16")],
+)
+def test_one_datatype_alone_keeps_the_cache_in_what_can_be_stored(name: str, cache: str) -> None:
+    deployment = resolve(precision=name).deployment
+    assert (deployment.weights, deployment.activations, deployment.kv_cache) == (name, name, cache)
+
+
 @pytest.mark.parametrize("engine", ["vllm", {"base": "vllm", "scheduler": "prefill_first"}])
 def test_options_of_a_scheduler_without_a_name_are_those_of_the_engines_policy(engine: object) -> None:
     resolved = resolve(engine=engine, scheduler={"max_num_seqs": 7})

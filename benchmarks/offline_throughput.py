@@ -196,7 +196,7 @@ def _summary(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("csv", type=Path, nargs="?", default=Path("../shared/truth/serving.csv"))
+    parser.add_argument("csv", type=Path)
     parser.add_argument("--simulate", action="store_true", help="predict by the simulation")
     parser.add_argument("--every", type=int, default=1, help="take every N-th row")
     options = parser.parse_args()

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from dcsim.sim.requests import RequestStream
+from dcsim.errors import Problem, ScenarioError
+from dcsim.sim.requests import MAX_REQUESTS, RequestStream
 from dcsim.sim.serving.engine import Engine
 from dcsim.sim.serving.engine_options import EngineOptions
 from dcsim.sim.serving.log import EngineLogs, PreemptionLog, RequestLog, StepLog
@@ -196,6 +197,13 @@ class Fleet:
         request, limit = len(self._logs.requests), self._stream.max_requests
         if request == limit or (self._duration_s is not None and at_s >= self._duration_s):
             return
+        if request >= MAX_REQUESTS:
+            raise ScenarioError(
+                Problem(
+                    f"serving.{self._deployment.name}: clients have sent {MAX_REQUESTS:,} requests",
+                    remedy="Shorten the duration, lower the concurrency or raise max_queue",
+                )
+            )
         tokens, prefix = self._stream.lengths_for(request)
         one = np.array
         self._logs.requests.extend(one([at_s]), one(tokens[:1]), one(tokens[1:]), one([prefix]), one([-1]))

@@ -12,7 +12,7 @@ from dcsim.workloads.arrival_process import ArrivalProcess
 class ClosedLoop(ArrivalProcess):
     """Every client sends its next request at the moment its last one ended; all send their first at 0."""
 
-    num_clients: int = Field(alias="concurrency", gt=0, le=10_000_000, description="Number of clients.")
+    num_clients: int = Field(alias="concurrency", gt=0, le=100_000, description="Number of clients.")
 
     @property
     def concurrency(self) -> int:

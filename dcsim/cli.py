@@ -1,14 +1,17 @@
 """The command line: ``dcsim run``, ``check``, ``schema``, ``catalog`` and ``scenarios``.
 
-Exit codes: 0 when all went well, 2 when the input is wrong or infeasible, 130 after Ctrl-C, 1 for a
-defect of dcsim.
+Exit codes: 0 when all went well, 2 when the input is wrong or infeasible, or the machine refuses (a full
+disk, no memory), 130 after Ctrl-C, 1 for a defect of dcsim.
 """
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +19,7 @@ import typer
 
 from dcsim.errors import DcsimError, InfeasibleError, ScenarioError, SimulationError
 from dcsim.report.catalog import show_entry, show_kind, show_kinds
-from dcsim.report.chrome_trace import write_chrome_trace
+from dcsim.report.chrome_trace import TRACE_SUFFIXES, write_chrome_trace
 from dcsim.report.console import console
 from dcsim.report.progress import progress_bar
 from dcsim.report.text import show_result
@@ -31,6 +34,7 @@ from dcsim.version import __version__
 _WRONG_INPUT = 2
 _DEFECT = 1
 _INTERRUPTED = 130
+_MAX_SEED = 2**63 - 1
 _MAX_PROBLEMS = 50  # shown of one file: nobody mends more at a time
 
 app = typer.Typer(
@@ -49,16 +53,44 @@ SetOption = Annotated[
 
 
 @contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Turn what the user can mend, and Ctrl-C, into one message and an exit code."""
+def _exit_codes(saved: Sequence[Path] = ()) -> Iterator[None]:
+    """Turn what the user can mend, and Ctrl-C, into one message and an exit code.
+
+    ``saved`` are the places where something was written, so far.
+    """
     try:
         yield
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except DcsimError as error:
         typer.echo(_message(error), err=True)
         raise typer.Exit(_DEFECT if isinstance(error, SimulationError) else _WRONG_INPUT) from error
     except KeyboardInterrupt as error:
-        typer.echo("interrupted: nothing was saved", err=True)
+        places = ", ".join(map(str, saved))
+        typer.echo(
+            f"interrupted, but saved: {places}" if saved else "interrupted: nothing was saved", err=True
+        )
         raise typer.Exit(_INTERRUPTED) from error
+    except BrokenPipeError as error:  # "dcsim run B | head -2": the reader has had enough
+        _drop_output()
+        raise typer.Exit from error
+    except OSError as error:
+        _drop_output()
+        place = "" if error.filename is None else f"{error.filename}: "
+        typer.echo(f"error: {place}{error.strerror or error}", err=True)
+        raise typer.Exit(_WRONG_INPUT) from error
+    except MemoryError as error:
+        remedy = "Give a shorter duration, fewer replications or fewer --processes"
+        typer.echo(f"error: the memory of this machine is used up. {remedy}", err=True)
+        raise typer.Exit(_WRONG_INPUT) from error
+
+
+def _drop_output() -> None:
+    """Send what is still in the buffer nowhere: written again at exit, it would fail again."""
+    with suppress(OSError):  # no descriptor: somebody else's stream
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _message(error: DcsimError) -> str:
@@ -102,7 +134,7 @@ def run(
         Path | None, typer.Option("-o", "--output", help="Save the result into this folder.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the result in that folder.")
+        bool, typer.Option("--overwrite", help="Replace the result in that folder, and the trace.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print summary.json instead of the report.")
@@ -115,11 +147,14 @@ def run(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one per processor.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of all random streams.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=_MAX_SEED, help="Seed of all random streams.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No report and no progress bar.")] = False,
 ) -> None:
     """Simulate a scenario and report latency, throughput, energy, carbon and cost."""
-    with _exit_codes():
+    saved: list[Path] = []
+    with _exit_codes(saved):
         overrides: dict[str, object] = dict(map(parse_setting, settings))
         overrides |= {} if replications is None else {"replications": replications}
         overrides |= {} if seed is None else {"seed": seed}
@@ -127,17 +162,19 @@ def run(
         if output is not None:
             check_output_folder(output, overwrite=overwrite)
         if trace is not None:
-            check_output_file(trace)
+            check_output_file(trace, overwrite=overwrite, suffixes=TRACE_SUFFIXES)
         with progress_bar(loaded.name, is_quiet=quiet) as on_progress:
             result = run_scenario(loaded, num_processes=processes, on_progress=on_progress)
         if output is not None:
             result.save(output, overwrite=overwrite)
+            saved.append(output)
         if trace is not None:
             write_chrome_trace(trace, result.tables.replications[0])
+            saved.append(trace)
         if as_json:
             typer.echo(result.summary_text().encode(), nl=False)
         elif not quiet:
-            show_result(console(), result, [str(path) for path in (output, trace) if path is not None])
+            show_result(console(), result, list(map(str, saved)))
 
 
 @app.command()
@@ -172,6 +209,7 @@ def check(
 @app.command()
 def schema(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it into this file.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that file.")] = False,
 ) -> None:
     """Print the JSON Schema of scenarios, for editors."""
     with _exit_codes():
@@ -179,7 +217,7 @@ def schema(
         if output is None:
             typer.echo(text.encode(), nl=False)
             return
-        check_output_file(output)
+        check_output_file(output, overwrite=overwrite)
         output.write_text(text, encoding="utf-8")
 
 
@@ -207,5 +245,12 @@ def scenarios() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line. A character that the terminal cannot show becomes a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        with _exit_codes():
+            app()
+    except typer.Exit as error:  # from outside of the commands: --help, --version
+        sys.exit(error.exit_code)

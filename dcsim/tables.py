@@ -83,7 +83,9 @@ STEPS: Mapping[str, Column] = {
     "num_used_blocks": Column(
         "i4", "", "KV blocks held by running requests at the end of the row, before finished ones free theirs"
     ),
-    "num_waiting": Column("i4", "", "requests waiting at the start of the row"),
+    "num_waiting": Column(
+        "i4", "", "requests waiting at the start of the row, after those it admits have left the queue"
+    ),
 }
 
 PREEMPTIONS: Mapping[str, Column] = {

@@ -91,6 +91,7 @@ _EXAMPLES = {
     "kg": "164 kg",
     "kg/J": "370 g/kWh",
 }
+_RATIO_EXAMPLE = "120 %"  # of ratios without a maximum, such as PUE, which may not be below 1
 
 
 @cache
@@ -142,15 +143,16 @@ def _as_unit(expression: str) -> str:
     return text.replace("%", "percent").replace("^", "**") or "fraction"
 
 
-def parse_quantity(text: str, si_unit: str) -> float:
+def parse_quantity(text: str, si_unit: str, *, example: str = "") -> float:
     """The SI value of a text such as ``500 ms``, asked for in ``si_unit``.
 
-    Raises ValueError, with a remedy in it, when the text is not a finite number with a fitting unit.
+    Raises ValueError, with a remedy in it, when the text is not a finite number with a fitting unit; the
+    remedy shows the example, or a usual one of that unit.
 
     >>> parse_quantity("500 ms", "s")
     0.5
     """
-    example = _EXAMPLES.get(si_unit, f"1 {si_unit}")
+    example = example or _EXAMPLES.get(si_unit, f"1 {si_unit}")
     match = _QUANTITY.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if not match:
         raise ValueError(_NO_NUMBER.format(example=example))
@@ -191,9 +193,9 @@ class Unit:
     ) -> JsonSchemaValue:
         """Describe the quantity to editors."""
         if self.si_unit == "frac":
-            return {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["99 %", 0.99]}
-        example = _EXAMPLES.get(self.si_unit, f"1 {self.si_unit}")
-        return {"type": ["string", "number"], "description": f"Quantity with a unit, e.g. {example}."}
+            examples = [_RATIO_EXAMPLE, 1.2] if self.maximum > 1 else ["99 %", 0.99]
+            return {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": examples}
+        return {"type": ["string", "number"], "description": f"Quantity with a unit, e.g. {self._example()}."}
 
     def text(self, value: float) -> str:
         """The value as text that reads back to the same float."""
@@ -211,7 +213,7 @@ class Unit:
     def _number(self, value: object) -> float:
         if isinstance(value, str):
             try:
-                return parse_quantity(value, self.si_unit)
+                return parse_quantity(value, self.si_unit, example=self._example())
             except ValueError as error:
                 raise PydanticCustomError("quantity", "{error}", {"error": str(error)}) from error
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -222,11 +224,14 @@ class Unit:
                     return float(value)
                 except OverflowError as error:
                     raise PydanticCustomError("quantity", "must be finite") from error
-            example = _EXAMPLES.get(self.si_unit, f"1 {self.si_unit}")
-            raise PydanticCustomError(
-                "quantity", "a unit is missing: write for example {example}", {"example": example}
-            )
+            message, example = "a unit is missing: write for example {example}", self._example()
+            raise PydanticCustomError("quantity", message, {"example": example})
         raise PydanticCustomError("quantity", "must be a quantity, a number with a unit")
+
+    def _example(self) -> str:
+        if self.si_unit == "frac" and self.maximum > 1:
+            return f"1.2 or {_RATIO_EXAMPLE}"
+        return _EXAMPLES.get(self.si_unit, f"1 {self.si_unit}")
 
     def _bounds(self) -> str:
         unit = "" if self.si_unit == "frac" else f" {self.si_unit.removeprefix('1')}"

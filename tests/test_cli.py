@@ -1,9 +1,11 @@
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -76,6 +78,23 @@ def test_a_result_is_overwritten_only_on_demand():
     assert dcsim_cli("run", "tiny.yaml", "-q", "-o", "out", "--overwrite").exit_code == 0
 
 
+def test_a_trace_and_a_schema_overwrite_a_file_only_on_demand():
+    Path("victim.json").write_text("precious")
+    for command in (("run", "tiny.yaml", "-q", "--trace"), ("schema", "-o")):
+        assert "--overwrite" in error_of(dcsim_cli(*command, "victim.json"))
+        assert Path("victim.json").read_text() == "precious"
+        assert dcsim_cli(*command, "victim.json", "--overwrite").exit_code == 0
+        assert json.loads(Path("victim.json").read_text())
+        Path("victim.json").write_text("precious")
+
+
+def test_a_trace_is_never_written_over_the_scenario():
+    assert "must end in .json" in error_of(
+        dcsim_cli("run", "tiny.yaml", "--trace", "tiny.yaml", "--overwrite")
+    )
+    assert Path("tiny.yaml").read_text() == TINY
+
+
 def test_an_unwritable_place_is_refused_before_the_run(monkeypatch):
     monkeypatch.setattr("dcsim.cli.run_scenario", lambda *_, **__: pytest.fail("it ran"))
     for arguments in (
@@ -101,6 +120,9 @@ def test_all_problems_are_told_at_once():
         (("run", "tiny.yaml", "--set", "seed"), "seed"),
         (("run", "tiny.yaml", "--set", "serving.chat.model=llama-3.1-405b"), "infeasible"),
         (("check", "tiny.yaml", "missing.yaml"), "missing.yaml"),
+        (("run", "tiny.yaml", "--seed", "99999999999999999999"), "--seed"),
+        (("check", "tiny.yaml", "--set", "serving.chat.precision=fp4"), "Did you mean 'nvfp4'?"),
+        (("check", "tiny.yaml", "--set", "facility.pue=nan"), "Write for example 1.2 or 120 %"),
         (("catalog", "acelerators"), "accelerators"),
         (("catalog", "nodes", "dgx-h10"), "dgx-h100"),
         (("catalog", "traffic", "azure-con"), "azure-con"),
@@ -180,6 +202,68 @@ def test_an_interrupt_is_one_line_and_code_130(monkeypatch):
     result = dcsim_cli("run", "tiny.yaml", "-o", "out")
     assert (result.exit_code, result.stderr.count("\n")) == (130, 1)
     assert not Path("out").exists()
+
+
+def test_an_interrupt_after_the_result_was_saved_says_so(monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dcsim.cli.write_chrome_trace", interrupt)
+    result = dcsim_cli("run", "tiny.yaml", "-o", "out", "--trace", "trace.json")
+    assert (result.exit_code, result.stderr) == (130, "interrupted, but saved: out\n")
+    assert dcsim.open("out").scenario.name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(MemoryError(), "memory"), (OSError(errno.ENOSPC, "No space left on device"), "No space left")],
+)
+def test_a_machine_that_refuses_is_one_line_and_code_2(error: BaseException, words: str, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("dcsim.cli.run_scenario", refuse)
+    message = error_of(dcsim_cli("run", "tiny.yaml"))
+    assert (words in message, message.count("\n")) == (True, 1)
+
+
+def in_a_process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **options.pop("env", {})}
+    command = [sys.executable, "-m", "dcsim", *arguments]
+    return subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_terminal_without_unicode_gets_question_marks():
+    env = {"PYTHONIOENCODING": "ascii"}
+    done = in_a_process("run", "tiny.yaml", "--processes", "1", env=env, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "TTFT ? 500 ms" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is there on Linux")
+@pytest.mark.parametrize("arguments", [("catalog",), ("schema",), ("--help",), ("--version",)])
+def test_a_full_disk_is_one_line_and_code_2(arguments: tuple[str, ...]):
+    with Path("/dev/full").open("w") as full:
+        done = in_a_process(*arguments, stdout=full)
+    assert (done.returncode, done.stderr) == (2, "error: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes break otherwise elsewhere")
+def test_a_reader_who_has_had_enough_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = in_a_process("catalog", "accelerators", stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_interrupt_while_the_command_line_loads_is_one_line_and_code_130():
+    script = "import sys; sys.modules['dcsim.cli'] = None\nimport dcsim.__main__ as entry, builtins\n"
+    script += "real = builtins.__import__\n"
+    script += "def load(name, *rest):\n    if name == 'dcsim.cli': raise KeyboardInterrupt\n"
+    script += "    return real(name, *rest)\nbuiltins.__import__ = load\nentry.main()\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "interrupted: nothing was saved\n")
 
 
 SAYS_WHEN_IT_RUNS = """

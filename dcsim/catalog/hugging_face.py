@@ -47,10 +47,11 @@ def read_config(path: Path) -> dict[str, object]:
 
 
 def _parsed(path: Path) -> Mapping[str, object]:
+    text = read_small_file(path)
+    if b"\0" in text:  # json would take it for UTF-16 or UTF-32
+        raise ScenarioError(Problem("is not JSON: it holds NUL bytes; is it a binary file?", file=str(path)))
     try:
-        config: object = json.loads(
-            read_small_file(path), object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
+        config: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         json.dumps(config, ensure_ascii=False).encode()  # refuses halves of surrogate pairs
     except json.JSONDecodeError as error:
         problem = Problem(f"is not JSON: {error.msg}", file=str(path), line=error.lineno)

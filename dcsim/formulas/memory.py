@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dcsim.formulas.deployment import Deployment
 from dcsim.formulas.transformer import (
+    kv_elements_per_token,
     num_attention_parameters,
     num_dense_layers,
     num_dense_mlp_parameters,
@@ -37,11 +38,7 @@ def kv_bytes_per_token(d: Deployment) -> float:
     Key-value heads are split among the tensor ranks, and copied where there are fewer heads than ranks;
     the latent of MLA has no heads and is copied to every rank.
     """
-    if d.shape.latent is not None:
-        width = d.shape.latent.kv_rank + d.shape.latent.rope_head_size
-    else:
-        width = 2 * d.num_local_kv_heads * d.shape.head_size
-    return d.shape.num_layers * width * d.kv_cache.num_bytes
+    return kv_elements_per_token(d.shape, d.num_local_kv_heads) * d.kv_cache.num_bytes
 
 
 def kv_bytes_per_token_per_accelerator(d: Deployment) -> float:

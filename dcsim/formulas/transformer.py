@@ -140,3 +140,13 @@ def decode_flops_per_pair(shape: TransformerShape) -> int:
     if shape.latent is None:
         return flops_per_pair(shape)
     return 2 * shape.num_heads * (2 * shape.latent.kv_rank + shape.latent.rope_head_size)
+
+
+def kv_elements_per_token(shape: TransformerShape, num_kv_heads: int) -> int:
+    """Cached elements of one token over all layers: keys and values of so many heads, or the latent of MLA.
+
+    The latent has no heads: it is whole wherever any of it is (DeepSeek-V2, arXiv:2405.04434, section 2.1).
+    """
+    if shape.latent is not None:
+        return shape.num_layers * (shape.latent.kv_rank + shape.latent.rope_head_size)
+    return shape.num_layers * 2 * num_kv_heads * shape.head_size

@@ -65,6 +65,10 @@ _RATES = {
     "num_unfinished": Key("", "of them, not finished when the simulation ended"),
     "num_preemptions": Key("", "times that one of them lost its KV blocks"),
     "prompt_tokens_per_s": Key("1/s", "prompt tokens of requests whose first token came in the window"),
+    "cached_prompt_tokens_frac": Key(
+        "fraction",
+        "of the prompt tokens of requests first scheduled in the window, those in the prefix cache",
+    ),
     "output_tokens_per_s": Key("1/s", "tokens generated in the window"),
     "computed_prompt_tokens_per_s": Key(
         "1/s", "prompt tokens computed: without cached, with recomputed ones"
@@ -77,12 +81,20 @@ _USE = {
     "memory_bandwidth_frac": Key("fraction", "bytes moved / peak bandwidth, idle time included"),
     "kv_occupancy_frac": Key("fraction", "KV blocks held / KV blocks, mean over time"),
     "batch_size.mean": Key("", "sequences in a step, mean over steps"),
-    "num_waiting.mean": Key("", "requests waiting at an engine, mean over its busy time"),
+    "num_waiting.mean": Key(
+        "",
+        "requests waiting for their first step, all engines together, mean over the window; "
+        "waits after a preemption are left out",
+    ),
     "num_replicas": Key("", "copies of the model"),
     "num_accelerators": Key("", "accelerators that they take"),
     "kv_tokens_per_replica": Key("tokens", "capacity of a replica's KV cache"),
-    "window.{started_at_s,ended_at_s}": Key("s", "the measured window: from the warm-up to the last arrival"),
-    "stability.verdict": Key("", "stable, saturated (sheds load) or unstable (the backlog grows)"),
+    "window.{started_at_s,ended_at_s}": Key(
+        "s", "the measured window: from the warm-up to the end of the traffic"
+    ),
+    "stability.verdict": Key(
+        "", "stable, saturated (sheds load) or unstable (the queue and the time in it grow)"
+    ),
     "stability.reason": Key("", "why"),
 }
 _GROUP = "explain.{mean,p99_ttft,p99_e2e}"

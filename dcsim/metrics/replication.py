@@ -11,6 +11,7 @@ from dcsim.metrics.cost import cost_figures
 from dcsim.metrics.energy import carbon_figures, cluster_sums, energy_figures, power_timeline
 from dcsim.metrics.figures import Figure, Figures
 from dcsim.metrics.latency import latency_figures
+from dcsim.metrics.queue import QueueSpells, queue_spells
 from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.row_pass import RowFindings, read_rows
 from dcsim.metrics.stability import Stability, judge
@@ -31,6 +32,7 @@ class Workload:
     tables: ServingTables
     window: Window
     view: RequestView
+    spells: QueueSpells
     findings: RowFindings
     stability: Stability
 
@@ -85,6 +87,7 @@ class Replication:
             "itl_s": one.findings.gaps.figures(first, beyond),
             **request_figures(view, one.tables.requests, window, slo),
             **engine_figures(one.served, one.findings.sums, bins, window.duration_s),
+            "num_waiting": {"mean": one.spells.mean_num_waiting(window)},
         }
 
     def _cluster(self, first: int, beyond: int) -> Figures:
@@ -111,9 +114,10 @@ def read_replication(
     for name, one in tables.items():
         served, window = deployments[name], windows[name]
         view = view_requests(one.requests, window, served.request_overhead_s, scenario.serving[name].slo)
+        spells = queue_spells(one, served.request_overhead_s)
         workloads[name] = Workload(
-            served, one, window, view,
+            served, one, window, view, spells,
             findings=read_rows(served, one, view, window, joint),
-            stability=judge(one, view, window, served.max_request_tokens),
+            stability=judge(one, spells, view, window, served.max_request_tokens),
         )  # fmt: skip
     return Replication(scenario, joint, workloads)

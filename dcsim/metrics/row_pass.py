@@ -89,7 +89,6 @@ def _quantities(
         "bytes": costs.bytes,
         "rise_j": rise_w * rows.duration_s * served.accelerators_per_replica,
         "block_s": np.maximum(rows.num_used_blocks - grown_blocks / 2.0, 0.0) * rows.duration_s,
-        "waiting_s": rows.num_waiting * rows.duration_s,
         "decode_accelerator_s": decode_s * served.accelerators_per_replica / served.num_lanes,
         "prefill_accelerator_s": (rows.duration_s - decode_s)
         * served.accelerators_per_replica

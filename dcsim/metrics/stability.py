@@ -8,7 +8,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from dcsim.metrics.columns import Array, floats, integers, is_within, num_within
+from dcsim.metrics.columns import Array, Mask, floats, integers, num_within
+from dcsim.metrics.queue import QueueSpells
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.window import Window
 from dcsim.tables import RequestStatus, ServingTables
@@ -47,58 +48,64 @@ class Trend:
         return self.rise > _NUM_ERRORS * self.standard_error
 
 
-def judge(tables: ServingTables, view: RequestView, window: Window, max_request_tokens: int) -> Stability:
+def judge(
+    tables: ServingTables, spells: QueueSpells, view: RequestView, window: Window, max_request_tokens: int
+) -> Stability:
     """The verdict on one replication; longer requests than ``max_request_tokens`` could never be served.
 
-    Unstable: the number of requests in the system rises over the window, or over its second half (load
-    that grows late bends the line), by a line fitted through it, by more than 1 % of the arrivals; and
-    requests that leave late in the window had stayed longer than those that left early, by more than 1 % of
-    the window. Both must exceed three standard errors. Either alone is no proof: the first also holds for a
-    burst of traffic or a batch that still fills, the second for a few long requests. Saturated: more than
-    1 % of the requests were turned away by a full queue or timed out.
+    Unstable: over the window, or over its second half (load that grows late bends the line), two lines rise:
+    one fitted through the number of requests that wait for their first step, by more than 1 % of the
+    arrivals, and one through how long the first in the queue has waited, by more than 1 % of the window.
+    Both must exceed three standard errors. Either alone is no proof: the first also holds for a burst of
+    traffic, the second for a few long waits. Service itself does not count: outputs that grow longer make
+    requests stay, not queue. Saturated: more than 1 % of the requests were turned away by a full queue or
+    timed out. Those that could never fit are no sign of load, but the reason tells them.
     """
     num_arrived = len(view)
     if num_arrived == 0 or window.duration_s <= 0:
         return Stability(Verdict.STABLE, "no requests in the measured window")
-    backlog = _backlog(tables, window)
-    drifts = [drift for drift in (_trend(backlog), _trend(backlog[len(backlog) // 2 :])) if drift.is_up]
-    rise = max((drift.rise for drift in drifts), default=0.0)
-    growth_s, growth_error_s = _stay_growth(tables, window)
-    growing = rise > _MATERIAL_FRAC * num_arrived
-    slowing = growth_s > max(_NUM_ERRORS * growth_error_s, _MATERIAL_FRAC * window.duration_s)
+    instants_s = np.linspace(window.started_at_s, window.ended_at_s, _NUM_SAMPLES + 1)[1:]
+    rise, rise_s = _rise(spells.num_waiting(instants_s)), _rise(spells.longest_wait_s(instants_s))
+    growing, slowing = rise > _MATERIAL_FRAC * num_arrived, rise_s > _MATERIAL_FRAC * window.duration_s
     if growing and slowing:
         done = _completion_frac(tables, view, window)
         return Stability(
             Verdict.UNSTABLE,
             f"over the window or its second half the backlog grew by {rise:.0f} requests "
-            f"({rise / num_arrived:.1%} of arrivals) and the stay by {growth_s:.3g} s; "
+            f"({rise / num_arrived:.1%} of arrivals) and the time in queue by {rise_s:.3g} s; "
             f"completions ran at {done:.1%} of arrivals",
         )
-    num_shed = _num_shed(tables, view, max_request_tokens)
-    if num_shed > _MATERIAL_FRAC * num_arrived:
-        return Stability(
-            Verdict.SATURATED,
-            f"{num_shed / num_arrived:.1%} of requests were turned away by a full queue or timed out; the "
-            "latencies are those of the rest",
+    return _without_growth(tables, view, max_request_tokens, growing=growing)
+
+
+def _without_growth(
+    tables: ServingTables, view: RequestView, max_request_tokens: int, *, growing: bool
+) -> Stability:
+    """The verdict where waiting did not grow: what of the requests was not served, and why."""
+    is_rejected = view.status == RequestStatus.REJECTED
+    is_too_long = _is_too_long(tables, view, max_request_tokens)
+    num_shed = int(np.count_nonzero(is_rejected & ~is_too_long)) + view.num_with(RequestStatus.TIMED_OUT)
+    unfit_frac = int(np.count_nonzero(is_rejected & is_too_long)) / len(view)
+    never_fit = f"{unfit_frac:.1%} of requests could never fit: longer than max_model_len or the KV cache"
+    if num_shed > _MATERIAL_FRAC * len(view):
+        reason = (
+            f"{num_shed / len(view):.1%} of requests were turned away by a full queue or timed out; the "
+            "latencies are those of the rest"
         )
+        return Stability(Verdict.SATURATED, f"{reason}; {never_fit}" if unfit_frac else reason)
+    if unfit_frac > _MATERIAL_FRAC:
+        return Stability(Verdict.STABLE, never_fit)
     if growing:
         return Stability(
-            Verdict.STABLE,
-            "the backlog rose with the traffic or still filled, but requests did not stay longer",
+            Verdict.STABLE, "the backlog rose with the traffic, but requests did not wait longer in queue"
         )
     return Stability(Verdict.STABLE, "the backlog shows no growth over the window")
 
 
-def _backlog(tables: ServingTables, window: Window) -> Array:
-    """Requests in the system at evenly spaced instants of the window."""
-    requests = tables.requests
-    admitted = integers(requests, "status") != RequestStatus.REJECTED
-    instants_s = np.linspace(window.started_at_s, window.ended_at_s, _NUM_SAMPLES + 1)[1:]
-    left_at_s = floats(requests, "finished_at_s")[admitted]
-    left_at_s = np.sort(left_at_s[np.isfinite(left_at_s)])
-    num_arrived = np.searchsorted(floats(requests, "arrived_at_s")[admitted], instants_s, side="right")
-    backlog: Array = (num_arrived - np.searchsorted(left_at_s, instants_s, side="right")).astype(np.float64)
-    return backlog
+def _rise(samples: Array) -> float:
+    """How far evenly spaced samples rise beyond doubt, over all of them or their second half; else zero."""
+    trends = (_trend(samples), _trend(samples[len(samples) // 2 :]))
+    return max((trend.rise for trend in trends if trend.is_up), default=0.0)
 
 
 def _trend(samples: Array) -> Trend:
@@ -120,34 +127,18 @@ def _trend(samples: Array) -> Trend:
     return Trend(rise, math.sqrt(variance / float(place @ place) * inflation))
 
 
-def _stay_growth(tables: ServingTables, window: Window) -> tuple[float, float]:
-    """How much longer the last third to leave in the window had stayed than the first third, and its error.
-
-    Those who leave are compared, not those who arrive: the stay of a request still there is not known.
-    """
-    left_at_s = floats(tables.requests, "finished_at_s")
-    left = np.flatnonzero(is_within(left_at_s, window.started_at_s, window.ended_at_s))
-    left = left[np.argsort(left_at_s[left], kind="stable")]
-    stay_s = left_at_s[left] - floats(tables.requests, "arrived_at_s")[left]
-    third = len(stay_s) // 3
-    if third < 2:
-        return 0.0, math.inf
-    early_s, late_s = stay_s[:third], stay_s[-third:]
-    error_s = math.sqrt((float(early_s.var(ddof=1)) + float(late_s.var(ddof=1))) / third)
-    return float(late_s.mean() - early_s.mean()), error_s
-
-
 def _completion_frac(tables: ServingTables, view: RequestView, window: Window) -> float:
-    finished_at_s = floats(tables.requests, "finished_at_s")
+    """Requests that finished in the window, timeouts not counted, over those that arrived in it."""
+    is_finished = integers(tables.requests, "status") == RequestStatus.FINISHED
+    finished_at_s = floats(tables.requests, "finished_at_s")[is_finished]
     return num_within(finished_at_s, window.started_at_s, window.ended_at_s) / len(view)
 
 
-def _num_shed(tables: ServingTables, view: RequestView, max_request_tokens: int) -> int:
-    """Requests turned away by load; one too long for the model or the KV cache is no sign of load."""
-    part = slice(view.first, view.first + len(view))
+def _is_too_long(tables: ServingTables, view: RequestView, max_request_tokens: int) -> Mask:
+    """Which requests are too long for the model or the KV cache: to turn them away is no sign of load."""
     length = integers(tables.requests, "num_prompt_tokens") + integers(tables.requests, "num_output_tokens")
-    is_rejected = (view.status == RequestStatus.REJECTED) & (length[part] <= max_request_tokens)
-    return int(np.count_nonzero(is_rejected)) + view.num_with(RequestStatus.TIMED_OUT)
+    is_too_long: Mask = length[view.first : view.first + len(view)] > max_request_tokens
+    return is_too_long
 
 
 def worst(verdicts: list[Stability]) -> Stability:

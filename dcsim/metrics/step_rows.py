@@ -33,7 +33,6 @@ class StepRows:
     prefill_context_tokens: Array
     num_sampled: Array
     num_used_blocks: Array
-    num_waiting: Array
 
     def __len__(self) -> int:
         return len(self.started_at_s)

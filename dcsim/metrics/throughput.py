@@ -43,6 +43,7 @@ def request_figures(view: RequestView, requests: Table, window: Window, slo: Slo
         "num_unfinished": view.num_with(RequestStatus.UNFINISHED),
         "num_preemptions": int(view.num_preemptions.sum()),
         "prompt_tokens_per_s": ratio(num_prompt_tokens(requests, window), window.duration_s),
+        "cached_prompt_tokens_frac": _cached_prompt_tokens_frac(requests, window),
     }
 
 
@@ -52,10 +53,20 @@ def num_prompt_tokens(requests: Table, window: Window) -> float:
     return float(integers(requests, "num_prompt_tokens")[is_served].sum())
 
 
+def _cached_prompt_tokens_frac(requests: Table, window: Window) -> float | None:
+    """Of the prompt tokens of requests first scheduled in the window, those found in the prefix cache."""
+    is_new = is_within(floats(requests, "scheduled_at_s"), window.started_at_s, window.ended_at_s)
+    num_cached = integers(requests, "num_cached_tokens")[is_new].sum()
+    return ratio(float(num_cached), float(integers(requests, "num_prompt_tokens")[is_new].sum()))
+
+
 def engine_figures(
     served: ServingDeployment, sums: BinnedSums, bins: tuple[int, int], duration_s: float
 ) -> Figures:
-    """Rates and shares read from the steps, over the whole window, idle time included.
+    """Rates and shares read from the steps.
+
+    All are over the whole window, idle time included, but for the mean batch size, which is over steps;
+    nothing is over busy time.
 
     ``prompt_tokens_per_s`` of the requests counts prompts; here computed prompt tokens leave out what the
     prefix cache held and count again what preemptions lost. ``utilization_frac`` is busy time; ``mfu_frac``
@@ -76,7 +87,6 @@ def engine_figures(
         "utilization_frac": ratio(total("busy_s"), engine_s),
         "kv_occupancy_frac": ratio(total("block_s"), engine_s * served.num_blocks_per_lane),
         "batch_size": {"mean": ratio(total("sequence_steps"), total("num_steps"))},
-        "num_waiting": {"mean": ratio(total("waiting_s"), total("busy_s"))},
         "mfu_frac": ratio(total("flops"), replica_s * served.deployment.peak_flops_per_s),
         "memory_bandwidth_frac": ratio(total("bytes"), replica_s * served.deployment.memory_bytes_per_s),
     }

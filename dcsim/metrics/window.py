@@ -1,4 +1,4 @@
-"""The measured window: from the end of the warm-up to the last arrival, cut into bins and batches."""
+"""The measured window: from the end of the warm-up to the end of the traffic, cut into bins and batches."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from dcsim.metrics.columns import floats
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import ServingTables
+from dcsim.workloads.data_file import located
+from dcsim.workloads.trace_format import recognized_format
 
 NUM_BATCHES = 20
 NUM_BINS = 6 * NUM_BATCHES  # bins of a timeline; each batch is a whole number of them
@@ -40,24 +42,34 @@ class Window:
 def measured_window(scenario: Scenario, name: str, tables: ServingTables) -> Window:
     """The window in which a workload is measured.
 
-    It begins after the warm-up and ends with the scenario's duration or the last stage of the traffic or,
-    where a trace or a number of requests ends the traffic, with the last arrival: what follows is the drain,
-    which no steady state has. Where that leaves nothing (all requests arrive at once) it ends when the last
-    work does.
+    It begins after the warm-up and ends with the scenario's duration or the last stage of the traffic,
+    whichever comes first. Where the traffic ended before, with its trace or its number of requests, it ends
+    with the last arrival: what follows is the drain, which no steady state has. Where that leaves
+    nothing (all requests arrive at once) it ends when the last work does.
     """
     arrived_at_s = floats(tables.requests, "arrived_at_s")
-    traffic = scenario.serving[name].traffic
-    num_requests, stages_s = traffic.num_requests, None
-    if traffic.arrivals is not None:
-        num_requests = num_requests or traffic.arrivals.default_num_requests
-        stages_s = traffic.arrivals.default_duration_s
+    arrivals = scenario.serving[name].traffic.arrivals
+    stages_s = arrivals.default_duration_s if arrivals is not None else None
     ends_at_s = [end_s for end_s in (scenario.duration_s, stages_s) if end_s is not None]
-    if traffic.trace is not None or num_requests is not None or not ends_at_s:
+    if not ends_at_s or _ran_out(scenario, name, len(arrived_at_s)):
         ends_at_s.append(float(arrived_at_s[-1]) if len(arrived_at_s) else 0.0)
     ended_at_s = min(ends_at_s)
     if ended_at_s <= scenario.warmup_s:
         ended_at_s = max(_worked_until_s(tables), scenario.warmup_s)
     return Window(scenario.warmup_s, ended_at_s)
+
+
+def _ran_out(scenario: Scenario, name: str, num_arrived: int) -> bool:
+    """Whether all requests that the traffic has came, rather than being cut off by the duration."""
+    traffic = scenario.serving[name].traffic
+    limits = [traffic.num_requests]
+    if traffic.arrivals is not None:
+        limits.append(traffic.arrivals.default_num_requests)
+    if traffic.trace is not None and scenario.duration_s is not None:
+        path = located(traffic.trace.path, scenario.folder)
+        recorded = (traffic.trace.format or recognized_format(path)).read(path)
+        limits.append(len(recorded.arrived_at_s))
+    return any(limit is not None and num_arrived >= limit for limit in limits)
 
 
 def _worked_until_s(tables: ServingTables) -> float:

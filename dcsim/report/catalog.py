@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dcsim.catalog.loader import KINDS, TRAFFIC, entry_mapping, entry_names, load_entry, provenance
+from dcsim.catalog.model import Model
 from dcsim.errors import Problem, ScenarioError
+from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.transformer import (
+    TransformerShape,
+    kv_elements_per_token,
+    num_active_parameters,
+    num_parameters,
+)
+from dcsim.report.numbers import BYTES, digits_text, quantity_text
 from dcsim.validation import nearest
 
 if TYPE_CHECKING:
@@ -13,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _ALL_KINDS = (*KINDS, TRAFFIC)
+_PARAMETERS_PER_G = 1e9
 _LONGEST_VALUE = 120  # characters; lists of quantiles are longer than anyone reads
 
 
@@ -46,6 +56,9 @@ def show_entry(console: Console, kind: str, name: str) -> None:
     title, source = _about(_known(kind), name)
     console.print(Text.assemble((f"{kind}/{name}", "bold"), f"  {title}"))
     console.print(Text(f"source: {source}"))
+    entry = load_entry(kind, name) if kind in KINDS else None
+    if isinstance(entry, Model):
+        console.print(Text(sizes_text(entry.shape)))
     console.print()
     table = _table()
     table.add_column("value of", overflow="fold")
@@ -59,6 +72,24 @@ def show_entry(console: Console, kind: str, name: str) -> None:
         shown = value if len(value) <= _LONGEST_VALUE else value[: _LONGEST_VALUE - 3] + "..."
         table.add_row(Text(one.path), Text(shown), Text(about, style="yellow" if one.is_estimate else ""))
     console.print(table)
+
+
+def sizes_text(shape: TransformerShape) -> str:
+    """What a model's card says too, to check the entry by: parameters and the KV cache of a token.
+
+    >>> sizes_text(TransformerShape(32, 4096, 32, 8, 128, 14336, 128256))
+    'computed: 8.03 G parameters, 8.03 G active per token; 131 kB of KV cache per token in 16 bits'
+    """
+    total, active = (
+        digits_text(count / _PARAMETERS_PER_G)
+        for count in (num_parameters(shape), num_active_parameters(shape))
+    )
+    kv_bytes = kv_elements_per_token(shape, shape.num_kv_heads) * Datatype.BF16.num_bytes
+    kv_cache = quantity_text(kv_bytes, BYTES)
+    return (
+        f"computed: {total} G parameters, {active} G active per token; "
+        f"{kv_cache} of KV cache per token in 16 bits"
+    )
 
 
 def _table() -> Table:

@@ -18,6 +18,7 @@ from typing import TextIO
 from dcsim.errors import Problem, ScenarioError
 from dcsim.tables import RequestStatus, ServingTables, Table
 
+TRACE_SUFFIXES = (".json", ".json.gz")
 _US_PER_S = 1e6
 Event = dict[str, object]
 

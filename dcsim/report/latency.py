@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dcsim.report.columns import columns_table, text_width
-from dcsim.report.numbers import MISSING, TIME, fitting_scale, given_text, number_text
+from dcsim.report.numbers import LEAST_TIME_S, MISSING, TIME, fitting_scale, given_text, number_text
 from dcsim.report.verdict import limits_of
 from dcsim.result import Estimate, SummaryView
 from dcsim.spec.serving import Slo
@@ -45,6 +45,14 @@ def observed_table(latencies: SummaryView, slo: Slo) -> Table:
     return columns_table(_rows("as observed", latencies, _WITHOUT_STEADY_STATE, slo), "right")
 
 
+def has_missing_percentile(latencies: SummaryView) -> bool:
+    """Whether a dash stands among the percentiles of a latency; the highest is the first to be missing."""
+    return any(
+        latencies.number(f"{name}.mean") is not None and latencies.number(f"{name}.p99") is None
+        for name in _LATENCIES
+    )
+
+
 def _rows(title: str, latencies: SummaryView, columns: Sequence[str], slo: Slo) -> list[tuple[str, ...]]:
     limits = limits_of(slo)
     rows: list[tuple[str, ...]] = [(title, *columns)]
@@ -56,7 +64,8 @@ def _rows(title: str, latencies: SummaryView, columns: Sequence[str], slo: Slo) 
 
 
 def _row(latencies: SummaryView, name: str, columns: Sequence[str]) -> tuple[str, ...]:
-    middle = latencies.number(f"{name}.p50") or latencies.number(f"{name}.mean") or 0.0
+    middles = [latencies.number(f"{name}.{column}") or 0.0 for column in ("p50", "mean")]
+    middle = next((one for one in middles if one >= LEAST_TIME_S), 0.0)
     scale = fitting_scale(middle, TIME)
     found = [latencies.find(f"{name}.{column}") for column in columns]
     cells = [

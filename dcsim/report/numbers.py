@@ -15,6 +15,7 @@ from dcsim.units import (
 MISSING = "-"
 _NUM_DIGITS = 3
 _ONE_DIGIT_FROM = 3.55
+LEAST_TIME_S = 1e-9  # nothing simulated is shorter: what is left of a difference is rounding
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15  # beyond, numbers are written with an exponent
 
 
@@ -148,6 +149,8 @@ def number_text(value: float | None, scale: Scale, half_width: float | None = No
     """
     if value is None or not math.isfinite(value):
         return MISSING
+    if scale in TIME:
+        value, half_width = _without_noise(value), _without_noise(half_width or 0.0)
     number = value / scale.factor
     if not half_width or not half_width / scale.factor < _MOST_PLAIN:
         return digits_text(number)
@@ -192,11 +195,17 @@ def duration_text(seconds: float) -> str:
 
 def fitting_scale(value: float, scales: tuple[Scale, ...]) -> Scale:
     """The scale on which the value has one to three digits before the point, if there is one."""
+    if scales is TIME:
+        value = _without_noise(value)
     size = float(f"{abs(value):.{_NUM_DIGITS - 1}e}")  # 0.9999 ms is written 1.00 ms, so 999.9 µs is too
     fitting = [scale for scale in scales if scale.least <= size * (1 + 1e-12)]
     if value == 0:
         return next((scale for scale in scales if scale.factor == 1.0), scales[0])
     return fitting[-1] if fitting else scales[0]
+
+
+def _without_noise(seconds: float) -> float:
+    return seconds if abs(seconds) >= LEAST_TIME_S else 0.0
 
 
 def _with_half_width(number: float, half_width: float) -> str:

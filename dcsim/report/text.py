@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dcsim.report.explain import GROUPS, explain_table
-from dcsim.report.latency import latency_table, observed_table
+from dcsim.report.latency import has_missing_percentile, latency_table, observed_table
 from dcsim.report.numbers import MISSING, duration_text, quantity_text, scales_of
 from dcsim.report.verdict import verdict_of
 from dcsim.result import Estimate, Result, SummaryView
+from dcsim.spec.cluster import Cluster
+from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _NO_STEADY_STATE = (
     "No steady state: latencies depend on how long the run was, and it has no percentiles to report."
 )
+_MISSING_PERCENTILE = f"{MISSING}: that percentile falls on requests that never finished"
 _GRID_GAP = 4  # blanks between grids
 _MAX_ESTIMATES = 6
 
@@ -28,13 +31,20 @@ _THROUGHPUT = {
     "goodput_requests_per_s": "goodput (met the SLO)",
     "output_tokens_per_s": "output tokens",
     "prompt_tokens_per_s": "prompt tokens",
+    "cached_prompt_tokens_frac": "prompt tokens from cache",
     "num_requests": "requests measured",
     "num_rejected": "rejected",
     "num_timed_out": "timed out",
     "num_unfinished": "unfinished",
     "num_preemptions": "preemptions",
 }
-_SHOWN_IF_ANY = ("num_rejected", "num_timed_out", "num_unfinished", "num_preemptions")
+_SHOWN_IF_ANY = (
+    "cached_prompt_tokens_frac",
+    "num_rejected",
+    "num_timed_out",
+    "num_unfinished",
+    "num_preemptions",
+)
 _UTILIZATION = {
     "utilization_frac": "busy time",
     "mfu_frac": "MFU",
@@ -71,23 +81,24 @@ def show_result(console: Console, result: Result, saved: Sequence[str] = ()) -> 
     console.print(Text(scenario.name, style="bold"))
     if scenario.question:
         console.print(Text(scenario.question, style="italic"))
-    for name, serving in scenario.serving.items():
+    for name in scenario.serving:
         summary = result.serving[name]
         assert isinstance(summary, SummaryView)
-        _show_workload(console, name, serving, summary)
+        _show_workload(console, name, scenario, summary)
     _show_cluster(console, result.view)
     _show_trust(console, result.view)
     for place in saved:
         console.print(Text(f"saved: {place}"))
 
 
-def _show_workload(console: Console, name: str, serving: Serving, summary: SummaryView) -> None:
+def _show_workload(console: Console, name: str, scenario: Scenario, summary: SummaryView) -> None:
     from rich.text import Text
 
+    serving = scenario.serving[name]
     verdict = verdict_of(summary, serving.slo)
     console.print()
     console.print(Text.assemble(f"{name}: ", (verdict.words, verdict.style), f" - {verdict.reason}"))
-    console.print(Text(_deployed(serving, summary), style="dim"))
+    console.print(Text(_deployed(serving, scenario.cluster, summary), style="dim"))
     console.print()
     observed = summary.get("observed")
     if isinstance(observed, SummaryView):
@@ -95,6 +106,8 @@ def _show_workload(console: Console, name: str, serving: Serving, summary: Summa
         console.print(observed_table(observed, serving.slo))
     else:
         console.print(latency_table(summary, serving.slo, console.width))
+        if has_missing_percentile(summary):
+            console.print(Text(_MISSING_PERCENTILE, style="dim"))
     console.print()
     hidden = [key for key in _SHOWN_IF_ANY if not summary.number(key)]
     throughput = {key: label for key, label in _THROUGHPUT.items() if key not in hidden}
@@ -109,17 +122,23 @@ def _show_workload(console: Console, name: str, serving: Serving, summary: Summa
         console.print(table)
 
 
-def _deployed(serving: Serving, summary: SummaryView) -> str:
+def _deployed(serving: Serving, cluster: Cluster, summary: SummaryView) -> str:
     parallelism = serving.parallelism
     spread = [f"{word} {size}" for word, size in parallelism.model_dump().items() if size > 1]
     size = f" ({', '.join(spread)})" if spread else ""
     replicas = "1 replica" if serving.num_replicas == 1 else f"{serving.num_replicas:,} replicas"
-    num_accelerators = _text(summary, "num_accelerators")
-    accelerators = "1 accelerator" if num_accelerators == "1" else f"{num_accelerators} accelerators"
     return (
         f"{serving.model.name} on {serving.engine.name}: {replicas}{size} "
-        f"on {accelerators}; {_window(summary)}"
+        f"on {_accelerators(cluster, summary)}; {_window(summary)}"
     )
+
+
+def _accelerators(cluster: Cluster, summary: SummaryView) -> str:
+    """How many accelerators the replicas take, and of how many where some are left."""
+    num_all, shown = cluster.num_nodes * cluster.node.num_accelerators, _text(summary, "num_accelerators")
+    if (summary.number("num_accelerators") or num_all) < num_all:
+        return f"{shown} of {num_all:,} accelerators; power and cost are those of the whole cluster"
+    return "1 accelerator" if shown == "1" else f"{shown} accelerators"
 
 
 def _window(summary: SummaryView) -> str:

@@ -39,11 +39,19 @@ def check_output_folder(folder: Path, *, overwrite: bool = False) -> None:
         ) from error
 
 
-def check_output_file(path: Path) -> None:
-    """Make sure that a file can be written there, before the work is done. Raises ScenarioError."""
+def check_output_file(path: Path, *, overwrite: bool = False, suffixes: tuple[str, ...] = ()) -> None:
+    """Make sure that a file can be written there, before the work is done.
+
+    Raises ScenarioError when its name ends in none of the suffixes, when it exists and may not be
+    overwritten, and when it cannot be written.
+    """
     try:
         if path.is_dir():
             raise _refusal(path, "is a folder, not a file", "Choose another file")
+        if suffixes and not path.name.endswith(suffixes):
+            raise _refusal(path, f"must end in {' or '.join(suffixes)}", "Choose another file")
+        if os.path.lexists(path) and not overwrite:
+            raise _refusal(path, "already exists", "Choose another file, or give --overwrite")
         _probe(path.resolve().parent)
     except OSError as error:
         raise _refusal(

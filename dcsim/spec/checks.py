@@ -172,8 +172,11 @@ def _length_problems(serving: Serving, source: Document, path: YamlPath) -> Iter
         message = f"prompt and output are {total} tokens, more than the longest that is served, {limit}"
         remedy = "Shorten them, or raise max_model_len" if limit < longest else "Shorten them"
         yield source.problem((*path, "traffic", "lengths"), message, remedy=remedy)
-    if prefix is not None and prefix.num_tokens >= limit:
-        at = (*path, "traffic", "shared_prefix", "tokens")
+    at = (*path, "traffic", "shared_prefix", "tokens")
+    if prefix is not None and isinstance(lengths, Fixed) and prefix.num_tokens > lengths.num_prompt_tokens:
+        message = f"must be at most the prompt, {lengths.num_prompt_tokens} tokens, of which it is a part"
+        yield source.problem(at, message, prefix.num_tokens, "Shorten it, or lengthen the prompt")
+    elif prefix is not None and prefix.num_tokens >= limit:
         yield source.problem(at, f"must be less than the longest that is served, {limit}", prefix.num_tokens)
 
 

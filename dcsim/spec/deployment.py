@@ -23,6 +23,7 @@ from dcsim.policies.scheduler import Scheduler
 from dcsim.spec.memory import MemoryDemand, does_not_fit
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Parallelism, Precision, Serving
+from dcsim.workloads.lengths.fixed import Fixed
 
 _SCHEDULERS = "dcsim.policies.schedulers"
 _ALIKE = {Datatype.BF16: Datatype.FP16, Datatype.FP16: Datatype.BF16}
@@ -62,7 +63,7 @@ class ServingDeployment:
 
         The last output token needs no place in the KV cache.
         """
-        return min(self.max_model_len, self.num_blocks_per_lane * self.block_size + 1)
+        return min(self.max_model_len, _most_cached_tokens(self.num_blocks_per_lane, self.block_size))
 
 
 def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
@@ -71,7 +72,8 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     Raises
     ------
     InfeasibleError
-        The model does not fit in memory, the accelerator lacks a datatype, or the cluster is too small.
+        The model, or a request where all are alike, does not fit in memory, the accelerator lacks a
+        datatype, or the cluster is too small.
     """
     serving, node, engine = scenario.serving[name], scenario.cluster.node, scenario.serving[name].engine
     _require_accelerators(scenario, name)
@@ -95,6 +97,7 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
             _asked_blocks(name, serving.kv_cache.num_blocks, memory, block_size) // num_lanes
         )
     watermark_frac = engine.watermark_frac if scheduler.watermark_frac is None else scheduler.watermark_frac
+    _require_room(name, serving, num_blocks_per_lane, block_size)
     has_prefix_caching = serving.kv_cache.has_prefix_caching
     return ServingDeployment(
         name=name,
@@ -131,6 +134,25 @@ def _asked_blocks(name: str, num_blocks: int, memory: MemoryFit, block_size: int
             f"{most} do; ask for fewer, or leave it out"
         )
     return num_blocks
+
+
+def _most_cached_tokens(num_blocks: int, block_size: int) -> int:
+    """Prompt and output tokens of the longest request that the blocks hold: the last token needs no place."""
+    return num_blocks * block_size + 1
+
+
+def _require_room(name: str, serving: Serving, num_blocks: int, block_size: int) -> None:
+    """Raise if all requests are alike and the KV cache of a lane cannot hold one of them."""
+    lengths, most = serving.traffic.lengths, _most_cached_tokens(num_blocks, block_size)
+    if not isinstance(lengths, Fixed):
+        return
+    num_tokens = lengths.num_prompt_tokens + lengths.num_output_tokens
+    if num_tokens > most:
+        raise InfeasibleError(
+            f"serving.{name}.traffic.lengths: prompt and output are {num_tokens} tokens, more than the "
+            f"{most} that the KV cache has room for ({num_blocks} blocks of {block_size} tokens): no request "
+            "could be served; shorten them, or enlarge kv_cache"
+        )
 
 
 def resolve_precision(serving: Serving) -> Precision:

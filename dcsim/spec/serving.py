@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
@@ -136,8 +137,12 @@ class Serving(Section):
         ``{base: fp8, kv_cache: fp8}`` varies that.
         """
         name = value.get("base") if isinstance(value, dict) else value
-        if not isinstance(name, str) or name not in set(Datatype):
+        if not isinstance(name, str):
             return value
+        if name not in set(Datatype):
+            known = [str(datatype) for datatype in Datatype]
+            message = f"must be {', '.join(known[:-1])} or {known[-1]}"
+            raise PydanticCustomError("unknown_name", "{message}", {"message": message, "known": known})
         plain = {"weights": name, "activations": name, "kv_cache": _CACHE_BESIDE.get(name, Datatype.BF16)}
         return (
             plain | {key: item for key, item in value.items() if key != "base"}

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.loader import build_entry, entry_names, read_entry_file
 from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
+from dcsim.errors import ScenarioError
 from dcsim.formulas.transformer import num_active_parameters, num_parameters
 from dcsim.spec.loader import load
 from dcsim.study.run import run
@@ -66,6 +68,26 @@ def test_the_model_examples_have_the_parameters_of_their_model_cards(
     assert isinstance(model, Model)
     assert num_parameters(model.shape) == pytest.approx(total, rel=0.01)
     assert num_active_parameters(model.shape) == pytest.approx(active, rel=0.02)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_cluster_sections_of_the_accelerator_page_use_the_file_beside_the_scenario(
+    number: int, tmp_path: Path
+) -> None:
+    for example in ("accelerators/a100-pcie-80gb", "nodes/a100-pcie-4x"):
+        (tmp_path / f"{example.split('/')[1]}.yaml").write_text(EXAMPLES[example], encoding="utf-8")
+    page = (DOCS / "how-to-add-an-accelerator.md").read_text(encoding="utf-8")
+    section = yaml.safe_load(re.findall(r"```yaml\n(cluster:.*?)```", page, re.DOTALL)[number])
+    scenario = load(TINY, overrides={**section, "economics": None}, folder=tmp_path)
+    assert scenario.cluster.installed_accelerator.name == "a100-pcie-80gb"
+    assert scenario.cluster.node.name.startswith(("dgx-a100", "a100-pcie-4x"))
+
+
+def test_a_node_beside_the_scenario_cannot_name_an_accelerator_beside_it(tmp_path: Path) -> None:
+    for example in ("accelerators/a100-pcie-80gb", "nodes/a100-pcie-4x"):
+        (tmp_path / f"{example.split('/')[1]}.yaml").write_text(EXAMPLES[example], encoding="utf-8")
+    with pytest.raises(ScenarioError, match="no entry of that name among accelerators"):
+        load(TINY, overrides={"cluster.node": "a100-pcie-4x.yaml"}, folder=tmp_path)
 
 
 @pytest.mark.parametrize(

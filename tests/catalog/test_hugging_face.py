@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -146,3 +147,9 @@ def test_any_config_is_a_model_or_a_scenario_error(tmp_path_factory, change):
     except ScenarioError:
         return
     assert model.num_layers > 0
+
+
+def test_a_binary_file_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(b"\0\0\0\0")
+    with pytest.raises(ScenarioError, match="NUL bytes; is it a binary file"):
+        read_config(tmp_path / "config.json")

@@ -135,3 +135,16 @@ def test_two_workloads_share_the_cluster_and_its_cost():
     assert found["energy"]["idle_j"] == pytest.approx(alone["energy"]["idle_j"])
     rises_j = [values["energy"]["it_j"] - values["energy"]["idle_j"] for values in (found, alone)]
     assert rises_j[0] == pytest.approx(2 * rises_j[1])
+
+
+def test_the_cached_share_is_of_the_prompts_first_scheduled_in_the_window():
+    rows = [
+        served(0.0, num_prompt_tokens=100, num_cached_tokens=0),
+        served(1.0, wait=1.0, num_prompt_tokens=300, num_cached_tokens=240),
+        served(9.0, wait=2.0, num_prompt_tokens=100, num_cached_tokens=100),  # after the window
+        {"arrived_at_s": 9.5, "num_prompt_tokens": 100},
+    ]
+    rows[0]["scheduled_at_s"] = 0.5
+    tables = serving_tables(requests(*rows), steps(BUSY))
+    chat = summarize(scenario(), [{"chat": tables}]).values["serving"]["chat"]
+    assert chat["cached_prompt_tokens_frac"] == pytest.approx(240 / 400)

@@ -15,6 +15,20 @@ def test_a_number_of_requests_ends_the_window_with_the_last_arrival():
     assert measured_window(given, "chat", TABLES) == Window(0.0, 7.0)
 
 
+def test_a_number_of_requests_that_the_duration_cuts_short_does_not_end_the_window():
+    given = scenario(serving__chat__traffic__num_requests=3)
+    assert measured_window(given, "chat", TABLES) == Window(0.0, 10.0)
+
+
+@pytest.mark.parametrize(("instants", "ended_at_s"), [((0, 14), 7.0), ((0, 14, 100), 10.0)])
+def test_a_trace_that_goes_on_is_measured_until_the_duration(tmp_path, instants, ended_at_s):
+    rows = "".join(f"{instant},10,10\n" for instant in instants)
+    (tmp_path / "trace.csv").write_text(f"arrived_at_s,num_prompt_tokens,num_output_tokens\n{rows}")
+    trace = {"path": str(tmp_path / "trace.csv"), "rate_scale": 2.0}
+    given = scenario(serving__chat__traffic={"trace": trace})
+    assert measured_window(given, "chat", TABLES) == Window(0.0, ended_at_s)
+
+
 @pytest.mark.parametrize(
     "traffic",
     [

@@ -13,8 +13,10 @@ from dcsim.report.numbers import (
     POWER,
     TIME,
     USD,
+    Scale,
     digits_text,
     duration_text,
+    number_text,
     percent_text,
     quantity_text,
     scales_of,
@@ -95,3 +97,10 @@ def test_spans_of_wall_time_are_coarse():
 
 def test_percent_is_a_fraction_times_one_hundred():
     assert percent_text(0.5, 0.01) == "50.0 ± 1.0 %"
+
+
+@pytest.mark.parametrize("seconds", [7e-16, -7e-16, 9.9e-10])
+def test_less_than_a_nanosecond_is_rounding_and_shown_as_nothing(seconds: float):
+    assert quantity_text(seconds, TIME) == "0 s"
+    assert number_text(seconds, Scale(1e-3, 1e-3, "ms"), 1e-17) == "0"
+    assert quantity_text(1e-9, TIME) == "1.00 ns"

@@ -109,6 +109,21 @@ def test_a_profile_beyond_its_range_is_noted_at_the_end():
     assert "are extrapolated" in " ".join(text.split())
 
 
+def test_the_header_tells_of_how_many_accelerators_power_and_cost_are(result: Result):
+    words = "1 replica on 1 of 8 accelerators; power and cost are those of the whole cluster"
+    assert words in " ".join(report(result, 100).split())
+    whole = run(tiny(serving__chat__num_replicas=8), num_processes=1)
+    assert "8 replicas on 8 accelerators; measured" in " ".join(report(whole, 100).split())
+
+
+def test_a_dash_among_percentiles_is_explained(result: Result):
+    assert "never finished" not in report(result, 100)
+    chat = result.summary["serving"]["chat"]
+    cut = {**result.summary, "serving": {"chat": {**chat, "e2e_s": {**chat["e2e_s"], "p99": None}}}}
+    text = report(Result(lambda: result.scenario, result.tables, cut, result.record), 100)
+    assert "-: that percentile falls on requests that never finished" in text
+
+
 def test_bars_fill_in_eighths():
     assert [bar_text(fraction, 2) for fraction in (0.0, 0.5, 0.5625, 1.0, 7.0)] == ["", "█", "█▏", "██", "██"]
 
@@ -119,3 +134,9 @@ def test_a_summary_without_optional_parts_can_still_be_shown(result: Result):
     }
     bare = Result(lambda: result.scenario, result.tables, values, result.record)
     assert "MEETS ITS SLO" in report(bare, 100)
+
+
+def test_what_the_prefix_cache_saved_is_shown_where_it_saved_anything(result: Result):
+    cached = run(tiny(serving__chat__traffic__shared_prefix={"tokens": 256}), num_processes=1)
+    assert re.search(r"prompt tokens from cache +[\d.]+ (± [\d.]+ )?%", report(cached, 120))
+    assert "from cache" not in report(result, 120)

@@ -84,6 +84,23 @@ def test_a_file_that_cannot_be_written_is_refused_beforehand(tmp_path: Path, mon
         check_output_file(Path(place))
 
 
+def test_an_existing_file_is_replaced_only_on_demand(tmp_path: Path):
+    file = tmp_path / "victim.json"
+    file.write_text("precious")
+    with pytest.raises(ScenarioError, match=r"already exists.*--overwrite"):
+        check_output_file(file)
+    check_output_file(file, overwrite=True)
+    assert file.read_text() == "precious"
+
+
+def test_a_file_must_have_one_of_the_suffixes_asked_for(tmp_path: Path):
+    suffixes = (".json", ".json.gz")
+    check_output_file(tmp_path / "trace.json.gz", suffixes=suffixes)
+    for name in ("trace.txt", "trace.gz", "trace"):
+        with pytest.raises(ScenarioError, match=r"must end in \.json or \.json\.gz"):
+            check_output_file(tmp_path / name, suffixes=suffixes)
+
+
 def test_checking_leaves_no_trace(tmp_path: Path):
     check_output_folder(tmp_path / "a" / "b")
     check_output_file(tmp_path / "trace.json")

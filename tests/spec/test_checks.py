@@ -64,7 +64,12 @@ def test_a_sound_scenario_has_no_problems():
         (
             f"lengths: {FIXED}",
             f"lengths: {FIXED}\n      shared_prefix: {{tokens: 131072}}",
-            "shared_prefix.tokens: must be",
+            "shared_prefix.tokens: must be at most",
+        ),
+        (
+            f"lengths: {FIXED}",
+            f"lengths: {FIXED}\n      shared_prefix: {{tokens: 101}}",
+            "shared_prefix.tokens: must be at most the prompt, 100 tokens",
         ),
         (
             "ttft: 1 s, tpot: 50 ms",

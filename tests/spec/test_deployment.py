@@ -145,7 +145,7 @@ def test_an_accelerator_without_any_wide_datatype_is_refused_like_any_other_lack
 
 
 def test_a_request_may_be_as_long_as_the_kv_cache_and_one_token() -> None:
-    assert resolve(kv_cache={"block_size": 16, "num_blocks": 10}).max_request_tokens == 161
+    assert resolve(kv_cache={"block_size": 16, "num_blocks": 20}).max_request_tokens == 321
     assert resolve(max_model_len=300).max_request_tokens == 300
 
 
@@ -162,3 +162,9 @@ def test_replicas_do_not_straddle_nodes_that_could_hold_them() -> None:
 def test_more_blocks_than_fit_are_infeasible() -> None:
     with pytest.raises(InfeasibleError, match=r"num_blocks: 10000000 blocks of 16 tokens do not fit, \d+ do"):
         resolve(kv_cache={"num_blocks": 10_000_000})
+
+
+def test_fixed_lengths_beyond_the_kv_cache_are_infeasible() -> None:
+    assert resolve(kv_cache={"num_blocks": 16}).max_request_tokens == 257
+    with pytest.raises(InfeasibleError, match="are 256 tokens, more than the 241 that the KV cache has room"):
+        resolve(kv_cache={"num_blocks": 15})

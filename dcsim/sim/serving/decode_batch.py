@@ -17,12 +17,21 @@ from dcsim.sim.serving.active_request import ActiveRequest
 class DecodeBatch:
     """Decoding sequences of one engine."""
 
-    __slots__ = ("_block_size", "_calendar", "_phases", "context_tokens", "num_sequences", "step")
+    __slots__ = (
+        "_block_size",
+        "_calendar",
+        "_phases",
+        "context_tokens",
+        "num_blocks_next",
+        "num_sequences",
+        "step",
+    )
 
     def __init__(self, block_size: int) -> None:
         self.num_sequences = 0
         self.context_tokens = 0  # sum over sequences of the context attended to in the next decode step
         self.step = 0  # decode steps done so far
+        self.num_blocks_next = 0  # KV blocks that the sequences need in the next decode step
         self._block_size = block_size
         self._phases = [0] * block_size  # sequences that need a block in decode steps of this phase
         self._calendar: list[tuple[int, int, ActiveRequest]] = []  # (step of finish, admission, request)
@@ -37,11 +46,13 @@ class DecodeBatch:
         self.num_sequences += 1
         self.context_tokens += computed + 1
         self._phases[(step - computed) % self._block_size] += 1
+        self.num_blocks_next = self._phases[step % self._block_size]
 
     def leave(self, request: ActiveRequest) -> None:
         """A request stops decoding, for whatever reason; its counts are brought up to date."""
         steps = self.step - request.entered_step
         self._phases[(request.entered_step - request.num_computed_tokens) % self._block_size] -= 1
+        self.num_blocks_next = self._phases[self.step % self._block_size]
         request.is_decoding = False
         request.num_computed_tokens += steps
         request.num_generated_tokens += steps
@@ -55,6 +66,7 @@ class DecodeBatch:
         """
         step = self.step = self.step + num_steps
         self.context_tokens += self.num_sequences * num_steps
+        self.num_blocks_next = self._phases[step % self._block_size]
         calendar = self._calendar
         if not calendar or calendar[0][0] > step:
             return ()
@@ -75,10 +87,6 @@ class DecodeBatch:
         if most_blocks <= num_free_blocks or self.num_blocks_needed(steps) <= num_free_blocks:
             return steps
         return self._num_steps_with(num_free_blocks)
-
-    def num_blocks_next(self) -> int:
-        """KV blocks that the sequences need in the next decode step."""
-        return self._phases[self.step % self._block_size]
 
     def num_blocks_needed(self, num_steps: int) -> int:
         """KV blocks that the sequences need in the next so many decode steps."""

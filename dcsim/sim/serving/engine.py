@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
 
 from dcsim.errors import SimulationError
 from dcsim.policies.scheduler import Budget
@@ -33,16 +32,23 @@ _Chunk = tuple[ActiveRequest, int]
 class Engine:
     """A continuously batching engine, brought forward by :meth:`advance`."""
 
+    # slots, since beyond thirty attributes CPython looks each of them up in a dictionary of the instance
+    # fmt: off
+    __slots__ = (
+        "_batch", "_block_size", "_budget", "_cache", "_chunks", "_free_blocks", "_has_decodes",
+        "_has_timeout", "_inbox", "_last_decode_s", "_logs", "_next_ready_s", "_num_admissions",
+        "_num_blocks", "_num_steps", "_options", "_pack", "_planned_blocks", "_prefilling",
+        "_requests", "_reserves", "_rows", "_running", "_started_at_s", "_timer", "_waiting", "_work",
+        "last_step_end_s", "next_event_s", "number", "on_end",
+    )
+    # fmt: on
+
     def __init__(self, number: int, options: EngineOptions, timer: StepTimer, logs: EngineLogs) -> None:
         self.number = number
         self.next_event_s = _NEVER  # end of the open run, or the next arrival when idle
         self.last_step_end_s = 0.0
-        self.on_end: Callable[[int, float], None] | None = (
-            None  # called with (request, instant) when one ends
-        )
-        self._options = options
-        self._timer = timer
-        self._logs = logs
+        self.on_end: Callable[[int, float], None] | None = None  # told the request and the instant
+        self._options, self._timer, self._logs = options, timer, logs
         self._requests = logs.requests
         self._pack, self._rows = logs.steps.pack, logs.steps.buffer
         self._block_size = options.block_size
@@ -57,7 +63,7 @@ class Engine:
         self._num_admissions = 0
         self._batch = DecodeBatch(options.block_size)
         self._last_decode_s = 0.0
-        self._free_blocks = options.num_blocks
+        self._free_blocks = self._num_blocks = options.num_blocks
         self._cache = PrefixCache(options.num_blocks) if options.num_prefix_blocks else None
         self._planned_blocks: dict[int, int] = {}  # cached blocks of each prefix that the plan in hand uses
         # the open run
@@ -112,7 +118,7 @@ class Engine:
         self._chunks = []
         has_preempted = False
         batch = self._batch
-        while batch.num_blocks_next() > self._free_blocks:
+        while batch.num_blocks_next > self._free_blocks:
             self._preempt_last(now_s)
             has_preempted = True
         if self._prefilling or (self._waiting and not has_preempted):
@@ -151,7 +157,7 @@ class Engine:
         """Ask the scheduler, then take blocks for what it chose. True if the next plan may differ at once."""
         options, budget, waiting, batch = self._options, self._budget, self._waiting, self._batch
         budget.num_seqs = options.max_num_seqs - len(self._running)
-        budget.num_free_blocks = self._free_blocks - batch.num_blocks_next()
+        budget.num_free_blocks = self._free_blocks - batch.num_blocks_next
         budget.num_watermark_blocks = options.num_watermark_blocks if self._running else 0
         candidates: Iterable[ActiveRequest] = () if has_preempted else waiting
         if self._cache:
@@ -159,7 +165,7 @@ class Engine:
             candidates = map(self._look_up, candidates)
         plan = options.scheduler.schedule(candidates, self._prefilling, batch.num_sequences, budget)
         self._has_decodes = plan.has_decodes
-        chosen = cast("list[_Chunk]", plan.chunks)
+        chosen: list[_Chunk] = plan.chunks  # type: ignore[assignment]  # the scheduler got our requests
         num_continued = len(chosen) - plan.num_admitted
         chunks, admitted = chosen[:num_continued], chosen[num_continued:]
         if self._cache:
@@ -195,7 +201,7 @@ class Engine:
         while request.admission >= 0:
             wanted = -(-(request.num_computed_tokens + num_tokens) // self._block_size)
             missing = wanted - request.num_held_blocks
-            needed = self._batch.num_blocks_next() if self._has_decodes else 0
+            needed = self._batch.num_blocks_next if self._has_decodes else 0
             if missing <= self._free_blocks - needed:
                 self._take(request, missing)
                 if self._cache:
@@ -260,7 +266,7 @@ class Engine:
         done: Sequence[ActiveRequest] = ()
         if self._has_decodes and batch.num_sequences:
             decodes, context = batch.num_sequences, batch.context_tokens
-            needed = batch.num_blocks_next() if steps == 1 else batch.num_blocks_needed(steps)
+            needed = batch.num_blocks_next if steps == 1 else batch.num_blocks_needed(steps)
             if needed:
                 self._free_blocks -= needed
                 if self._cache:
@@ -268,7 +274,7 @@ class Engine:
             done = batch.advance(steps)
             self._last_decode_s = now_s
         started_s = self._started_at_s
-        used = self._options.num_blocks - self._free_blocks
+        used = self._num_blocks - self._free_blocks
         # fmt: off
         self._rows += self._pack(
             self.number, started_s, now_s - started_s, steps, decodes, context, tokens, chunks, pairs, square,

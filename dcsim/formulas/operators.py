@@ -46,7 +46,7 @@ class Matmul:
         return compute_s, self._bytes(d, rows) / (d.memory_bytes_per_s * self.ceiling.memory_frac)
 
     def bytes(self, d: Deployment) -> Floats:
-        """Memory traffic of one run on the mean rank."""
+        """Memory traffic of one run: the mean rank's rows, the busiest rank's experts."""
         return self._bytes(d, self.num_rows)
 
     def _bytes(self, d: Deployment, rows: Floats) -> Floats:

@@ -78,8 +78,7 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     serving, node, engine = scenario.serving[name], scenario.cluster.node, scenario.serving[name].engine
     _require_accelerators(scenario, name)
     accelerator = scenario.cluster.installed_accelerator
-    efficiency = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
-    assert isinstance(efficiency, Efficiency)
+    efficiency = resolve_efficiency(serving, accelerator)
     scheduler = serving.scheduler or policy_class(_SCHEDULERS, engine.scheduler)()
     assert isinstance(scheduler, Scheduler)
     deployment = _deployment(name, serving, node, accelerator, efficiency)
@@ -153,6 +152,13 @@ def _require_room(name: str, serving: Serving, num_blocks: int, block_size: int)
             f"{most} that the KV cache has room for ({num_blocks} blocks of {block_size} tokens): no request "
             "could be served; shorten them, or enlarge kv_cache"
         )
+
+
+def resolve_efficiency(serving: Serving, accelerator: Accelerator) -> Efficiency:
+    """The efficiency profile asked for, or the accelerator's own."""
+    entry = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
+    assert isinstance(entry, Efficiency)
+    return entry
 
 
 def resolve_precision(serving: Serving) -> Precision:

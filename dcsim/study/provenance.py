@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.catalog.accelerator import Accelerator
-from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.entry import Entry
 from dcsim.catalog.loader import TRAFFIC, SourcedValue, entry_mapping, entry_names, load_entry, provenance
 from dcsim.formulas.datatypes import Datatype
 from dcsim.metrics.columns import floats
+from dcsim.spec.deployment import resolve_efficiency
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.serving import Serving
 from dcsim.tables import ServingTables
 
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
@@ -85,7 +83,7 @@ def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
     accelerator = scenario.cluster.installed_accelerator
     found: list[tuple[str, Entry]] = []
     for serving in scenario.serving.values():
-        found += [("engines", serving.engine), ("efficiency", _efficiency(serving, accelerator))]
+        found += [("engines", serving.engine), ("efficiency", resolve_efficiency(serving, accelerator))]
         found += [("models", serving.model)]
     found += [("accelerators", accelerator), ("nodes", node)]
     found += [("links", load_entry("links", name)) for name in (node.scale_up, node.scale_out)]
@@ -109,12 +107,6 @@ def _presets(scenario: Scenario) -> Iterator[tuple[str, bool]]:
         name = traffic.get("base") if isinstance(traffic, dict) else traffic
         if isinstance(name, str):
             yield name, isinstance(traffic, dict)
-
-
-def _efficiency(serving: Serving, accelerator: Accelerator) -> Efficiency:
-    entry = serving.efficiency or load_entry("efficiency", accelerator.efficiency)
-    assert isinstance(entry, Efficiency)
-    return entry
 
 
 def _relevant_names(scenario: Scenario) -> set[str]:
@@ -149,7 +141,7 @@ def _prices_of_others(scenario: Scenario, sources: Sequence[_Source]) -> Iterato
 def _extrapolations(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Iterator[str]:
     """A note for each workload whose steps or contexts lie beyond what its profile was fitted on."""
     for name, serving in scenario.serving.items():
-        profile = _efficiency(serving, scenario.cluster.installed_accelerator)
+        profile = resolve_efficiency(serving, scenario.cluster.installed_accelerator)
         most = {
             "steps": (max(_largest_step(tables[name]) for tables in replications), profile.valid.max_tokens),
             "contexts": (

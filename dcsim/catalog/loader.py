@@ -39,7 +39,7 @@ KINDS: Mapping[str, tuple[type[Entry], ...]] = {
 }
 TRAFFIC = "traffic"  # presets: a title, a source and the keys of a traffic section, which the spec validates
 
-_RESIDUALS = "residuals"  # of an efficiency profile: the name of a file beside it, or a list of names
+RESIDUALS = "residuals"  # of an efficiency profile: the name of a file beside it, or a list of names
 _SOURCED_KEYS = frozenset({"value", "source", "estimate", "why"})
 
 
@@ -199,12 +199,12 @@ def _mapping_of(located: Located) -> dict[str, object]:
         raise ScenarioError(problems)
     mapping = without_sources(located.value)
     assert isinstance(mapping, dict)
-    named = mapping.get(_RESIDUALS)
+    named = mapping.get(RESIDUALS)
     if isinstance(named, str):
-        mapping[_RESIDUALS] = _beside(located, named, (_RESIDUALS,))
+        mapping[RESIDUALS] = _beside(located, named, (RESIDUALS,))
     elif isinstance(named, list):
-        mapping[_RESIDUALS] = [
-            _beside(located, name, (_RESIDUALS, number)) if isinstance(name, str) else name
+        mapping[RESIDUALS] = [
+            _beside(located, name, (RESIDUALS, number)) if isinstance(name, str) else name
             for number, name in enumerate(named)
         ]
     return mapping
@@ -214,7 +214,7 @@ def _beside(located: Located, name: str, at: YamlPath) -> str:
     """The path of a file that must lie in the same folder as the entry that names it."""
     path = Path(located.file).parent / name
     if Path(name).name != name or not path.is_file():
-        line = located.lines.get(at, located.lines.get((_RESIDUALS,)))
+        line = located.lines.get(at, located.lines.get((RESIDUALS,)))
         remedy = "Copy the .npz file that came with the profile beside it, and write its bare name"
         raise ScenarioError(
             Problem("no such file beside this one", dotted(at), name, remedy, located.file, line)

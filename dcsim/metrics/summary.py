@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dcsim.formulas.estimation import CONFIDENCE_FRAC
@@ -40,39 +41,56 @@ class Summary:
         return {"schema": SCHEMA, **self.values, "intervals": self.intervals, **prediction}
 
 
-def summarize(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Summary:
-    """The figures of a run, each the mean over its replications.
+class Measuring:
+    """The summary of a run in the making: replications go in one by one, and each is measured once."""
 
-    Half-widths come from the replications; from one replication alone, or where all are equal because
-    nothing in the scenario is random, by batch means over twenty time-ordered batches of its window (see
-    ``interval_method``). The latencies of a run without a steady state are withheld.
-    """
-    deployments = {name: resolve_deployment(scenario, name) for name in scenario.serving}
-    figures: list[Figures] = []
-    stabilities: dict[str, list[Stability]] = {name: [] for name in scenario.serving}
-    first: Replication | None = None
-    for tables in replications:
-        one = read_replication(scenario, deployments, tables)
-        figures.append(one.figures())
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._deployments = {name: resolve_deployment(scenario, name) for name in scenario.serving}
+        self._figures: list[Figures] = []
+        self._stabilities: dict[str, list[Stability]] = {name: [] for name in scenario.serving}
+        self._first: Replication | None = None
+
+    def add(self, tables: Mapping[str, ServingTables]) -> None:
+        """Measure the next replication."""
+        one = read_replication(self._scenario, self._deployments, tables)
+        self._figures.append(one.figures())
         for name, workload in one.workloads.items():
-            stabilities[name].append(workload.stability)
-        first = first or one
-    assert first is not None
-    are_equal = all(one == figures[0] for one in figures)
-    intervals = _of_batches(first) if are_equal else replication_intervals(figures)
-    values = figures[0] if are_equal else mean_figures(figures)
-    for name, verdicts in stabilities.items():
-        _judge(values, intervals, name, worst(verdicts))
-    energy = values["energy"]
-    if isinstance(energy, dict):
-        energy["timeline"] = first.timeline()
-    method = "none" if not intervals else "batch_means" if are_equal else "replications"
-    head: Figures = {
-        "num_replications": len(replications),
-        "interval_method": method,
-        "confidence_frac": CONFIDENCE_FRAC,
-    }
-    return Summary({**head, **values}, intervals)
+            self._stabilities[name].append(workload.stability)
+        self._first = self._first or one
+
+    def summary(self) -> Summary:
+        """The figures of the replications so far, of which there must be one, each the mean over them.
+
+        Half-widths come from the replications; from one replication alone, or where all are equal because
+        nothing in the scenario is random, by batch means over twenty time-ordered batches of its window
+        (see ``interval_method``). The latencies of a run without a steady state are withheld.
+        """
+        assert self._first is not None
+        figures = self._figures
+        are_equal = all(one == figures[0] for one in figures)
+        intervals = _of_batches(self._first) if are_equal else replication_intervals(figures)
+        values = copy.deepcopy(figures[0]) if are_equal else mean_figures(figures)
+        for name, verdicts in self._stabilities.items():
+            _judge(values, intervals, name, worst(verdicts))
+        energy = values["energy"]
+        if isinstance(energy, dict):
+            energy["timeline"] = self._first.timeline()
+        method = "none" if not intervals else "batch_means" if are_equal else "replications"
+        head: Figures = {
+            "num_replications": len(figures),
+            "interval_method": method,
+            "confidence_frac": CONFIDENCE_FRAC,
+        }
+        return Summary({**head, **values}, intervals)
+
+
+def summarize(scenario: Scenario, replications: Iterable[Mapping[str, ServingTables]]) -> Summary:
+    """The summary of all replications of a run."""
+    measuring = Measuring(scenario)
+    for tables in replications:
+        measuring.add(tables)
+    return measuring.summary()
 
 
 def _of_batches(one: Replication) -> Figures:

@@ -1,5 +1,6 @@
 """Results: scenario, tables, summary and provenance in one object that can be saved and opened again."""
 
+from dcsim.result.document import document_text
 from dcsim.result.folder import check_output_file, check_output_folder, is_result
 from dcsim.result.result import SCENARIO_FILE, Result, RunRecord, open_result, saved_scenario_folder
 from dcsim.result.view import Estimate, SummaryView
@@ -12,6 +13,7 @@ __all__ = [
     "SummaryView",
     "check_output_file",
     "check_output_folder",
+    "document_text",
     "is_result",
     "open_result",
     "saved_scenario_folder",

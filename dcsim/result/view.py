@@ -91,6 +91,10 @@ class SummaryView(Mapping[str, "SummaryView | Leaf"]):
         found = self.find(path)
         return found.value if isinstance(found, Estimate) else None
 
+    def plain(self) -> tuple[Mapping[str, object], Mapping[str, object]]:
+        """The values and the half-widths of their intervals, as nested plain mappings."""
+        return self._values, self._intervals
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -18,7 +18,7 @@ from dcsim.spec.reference import FILE_SUFFIXES
 from dcsim.strict_yaml import MAX_DEPTH, YamlPath, dotted
 from dcsim.validation import Place, nearest
 
-_PATH_KEY = "path"  # by this key name every section and policy says that its value is a file
+_PATH_KEYS = ("path", "file")  # by these key names sections and policies say that their value is a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +172,19 @@ def _exists(value: object, path: YamlPath) -> bool:
 
 
 def _names_file(value: str, spot: Spot, key: str | int) -> bool:
-    if _PATH_KEY in (key, spot.name_key):
+    if key in _PATH_KEYS or spot.name_key in _PATH_KEYS:
         return True
     return "base" in (key, spot.name_key) and value.endswith(FILE_SUFFIXES)
+
+
+def file_names(value: object, spot: Spot, path: YamlPath = ()) -> Iterator[tuple[YamlPath, str]]:
+    """Where in a document files are named, and the names."""
+    key = path[-1] if path else ""
+    if isinstance(value, str) and _names_file(value, spot, key):
+        yield path, value
+    if isinstance(value, dict | list):
+        for name, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from file_names(child, spot.below(name), (*path, name))
 
 
 def _with_moved_files(value: object, spot: Spot, old: Path, new: Path, key: str | int = "") -> object:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dcsim.catalog.loader import without
 from dcsim.errors import Problem, ScenarioError
+from dcsim.spec.confinement import check_confined, is_inside
 from dcsim.spec.document import Document, plain
 from dcsim.spec.scenario import Scenario
 from dcsim.strict_yaml import Located, read_yaml, read_yaml_file
@@ -23,6 +24,7 @@ def load(
     *,
     overrides: Mapping[str, object] | None = None,
     folder: str | os.PathLike[str] | None = None,
+    confined_to: str | os.PathLike[str] | None = None,
 ) -> Scenario:
     """The scenario in a file, in YAML text or in a mapping.
 
@@ -35,15 +37,20 @@ def load(
         Values by dotted path, as of ``--set``; text is parsed as YAML.
     folder
         Where relative file names start: the file's own folder, or the working directory, if left out.
+    confined_to
+        The only folder whose files the scenario may name, for scenarios of strangers; any if left out.
 
     Raises
     ------
     ScenarioError
         With every problem found, each with its file, line, path, value and remedy.
     """
-    document = _with_bases(_document(source, None if folder is None else Path(folder)), ())
+    home = None if confined_to is None else Path(confined_to)
+    document = _with_bases(_document(source, None if folder is None else Path(folder)), (), home)
     if overrides:
         document = document.with_settings(_parsed(overrides), Scenario, _SETTING_NAME)
+    if home is not None:
+        check_confined(document, Scenario, home)
     return Scenario.from_document(document)
 
 
@@ -93,18 +100,22 @@ def _from_yaml(located: Located, folder: Path) -> Document:
     return Document(located.value, folder, places)
 
 
-def _with_bases(document: Document, seen: tuple[Path, ...]) -> Document:
+def _with_bases(document: Document, seen: tuple[Path, ...], home: Path | None) -> Document:
     """The document laid over the scenario that its ``base`` names, and that over its own base, and so on."""
     if "base" not in document.value:
         return document
     base = document.value["base"]
     if not isinstance(base, str):
         raise ScenarioError(document.problem(("base",), "must be the path of a scenario file", base))
+    if home is not None and not is_inside(base, document.folder, home):
+        raise ScenarioError(document.problem(("base",), "is not in the folder open to it", base))
     path = _resolved(document, base)
     if path in seen:
         raise ScenarioError(document.problem(("base",), "inherits from itself", base))
     above = replace(document, value=without(document.value, "base"))
-    return above.over(_with_bases(_from_yaml(read_yaml_file(path), path.parent), (*seen, path)), Scenario)
+    return above.over(
+        _with_bases(_from_yaml(read_yaml_file(path), path.parent), (*seen, path), home), Scenario
+    )
 
 
 def _resolved(document: Document, base: str) -> Path:

@@ -3,7 +3,8 @@
 An executor's ``map`` calls one function on many tasks and gives the outcomes back in the order of the
 tasks, so that a study's result does not depend on who did the work; errors of dcsim are raised. The
 function gets the task and a callback for the fraction done; it must be importable by name, like anything
-that crosses a process boundary.
+that crosses a process boundary. ``on_outcome`` is called in this process with the number of a task and its
+outcome as soon as that is there, in whatever order.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from dcsim.study.worker_pool import OutcomeT, Progress, TaskFunction, TaskT, WorkerPool
+from dcsim.study.worker_pool import OutcomeT, Progress, TaskFunction, TaskT, WorkerPool, ignore_outcome
 
 _START_S = 1.5  # what it takes to start workers, importing the simulator; estimate, from 1 to 2 s
 _PATIENCE_S = 0.5  # before that, a guess of how long the work takes is worth nothing
@@ -25,14 +26,22 @@ class SerialExecutor:
     """Does the tasks one after the other in this process."""
 
     def map(
-        self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
+        self,
+        function: TaskFunction[TaskT, OutcomeT],
+        tasks: Sequence[TaskT],
+        on_progress: Progress,
+        on_outcome: Callable[[int, OutcomeT], None] = ignore_outcome,
     ) -> list[OutcomeT]:
         """The function's outcome for each task, in the order of the tasks."""
 
         def part(done: int) -> Progress:
             return lambda fraction: on_progress((done + fraction) / len(tasks))
 
-        return [function(task, part(done)) for done, task in enumerate(tasks)]
+        outcomes = []
+        for done, task in enumerate(tasks):
+            outcomes.append(function(task, part(done)))
+            on_outcome(done, outcomes[-1])
+        return outcomes
 
 
 class ProcessExecutor:
@@ -47,10 +56,14 @@ class ProcessExecutor:
         self._num_processes = num_processes
 
     def map(
-        self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
+        self,
+        function: TaskFunction[TaskT, OutcomeT],
+        tasks: Sequence[TaskT],
+        on_progress: Progress,
+        on_outcome: Callable[[int, OutcomeT], None] = ignore_outcome,
     ) -> list[OutcomeT]:
         """The function's outcome for each task, in the order of the tasks."""
-        pool = WorkerPool(function, tasks, on_progress)
+        pool = WorkerPool(function, tasks, on_progress, on_outcome)
         try:
             return pool.outcomes(min(self._num_processes, len(tasks)))
         finally:
@@ -68,11 +81,15 @@ class AdaptiveExecutor:
         self._num_processes = num_processes
 
     def map(
-        self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
+        self,
+        function: TaskFunction[TaskT, OutcomeT],
+        tasks: Sequence[TaskT],
+        on_progress: Progress,
+        on_outcome: Callable[[int, OutcomeT], None] = ignore_outcome,
     ) -> list[OutcomeT]:
         """The function's outcome for each task, in the order of the tasks."""
         if self._num_processes == 1 or len(tasks) == 1:
-            return SerialExecutor().map(function, tasks, on_progress)
+            return SerialExecutor().map(function, tasks, on_progress, on_outcome)
         outcomes: list[OutcomeT] = []
         started_s = time.monotonic()
 
@@ -85,12 +102,15 @@ class AdaptiveExecutor:
         try:
             for task in tasks:
                 outcomes.append(function(task, watch))
+                on_outcome(len(outcomes) - 1, outcomes[-1])
         except _LongWorkError:
-            rest = tasks[len(outcomes) :]
-            done_frac = len(outcomes) / len(tasks)
-            workers = ProcessExecutor(self._num_processes)
-            outcomes += workers.map(
-                function, rest, lambda fraction: on_progress(done_frac + (1 - done_frac) * fraction)
+            num_done = len(outcomes)
+            done_frac = num_done / len(tasks)
+            outcomes += ProcessExecutor(self._num_processes).map(
+                function,
+                tasks[num_done:],
+                lambda fraction: on_progress(done_frac + (1 - done_frac) * fraction),
+                lambda number, outcome: on_outcome(num_done + number, outcome),
             )
         return outcomes
 

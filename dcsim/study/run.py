@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from dcsim.metrics.summary import summarize
-from dcsim.result import Result, RunRecord
+from dcsim.metrics.summary import Measuring
+from dcsim.result import Result, RunRecord, SummaryView
 from dcsim.result.tables import ResultTables
 from dcsim.sim.simulation import simulate
 from dcsim.spec.deployment import resolve_deployment
@@ -26,6 +26,7 @@ def run(
     *,
     num_processes: int | None = None,
     on_progress: Callable[[float], None] | None = None,
+    on_partial: Callable[[SummaryView], None] | None = None,
 ) -> Result:
     """Simulate every replication of the scenario and measure what they wrote.
 
@@ -38,7 +39,9 @@ def run(
         How many processes may work at once; as many as there are processors if left out. The result is
         the same bytes whatever the number.
     on_progress
-        Called now and then with the fraction done.
+        Called now and then with the fraction done. A run ends at once by whatever it raises.
+    on_partial
+        Called after each replication but the last with the summary of those so far.
 
     Raises
     ------
@@ -52,8 +55,11 @@ def run(
     executor = AdaptiveExecutor(num_processes or num_usable_processors())
     tell = on_progress or _ignore
     share = _REPLICATIONS_FRAC if scenario.calibration_draws else 1.0
-    replications = executor.map(simulate_task, tasks, lambda done_frac: tell(share * done_frac))
-    measured = summarize(scenario, replications)
+    stream = _Stream(scenario, on_partial)
+    replications = executor.map(
+        simulate_task, tasks, lambda done_frac: tell(share * done_frac), stream.receive
+    )
+    measured = stream.measuring.summary()
     if scenario.calibration_draws:
         rest = 1.0 - share
         measured = predict(
@@ -75,6 +81,27 @@ def simulate_task(task: Task, on_progress: Callable[[float], None]) -> Mapping[s
     """One replication: what a worker does."""
     scenario, replication = task
     return simulate(scenario, replication, on_progress=on_progress)
+
+
+class _Stream:
+    """Measures replications in their order as they come in, in whatever order that is."""
+
+    def __init__(self, scenario: Scenario, on_partial: Callable[[SummaryView], None] | None) -> None:
+        self.measuring = Measuring(scenario)
+        self._on_partial = on_partial
+        self._num_all = scenario.replications
+        self._num_measured = 0
+        self._early: dict[int, Mapping[str, ServingTables]] = {}
+
+    def receive(self, number: int, tables: Mapping[str, ServingTables]) -> None:
+        """Measure a replication, or keep it until those before it are there."""
+        self._early[number] = tables
+        while self._num_measured in self._early:
+            self.measuring.add(self._early.pop(self._num_measured))
+            self._num_measured += 1
+            if self._on_partial is not None and self._num_measured < self._num_all:
+                so_far = self.measuring.summary()
+                self._on_partial(SummaryView(so_far.values, so_far.intervals))
 
 
 def _ignore(_: float) -> None:

@@ -28,6 +28,11 @@ OutcomeT = TypeVar("OutcomeT")
 Progress = Callable[[float], None]
 TaskFunction = Callable[[TaskT, Progress], OutcomeT]
 
+
+def ignore_outcome(number: int, outcome: object) -> None:
+    """Nobody waits for single outcomes."""
+
+
 _MAX_ATTEMPTS = 3  # a task whose worker was killed is tried again, so often in all
 _STOP_S = 5.0  # patience with a worker that was told to stop
 
@@ -63,11 +68,16 @@ class WorkerPool(Generic[TaskT, OutcomeT]):
     """The workers of one call of ``map``."""
 
     def __init__(
-        self, function: TaskFunction[TaskT, OutcomeT], tasks: Sequence[TaskT], on_progress: Progress
+        self,
+        function: TaskFunction[TaskT, OutcomeT],
+        tasks: Sequence[TaskT],
+        on_progress: Progress,
+        on_outcome: Callable[[int, OutcomeT], None] = ignore_outcome,
     ) -> None:
         self._function = function
         self._tasks = tasks
         self._on_progress = on_progress
+        self._on_outcome = on_outcome
         self._todo = deque(range(len(tasks)))
         self._num_attempts = [0] * len(tasks)
         self._done_frac = [0.0] * len(tasks)
@@ -122,12 +132,14 @@ class WorkerPool(Generic[TaskT, OutcomeT]):
         if isinstance(message, _Fraction):
             self._done_frac[worker.task] = message.done_frac
         else:
-            self._found[worker.task] = _received(message, worker.connection)
-            self._done_frac[worker.task] = 1.0
+            task = worker.task
+            self._found[task] = _received(message, worker.connection)
+            self._done_frac[task] = 1.0
             if self._todo:
                 self._give_next_task(worker)
             else:
                 self._dismiss(worker)
+            self._on_outcome(task, self._found[task])
         self._on_progress(sum(self._done_frac) / len(self._tasks))
 
     def _dismiss(self, worker: _Worker) -> None:

@@ -22,6 +22,7 @@ from dcsim.calibration.cli_validate import validate_app
 from dcsim.errors import DcsimError, InfeasibleError, ScenarioError, SimulationError
 from dcsim.report.catalog import show_entry, show_kind, show_kinds
 from dcsim.report.chrome_trace import TRACE_SUFFIXES, write_chrome_trace
+from dcsim.report.comparison import show_comparison
 from dcsim.report.console import console
 from dcsim.report.progress import progress_bar
 from dcsim.report.text import show_result
@@ -29,8 +30,11 @@ from dcsim.result import check_output_file, check_output_folder
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.loader import load, parse_setting
 from dcsim.spec.schema import scenario_json_schema
+from dcsim.study.comparison import check_comparable
+from dcsim.study.comparison import compare as compare_results
 from dcsim.study.gallery import gallery, load_scenario
 from dcsim.study.run import run as run_scenario
+from dcsim.study.saved_or_run import saved_or_run
 from dcsim.version import __version__
 
 _WRONG_INPUT = 2
@@ -185,6 +189,40 @@ def run(
             typer.echo(result.summary_text().encode(), nl=False)
         elif not quiet:
             show_result(console(), result, list(map(str, saved)))
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Folders of saved results; scenario files or gallery names, which are run.",
+        ),
+    ],
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    baseline: Annotated[
+        int, typer.Option(min=1, help="Number of the one that the others are held against, from 1.")
+    ] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one per processor.")
+    ] = None,
+) -> None:
+    """Compare two to eight results: which is cheaper, which is faster, and what is only noise."""
+    with _exit_codes():
+        check_comparable(len(names), baseline - 1)
+        overrides = dict(map(parse_setting, settings))
+        with progress_bar("comparison") as on_progress:
+            results = saved_or_run(
+                names, overrides=overrides, num_processes=processes, on_progress=on_progress
+            )
+        comparison = compare_results(results, baseline=baseline - 1)
+        if as_json:
+            text = json.dumps(comparison.document(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+            typer.echo(text.encode(), nl=False)
+        else:
+            show_comparison(console(), comparison)
 
 
 @app.command()

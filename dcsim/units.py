@@ -195,7 +195,12 @@ class Unit:
         if self.si_unit == "frac":
             examples = [_RATIO_EXAMPLE, 1.2] if self.maximum > 1 else ["99 %", 0.99]
             return {"anyOf": [{"type": "number"}, {"type": "string"}], "examples": examples}
-        return {"type": ["string", "number"], "description": f"Quantity with a unit, e.g. {self._example()}."}
+        example = self._example()
+        return {
+            "type": ["string", "number"],
+            "description": f"Quantity with a unit, e.g. {example}.",
+            "examples": [example],
+        }
 
     def text(self, value: float) -> str:
         """The value as text that reads back to the same float."""

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from dcsim import tables
 from dcsim.catalog.loader import KINDS, entry_mapping, entry_names, provenance
 from dcsim.errors import DcsimError
-from dcsim.metrics import contract
+from dcsim.metrics import contract, series_contract
 from dcsim.plugins import PolicyFrom, policy_class, policy_names
 from dcsim.spec.reference import Reference
 from dcsim.spec.scenario import Scenario
@@ -37,6 +37,12 @@ SUMMARY_NOTE = """\
 `prediction`. The half-width of a number's 95 % interval over replications stands under `intervals` and the
 same path. Under `prediction` and the same path stands `[low, high]`, the 95 % interval that also holds
 what is not known of the calibration; null is an end without bound. A number without one is not there."""
+SERIES_NOTE = """\
+What figures of a run are drawn from, as nested plain values: `result.series["serving"]["chat"]`. Some 70 kB
+per workload however long the run. `result.save()` and `dcsim run -o` write it; for a result saved without it,
+it is computed from the tables. A level of lists makes a frame: `pandas.DataFrame(chat["worst"]["e2e_s"])`.
+Numbers have ten digits. Latencies are those seen, also where the summary withholds them: those of an
+unstable run depend on how long it was."""
 TABLE_NOTE = """\
 What a simulation writes. `result.tables.requests`, `.steps` and `.preemptions` are pandas frames over
 all workloads and replications, with two columns more: `workload` and `replication` (from 0). The same
@@ -55,6 +61,7 @@ def main() -> int:
         "scenario-reference.md": scenario_page(),
         "catalogue-reference.md": catalogue_page(),
         "summary-reference.md": summary_page(),
+        "series-reference.md": series_page(),
         "table-reference.md": table_page(),
     }
     stale = [name for name, text in pages.items() if not is_current(FOLDER / name, text)]
@@ -237,14 +244,22 @@ def entry_section(kind: str, name: str) -> str:
 
 def summary_page() -> str:
     """The keys of summary.json."""
-    text = f"{NOTICE}\n# Summary reference\n\n{paragraph(contract)}\n"
-    text += f"\n{SUMMARY_NOTE}\n"
-    for title, (prefix, keys) in contract.SECTIONS.items():
-        text += f"\n## {title}\n\n| key | unit | meaning |\n|---|---|---|\n"
-        text += "".join(
-            f"| `{prefix}{path}` | {key.unit} | {cell(key.meaning)} |\n" for path, key in keys.items()
-        )
-    return text
+    text = f"{NOTICE}\n# Summary reference\n\n{paragraph(contract)}\n\n{SUMMARY_NOTE}\n"
+    return text + "".join(key_tables(contract.SECTIONS))
+
+
+def series_page() -> str:
+    """The keys of series.json."""
+    text = f"{NOTICE}\n# Series reference\n\n{paragraph(series_contract)}\n\n{SERIES_NOTE}\n"
+    return text + "".join(key_tables(series_contract.SECTIONS))
+
+
+def key_tables(sections: contract.Sections) -> Iterator[str]:
+    """A table for each section of a contract."""
+    for title, (prefix, keys) in sections.items():
+        yield f"\n## {title}\n\n| key | unit | meaning |\n|---|---|---|\n"
+        for path, key in keys.items():
+            yield f"| `{prefix}{path}` | {key.unit} | {cell(key.meaning)} |\n"
 
 
 def table_page() -> str:

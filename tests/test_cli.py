@@ -135,6 +135,10 @@ def test_all_problems_are_told_at_once():
         (("catalog", "nodes", "dgx-h10"), "dgx-h100"),
         (("catalog", "traffic", "azure-con"), "azure-con"),
         (("schema", "-o", "no/such/folder/schema.json"), "schema.json"),
+        (("compare", "tiny.yaml"), "Give one more"),
+        (("compare", *["tiny.yaml"] * 9), "2 to 8 results"),
+        (("compare", "tiny.yaml", "tiny.yaml", "--baseline", "3"), "Choose one of them"),
+        (("compare", "tiny.yaml", "missing.yaml"), "missing.yaml"),
     ],
 )
 def test_a_wrong_command_is_answered_with_what_would_be_right(arguments: tuple[str, ...], words: str):
@@ -162,6 +166,22 @@ def test_a_saved_result_can_be_checked_and_run_again():
     assert dcsim_cli("check", "out", "out/scenario.yaml").stdout == "out: ok\nout/scenario.yaml: ok\n"
     again = dcsim_cli("run", "out", "--json").stdout
     assert again.encode() == Path("out/summary.json").read_bytes()
+
+
+def test_a_saved_result_is_compared_with_a_scenario_that_is_run():
+    dcsim_cli("run", "tiny.yaml", "-q", "-o", "out")
+    Path("b200.yaml").write_text("base: tiny.yaml\ncluster: {node: dgx-b200}\n")
+    text = dcsim_cli("compare", "out", "b200.yaml", "--baseline", "2").stdout
+    assert "#2 tiny: node dgx-b200 (baseline)" in text
+    assert "Both meet the SLO." in text
+    found = json.loads(dcsim_cli("compare", "out", "b200.yaml", "--json").stdout)
+    assert (found["baseline"], found["labels"]) == (0, ["tiny: node dgx-h100", "tiny: node dgx-b200"])
+
+
+def test_compared_scenarios_take_settings():
+    arguments = ("compare", "tiny.yaml", "tiny.yaml", "--set", "duration=10 s", "--json", "--processes", "1")
+    found = json.loads(dcsim_cli(*arguments).stdout)
+    assert {one["significance"] for row in found["rows"] for one in row["differences"]} == {"within_noise"}
 
 
 def test_a_scheduler_that_the_scenario_leaves_out_can_be_limited():

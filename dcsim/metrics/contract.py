@@ -173,7 +173,9 @@ _PROVENANCE = {
     "notes": Key("", "list: warnings, such as a profile used beyond the range that it was fitted on"),
 }
 
-SECTIONS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
+Sections = Mapping[str, tuple[str, Mapping[str, Key]]]  # by title: the beginning of the paths, and the keys
+
+SECTIONS: Sections = {
     "run": ("", _RUN),
     "latency": ("serving.NAME.", _LATENCIES),
     "requests and tokens": ("serving.NAME.", _RATES),
@@ -187,13 +189,13 @@ SECTIONS: Mapping[str, tuple[str, Mapping[str, Key]]] = {
 }
 
 
-def declared_keys() -> Iterator[tuple[str, Key]]:
-    """Every dotted path and its key.
+def declared_keys(sections: Sections = SECTIONS) -> Iterator[tuple[str, Key]]:
+    """Every dotted path and its key, those of the summary if no others are given.
 
     Under ``intervals`` the half-width of each number has the same path, and under ``prediction`` its
     ``[low, high]``.
     """
-    for prefix, keys in SECTIONS.values():
+    for prefix, keys in sections.values():
         for pattern, key in keys.items():
             for path in _expanded(prefix + pattern):
                 yield path, key

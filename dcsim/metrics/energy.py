@@ -93,17 +93,21 @@ def energy_figures(scenario: Scenario, accelerator_idle_w: float, sums: ClusterS
 
 
 def power_timeline(
-    scenario: Scenario, accelerator_idle_w: float, sums: Sequence[BinnedSums], joint: Window
+    scenario: Scenario,
+    accelerator_idle_w: float,
+    sums: Sequence[BinnedSums],
+    span: Window,
+    num_bins: int = NUM_BINS,
 ) -> dict[str, Figure]:
-    """IT power and output rate by bins of the joint window, for figures."""
-    bin_s = joint.duration_s / NUM_BINS
+    """IT power and output rate by the bins of a span of time, in which the sums are, for figures."""
+    bin_s = span.duration_s / num_bins
     if bin_s <= 0:
         return {"bin_s": None, "started_at_s": [], "it_w": [], "output_tokens_per_s": []}
     rises_w = np.sum([one.bins("rise_j") for one in sums], axis=0) / bin_s
     tokens_per_s = np.sum([one.bins("num_output_tokens") for one in sums], axis=0) / bin_s
     return {
         "bin_s": bin_s,
-        "started_at_s": [float(at_s) for at_s in joint.edges()[:-1]],
+        "started_at_s": [float(at_s) for at_s in span.edges(num_bins)[:-1]],
         "it_w": [cluster_power_w(scenario, accelerator_idle_w, float(rise_w)) for rise_w in rises_w],
         "output_tokens_per_s": [float(rate) for rate in tokens_per_s],
     }

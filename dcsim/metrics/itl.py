@@ -12,6 +12,7 @@ lies in it: they are off by less than the width of a bin, 0.1 %, and exact where
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -56,14 +57,22 @@ class GapSketch:
         """The distribution over the batches from ``first`` up to, not including, ``beyond``."""
         weights = self._weights[first:beyond].sum(axis=0)
         sums = self._sums[first:beyond].sum(axis=0)
-        used = weights > 0
-        if not used.any():
+        if not weights.any():
             return dict.fromkeys(("mean", *QUANTILES, "max"))
-        found = weighted_percentile(sums[used] / weights[used], weights[used], list(QUANTILES.values()))
+        found = _percentiles(sums, weights, list(QUANTILES.values()))
         figures: dict[str, Figure] = {"mean": finite(sums.sum() / weights.sum())}
         figures.update(zip(QUANTILES, found, strict=True))
         figures["max"] = finite(self._longest_s[first:beyond].max())
         return figures
+
+    def percentiles(self, quantiles: Sequence[float]) -> list[float | None]:
+        """Percentiles over all batches."""
+        return _percentiles(self._sums.sum(axis=0), self._weights.sum(axis=0), quantiles)
+
+
+def _percentiles(sums: Array, weights: Array, quantiles: Sequence[float]) -> list[float | None]:
+    used = weights > 0
+    return weighted_percentile(sums[used] / weights[used], weights[used], quantiles)
 
 
 def _accumulate(sums: Array, at: Positions, values: Array) -> None:
@@ -105,9 +114,7 @@ class GapMeter:
         """The share of each row inside the window, and its batch."""
         low = np.maximum(started_at_s, self._window.started_at_s)
         high = np.minimum(started_at_s + duration_s, self._window.ended_at_s)
-        inside_s = np.maximum(high - low, 0.0)
-        share = np.divide(inside_s, duration_s, out=np.zeros_like(inside_s), where=duration_s > 0)
-        return share, self._batch((low + high) / 2.0)
+        return self._window.share_within(started_at_s, duration_s), self._batch((low + high) / 2.0)
 
     def _batch(self, instants_s: Array) -> Positions:
         scale = NUM_BATCHES / max(self._window.duration_s, 1e-12)

@@ -34,6 +34,22 @@ class QueueSpells:
         high_s = np.minimum(self.left_at_s, window.ended_at_s)
         return float(np.maximum(high_s - low_s, 0.0).sum()) / window.duration_s
 
+    def waited_s(self, edges_s: Array) -> Array:
+        """The time that requests waited in each bin between ascending edges, in request-seconds."""
+        beyond, has_waited = len(edges_s), self.left_at_s > self.joined_at_s
+        num_waiting = np.zeros(beyond + 1)  # at the end of each bin; the first and the last lie outside
+        waited_s = np.zeros(beyond + 1)
+        # as if those that wait at the end of a bin had waited all along it, less what came before they
+        # joined, and what those that left had waited in it
+        for instants_s, sign in ((self.joined_at_s[has_waited], 1.0), (self.left_at_s[has_waited], -1.0)):
+            bins = np.searchsorted(edges_s, instants_s, side="right")
+            num_waiting += sign * np.cumsum(np.bincount(bins, minlength=beyond + 1))
+            is_inside = (bins > 0) & (bins < beyond)
+            since_s = instants_s[is_inside] - edges_s[bins[is_inside] - 1]
+            waited_s -= sign * np.bincount(bins[is_inside], weights=since_s, minlength=beyond + 1)
+        waited_s[1:-1] += num_waiting[1:-1] * np.diff(edges_s)
+        return np.maximum(waited_s[1:-1], 0.0)  # rounding
+
     def num_waiting(self, instants_s: Array) -> Array:
         """Requests waiting at each instant."""
         num_joined = np.searchsorted(np.sort(self.joined_at_s), instants_s, side="right")

@@ -11,6 +11,7 @@ from dcsim.formulas.power import PowerCurve, power_rise_w
 from dcsim.metrics.columns import Array, floats, integers
 from dcsim.metrics.explain import Explainer, Profile, add_rows, explained_groups, held_by_preemptions
 from dcsim.metrics.itl import GapMeter, GapSketch
+from dcsim.metrics.replica_use import ReplicaUse
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.step_cost import RowCosts, StepCosts
 from dcsim.metrics.step_rows import OrderedSteps, StepRows, engine_positions
@@ -18,6 +19,15 @@ from dcsim.metrics.time_bins import BinnedSums
 from dcsim.metrics.window import Window
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.tables import RequestStatus, ServingTables
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """What the rows say of one workload over a whole run, warm-up and drain included."""
+
+    sums: BinnedSums  # those of the window's, and ``sequence_s``: sequences in the batch x time
+    gaps: GapSketch  # of the measured window
+    use: ReplicaUse  # of the measured window
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,29 @@ def read_rows(
         gaps.add(rows, row_costs)
         add_rows(profiles.values(), rows, row_costs)
     return RowFindings(sums, joint_sums, gaps.sketch, profiles)
+
+
+def read_run_rows(
+    served: ServingDeployment, tables: ServingTables, window: Window, edges_s: Array
+) -> RunRows:
+    """Read all rows once, for sums between the edges, without explaining a request."""
+    steps = OrderedSteps(tables.steps)
+    gaps = GapMeter(steps, window, _num_without_gap(tables, steps, integers(tables.requests, "engine")))
+    gaps.add_preemptions(tables.preemptions)
+    sums, use = BinnedSums(edges_s), ReplicaUse(served, window)
+    costs, curve = StepCosts(served.deployment, tables.steps), power_curve(served)
+    for rows in steps.chunks():
+        row_costs = costs.of(rows)
+        num_sequences = rows.num_decodes + rows.num_prefill_chunks
+        quantities = _quantities(served, curve, rows, row_costs)
+        sums.add(
+            rows.started_at_s,
+            rows.duration_s,
+            {**quantities, "sequence_s": num_sequences * rows.duration_s},
+        )
+        gaps.add(rows, row_costs)
+        use.add(rows, steps.engine[rows.first : rows.first + len(rows)])
+    return RunRows(sums, gaps.sketch, use)
 
 
 def power_curve(served: ServingDeployment) -> PowerCurve:

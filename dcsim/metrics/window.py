@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.metrics.columns import floats
+from dcsim.metrics.columns import Array, floats
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import ServingTables
 from dcsim.workloads.data_file import located
@@ -29,9 +29,17 @@ class Window:
         """Its length."""
         return self.ended_at_s - self.started_at_s
 
-    def edges(self) -> npt.NDArray[np.float64]:
+    def edges(self, num_bins: int = NUM_BINS) -> npt.NDArray[np.float64]:
         """The edges of its bins."""
-        return np.linspace(self.started_at_s, self.ended_at_s, NUM_BINS + 1)
+        return np.linspace(self.started_at_s, self.ended_at_s, num_bins + 1)
+
+    def share_within(self, started_at_s: Array, duration_s: Array) -> Array:
+        """The share of each stretch of time that lies within the window; 0 for those that last no time."""
+        low = np.maximum(started_at_s, self.started_at_s)
+        high = np.minimum(started_at_s + duration_s, self.ended_at_s)
+        inside_s = np.maximum(high - low, 0.0)
+        share: Array = np.divide(inside_s, duration_s, out=np.zeros_like(inside_s), where=duration_s > 0)
+        return share
 
     def bins(self, first: int, beyond: int) -> Window:
         """The part of the window from bin ``first`` up to, not including, bin ``beyond``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dcsim.catalog.loader import KINDS, TRAFFIC, entry_mapping, entry_names, load_entry, provenance
+from dcsim.catalog.loader import KINDS, entry_names, load_entry, provenance
 from dcsim.catalog.model import Model
 from dcsim.errors import Problem, ScenarioError
 from dcsim.formulas.datatypes import Datatype
@@ -14,6 +14,7 @@ from dcsim.formulas.transformer import (
     num_active_parameters,
     num_parameters,
 )
+from dcsim.report.key_figures import catalogue_kinds, entry_title
 from dcsim.report.numbers import BYTES, digits_text, quantity_text
 from dcsim.validation import nearest
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_ALL_KINDS = (*KINDS, TRAFFIC)
 _PARAMETERS_PER_G = 1e9
 _LONGEST_VALUE = 120  # characters; lists of quantiles are longer than anyone reads
 
@@ -32,7 +32,7 @@ def show_kinds(console: Console) -> None:
     table.add_column("kind", no_wrap=True)
     table.add_column("entries", justify="right")
     table.add_column("names", overflow="fold")
-    for kind in _ALL_KINDS:
+    for kind in catalogue_kinds():
         table.add_row(kind, str(len(entry_names(kind))), ", ".join(entry_names(kind)))
     console.print(table)
 
@@ -45,7 +45,7 @@ def show_kind(console: Console, kind: str) -> None:
     table.add_column("estimates", justify="right")
     for name in entry_names(_known(kind)):
         num_estimates = sum(one.is_estimate for one in provenance(kind, name))
-        table.add_row(name, _about(kind, name)[0], str(num_estimates) if num_estimates else "")
+        table.add_row(name, entry_title(kind, name)[0], str(num_estimates) if num_estimates else "")
     console.print(table)
 
 
@@ -53,7 +53,7 @@ def show_entry(console: Console, kind: str, name: str) -> None:
     """Print one entry: values, units, sources, why an estimate is one. Raises ScenarioError if unknown."""
     from rich.text import Text
 
-    title, source = _about(_known(kind), name)
+    title, source = entry_title(_known(kind), name)
     console.print(Text.assemble((f"{kind}/{name}", "bold"), f"  {title}"))
     console.print(Text(f"source: {source}"))
     entry = load_entry(kind, name) if kind in KINDS else None
@@ -98,20 +98,8 @@ def _table() -> Table:
     return Table(box=None, pad_edge=False, header_style="dim", expand=False)
 
 
-def _about(kind: str, name: str) -> tuple[str, str]:
-    """Title and source. Raises ScenarioError for an unknown name."""
-    if kind in KINDS:
-        entry = load_entry(kind, name)
-        return entry.title, entry.source
-    if name not in entry_names(kind):
-        remedy = nearest(name, entry_names(kind))
-        raise ScenarioError(Problem(file="catalog", message=f"no name '{name}' among {kind}", remedy=remedy))
-    mapping = entry_mapping(kind, name)
-    return str(mapping["title"]), str(mapping["source"])
-
-
 def _known(kind: str) -> str:
-    if kind not in _ALL_KINDS:
-        remedy = nearest(kind, _ALL_KINDS)
+    if kind not in catalogue_kinds():
+        remedy = nearest(kind, catalogue_kinds())
         raise ScenarioError(Problem(file="catalog", message=f"no kind '{kind}'", remedy=remedy))
     return kind

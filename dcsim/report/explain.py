@@ -29,7 +29,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _NARROW = 100  # columns; below, the middle group is left out
 
 
-def parts_of(group: SummaryView) -> dict[str, float]:
+def explained_parts(group: SummaryView) -> dict[str, float]:
     """The parts of a group's time in seconds, by what they are called. They add up to its total."""
     parts = {label: _seconds(group, key) for key, label in _WAITS.items()}
     for phase in ("prefill", "decode"):
@@ -50,7 +50,7 @@ def explain_table(explain: SummaryView, groups: Sequence[str], width: int) -> Ta
     totals = {key: _seconds(group, "total_s") for key, group in found.items()}
     if not totals or not all(totals.values()):
         return None
-    parts = _rows({key: parts_of(group) for key, group in found.items()}, totals)
+    parts = _rows({key: explained_parts(group) for key, group in found.items()}, totals)
     for bar_width in range(_BAR_WIDTH, -1, -1):
         rows = [("where the time goes", *(_TITLES[key] for key in found))]
         for label, *seconds in parts:

@@ -13,8 +13,13 @@ _SURELY_NOT, _SURELY = 0.05, 0.95  # two dozen draws cannot tell more
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A few words in capitals, their colour, and the reason."""
+    """A few words in capitals, their colour, and the reason.
 
+    The code is unstable, nothing_measured, no_slo, borderline, meets or misses; ``saturated_`` stands before
+    the last four where the run sheds load.
+    """
+
+    code: str
     words: str
     style: str
     reason: str
@@ -26,10 +31,11 @@ def verdict_of(serving: SummaryView, slo: Slo) -> Verdict:
     assert isinstance(stability, SummaryView)
     reason = str(stability["reason"])
     if stability["verdict"] == "unstable":
-        return Verdict("UNSTABLE", "bold red", reason)
+        return Verdict("unstable", "UNSTABLE", "bold red", reason)
     met = _slo_verdict(serving, slo)
     if stability["verdict"] == "saturated":
         return Verdict(
+            f"saturated_{met.code}",
             f"SATURATED, {met.words}",
             "bold red" if "MISSES" in met.words else "bold yellow",
             f"{reason}; {met.reason}",
@@ -47,10 +53,12 @@ def _slo_verdict(serving: SummaryView, slo: Slo) -> Verdict:
     limits = limits_of(slo)
     attainment = serving.get("slo_attainment_frac")
     if not isinstance(attainment, Estimate):
-        return Verdict("NOTHING MEASURED", "bold yellow", "no request arrived in the measured window")
+        return Verdict(
+            "nothing_measured", "NOTHING MEASURED", "bold yellow", "no request arrived in the measured window"
+        )
     if not limits:
         finished = percent_text(attainment.value, attainment.half_width, attainment.prediction)
-        return Verdict("NO SLO SET", "bold", f"{finished} of the requests offered finished")
+        return Verdict("no_slo", "NO SLO SET", "bold", f"{finished} of the requests offered finished")
     asked = " and ".join(f"{name[:-2].upper()} ≤ {given_text(limit, TIME)}" for name, limit in limits.items())
     reason = (
         f"{percent_text(attainment.value, attainment.half_width, attainment.prediction)} of the requests "
@@ -62,12 +70,14 @@ def _slo_verdict(serving: SummaryView, slo: Slo) -> Verdict:
     chance = serving.number("slo_met_probability")
     words = "" if chance is None else f", P(SLO met) {chance_text(chance)}"
     if is_met is None:
-        return Verdict(f"BORDERLINE{words}", "bold yellow", f"{reason}; the replications disagree")
+        disagree = f"{reason}; the replications disagree"
+        return Verdict("borderline", f"BORDERLINE{words}", "bold yellow", disagree)
     if low < slo.attainment_frac <= high and low < high:
         reason += ", which lies within the interval"
     is_doubtful = chance is not None and _SURELY_NOT < chance < _SURELY
     style = "bold yellow" if is_doubtful else "bold green" if is_met else "bold red"
-    return Verdict(f"{'MEETS' if is_met else 'MISSES'} ITS SLO{words}", style, reason)
+    does = "meets" if is_met else "misses"
+    return Verdict(does, f"{does.upper()} ITS SLO{words}", style, reason)
 
 
 def chance_text(probability: float) -> str:

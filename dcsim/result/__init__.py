@@ -2,7 +2,8 @@
 
 from dcsim.result.document import document_text
 from dcsim.result.folder import check_output_file, check_output_folder, is_result
-from dcsim.result.result import SCENARIO_FILE, Result, RunRecord, open_result, saved_scenario_folder
+from dcsim.result.opening import open_result, saved_scenario_folder
+from dcsim.result.result import SCENARIO_FILE, Result, RunRecord
 from dcsim.result.view import Estimate, SummaryView
 
 __all__ = [

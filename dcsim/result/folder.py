@@ -6,6 +6,7 @@ process killed on the way leaves the hidden folder only; the next save into the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -31,10 +32,10 @@ def check_output_folder(folder: Path, *, overwrite: bool = False) -> None:
         if target.is_dir() and any(target.iterdir()):
             _check_replaceable(folder, target, overwrite=overwrite)
         elif target.exists() and not target.is_dir():
-            raise _refusal(folder, "is a file, not a folder", "Choose another folder")
+            raise refusal(folder, "is a file, not a folder", "Choose another folder")
         _probe(next(parent for parent in target.parents if parent.exists()))
     except OSError as error:
-        raise _refusal(
+        raise refusal(
             folder, f"cannot be written: {error.strerror or error}", "Choose another folder"
         ) from error
 
@@ -47,16 +48,14 @@ def check_output_file(path: Path, *, overwrite: bool = False, suffixes: tuple[st
     """
     try:
         if path.is_dir():
-            raise _refusal(path, "is a folder, not a file", "Choose another file")
+            raise refusal(path, "is a folder, not a file", "Choose another file")
         if suffixes and not path.name.endswith(suffixes):
-            raise _refusal(path, f"must end in {' or '.join(suffixes)}", "Choose another file")
+            raise refusal(path, f"must end in {' or '.join(suffixes)}", "Choose another file")
         if os.path.lexists(path) and not overwrite:
-            raise _refusal(path, "already exists", "Choose another file, or give --overwrite")
+            raise refusal(path, "already exists", "Choose another file, or give --overwrite")
         _probe(path.resolve().parent)
     except OSError as error:
-        raise _refusal(
-            path, f"cannot be written: {error.strerror or error}", "Choose another file"
-        ) from error
+        raise refusal(path, f"cannot be written: {error.strerror or error}", "Choose another file") from error
 
 
 def _probe(folder: Path) -> None:
@@ -67,9 +66,9 @@ def _probe(folder: Path) -> None:
 
 def _check_replaceable(folder: Path, target: Path, *, overwrite: bool) -> None:
     if not is_result(target):
-        raise _refusal(folder, "is not empty, and holds no dcsim result", "Choose another folder")
+        raise refusal(folder, "is not empty, and holds no dcsim result", "Choose another folder")
     if not overwrite:
-        raise _refusal(
+        raise refusal(
             folder, "already holds a result", "Choose another folder, or give --overwrite (overwrite=True)"
         )
 
@@ -159,5 +158,12 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _refusal(folder: Path, message: str, remedy: str) -> ScenarioError:
-    return ScenarioError(Problem(file=str(folder), message=message, remedy=remedy))
+def file_sha256(path: Path) -> str:
+    """The hash by which a result knows its files."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refusal(place: Path, message: str, remedy: str) -> ScenarioError:
+    """What is wrong with a folder or a file, as an error to raise."""
+    return ScenarioError(Problem(file=str(place), message=message, remedy=remedy))

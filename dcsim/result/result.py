@@ -1,8 +1,8 @@
 """The result of a run: scenario, tables and summary with provenance; saved as a folder and opened again.
 
 The folder holds ``manifest.json`` (who, when, where, and a hash of every file), ``scenario.yaml``
-(with ``base:`` and overrides applied), ``summary.json`` and the tables in parquet. All but the manifest
-are the same bytes for the same scenario, seed and version.
+(with ``base:`` and overrides applied), ``summary.json``, ``series.json`` and the tables in parquet. All but
+the manifest are the same bytes for the same scenario, seed and version.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from dcsim.errors import Problem, ScenarioError
+from dcsim.metrics.series import run_series
 from dcsim.result.document import document_text
-from dcsim.result.folder import FORMAT, MANIFEST, is_result, whole_folder
-from dcsim.result.tables import KINDS, ResultTables, read_parquet, write_parquet
+from dcsim.result.folder import FORMAT, MANIFEST, file_sha256, refusal, whole_folder
+from dcsim.result.tables import KINDS, ResultTables, write_parquet
 from dcsim.result.view import SummaryView
-from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
 from dcsim.version import __version__
 
-_FORMAT_VERSION = 1
-_SUMMARY = "summary.json"
+FORMAT_VERSION = 1
+SUMMARY_FILE = "summary.json"
+SERIES_FILE = "series.json"
 SCENARIO_FILE = "scenario.yaml"
 _PACKAGES = ("numpy", "pandas", "pyarrow", "pydantic", "simpy")
 
@@ -64,8 +63,10 @@ class Result:
         tables: ResultTables,
         summary: Mapping[str, object],
         record: RunRecord,
+        load_series: Callable[[], Mapping[str, object]] | None = None,
     ) -> None:
         self._load_scenario = load_scenario
+        self._load_series = load_series
         self.tables = tables
         self.summary = summary
         self.record = record
@@ -77,6 +78,16 @@ class Result:
     def scenario(self) -> Scenario:
         """The scenario that was run, with ``base:`` and overrides applied."""
         return self._load_scenario()
+
+    @cached_property
+    def series(self) -> Mapping[str, object]:
+        """Distributions, timelines and worst requests as nested plain values: what ``series.json`` holds.
+
+        Read from the saved file, or else computed from the tables when first asked for.
+        """
+        if self._load_series is not None:
+            return self._load_series()
+        return run_series(self.scenario, self.tables.replications)
 
     @cached_property
     def view(self) -> SummaryView:
@@ -126,7 +137,7 @@ class Result:
             with whole_folder(target, overwrite=overwrite) as hidden:
                 self._write_files(hidden)
         except OSError as error:
-            raise _complaint(
+            raise refusal(
                 target, f"cannot be written: {error.strerror or error}", "Choose another folder"
             ) from error
         return target
@@ -135,10 +146,16 @@ class Result:
         """The text of ``summary.json``."""
         return json.dumps(_finite(self.summary), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
+    def series_text(self) -> str:
+        """The text of ``series.json``: all on one line, for its lists are long."""
+        text = json.dumps(self.series, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        return text + "\n"
+
     def _write_files(self, folder: Path) -> None:
         names = self._write_tables(folder)
         (folder / SCENARIO_FILE).write_text(document_text(self.scenario.document), encoding="utf-8")
-        (folder / _SUMMARY).write_text(self.summary_text(), encoding="utf-8")
+        (folder / SUMMARY_FILE).write_text(self.summary_text(), encoding="utf-8")
+        (folder / SERIES_FILE).write_text(self.series_text(), encoding="utf-8")
         manifest = self._manifest(folder, names)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
@@ -155,7 +172,7 @@ class Result:
         document = json.dumps(self.scenario.document, sort_keys=True, default=str)
         return {
             "format": FORMAT,
-            "format_version": _FORMAT_VERSION,
+            "format_version": FORMAT_VERSION,
             "dcsim": self.record.dcsim_version,
             "python": platform.python_version(),
             "packages": {name: version(name) for name in _PACKAGES},
@@ -170,75 +187,10 @@ class Result:
             "replications": self.scenario.replications,
             "tables": tables,
             "files": {
-                path.name: {"sha256": _sha256(path), "bytes": path.stat().st_size}
+                path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
                 for path in sorted(folder.iterdir())
             },
         }
-
-
-def open_result(folder: str | Path) -> Result:
-    """A saved result. Its tables are read when they are first asked for.
-
-    Raises ScenarioError if the folder holds no result, or a file of it has changed since.
-    """
-    place = Path(folder)
-    if not is_result(place):
-        raise _complaint(
-            place, "holds no dcsim result", "Give a folder that `dcsim run -o` or Result.save wrote"
-        )
-    manifest = json.loads((place / MANIFEST).read_bytes())
-    if manifest["format_version"] != _FORMAT_VERSION:
-        raise _complaint(
-            place, "was saved by another version of dcsim", f"Open it with dcsim {manifest['dcsim']}"
-        )
-    record = RunRecord(
-        datetime.fromisoformat(manifest["started_at"]),
-        datetime.fromisoformat(manifest["finished_at"]),
-        manifest["dcsim"],
-    )
-    summary = json.loads(_checked(place, _SUMMARY, manifest).read_bytes())
-    tables = ResultTables(lambda: _replications(place, manifest))
-    return Result(lambda: _scenario(place, manifest), tables, summary, record)
-
-
-def saved_scenario_folder(scenario: Path) -> Path | None:
-    """Where relative file names start in the scenario of a saved result; None for any other file."""
-    if scenario.name != SCENARIO_FILE or not is_result(scenario.parent):
-        return None
-    folder = json.loads((scenario.parent / MANIFEST).read_bytes()).get("scenario_folder")
-    return Path(folder) if isinstance(folder, str) else None
-
-
-def _scenario(place: Path, manifest: Mapping[str, object]) -> Scenario:
-    """The scenario; relative file names in it still start where the original stood."""
-    return load(_checked(place, SCENARIO_FILE, manifest), folder=str(manifest["scenario_folder"]))
-
-
-def _replications(
-    place: Path, manifest: dict[str, dict[str, dict[str, str]]]
-) -> list[dict[str, ServingTables]]:
-    by_workload = {
-        workload: read_parquet({kind: _checked(place, name, manifest) for kind, name in names.items()})
-        for workload, names in manifest["tables"].items()
-    }
-    return [dict(zip(by_workload, tables, strict=True)) for tables in zip(*by_workload.values(), strict=True)]
-
-
-def _checked(place: Path, name: str, manifest: Mapping[str, object]) -> Path:
-    """The path of a file of the result; raises ScenarioError if it is not the file that was saved."""
-    path = place / name
-    files = manifest["files"]
-    known = files.get(name) if isinstance(files, Mapping) else None
-    if not path.is_file() or known is None or _sha256(path) != known["sha256"]:
-        raise _complaint(
-            path, "is missing or has changed since the result was saved", "Run the scenario again"
-        )
-    return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _finite(value: object) -> object:
@@ -250,7 +202,3 @@ def _finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _complaint(path: Path, message: str, remedy: str) -> ScenarioError:
-    return ScenarioError(Problem(file=str(path), message=message, remedy=remedy))

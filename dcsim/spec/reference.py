@@ -27,6 +27,7 @@ from dcsim.catalog.loader import (
 from dcsim.errors import Problem, ScenarioError
 
 FILE_SUFFIXES = (".yaml", ".yml", ".json")
+CATALOGUE_KEY = "x-catalogue"  # in the JSON Schema: the kind of the entries whose names are enumerated
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Reference:
             variations.append(
                 {"type": "object", "properties": fields, "required": ["base"], "additionalProperties": False}
             )
-        names: JsonSchemaValue = {"enum": list(entry_names(self.kind))}
+        names: JsonSchemaValue = {"enum": list(entry_names(self.kind)), CATALOGUE_KEY: self.kind}
         path: JsonSchemaValue = {
             "type": "string",
             "pattern": r"\.(yaml|yml|json)$",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import JsonSchemaValue
 
 
 class Section(BaseModel):
@@ -15,3 +16,9 @@ class Section(BaseModel):
     )
 
     name_key: ClassVar[str] = "base"  # the key that a text alone is short for, where a text alone is read
+
+
+def or_alone(fields: JsonSchemaValue, alone: JsonSchemaValue) -> JsonSchemaValue:
+    """The JSON Schema of a section that a single value may stand for."""
+    rest = {key: value for key, value in fields.items() if key != "description"}
+    return {"description": fields.get("description", ""), "anyOf": [alone, rest]}

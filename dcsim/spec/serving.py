@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
@@ -17,7 +18,7 @@ from dcsim.plugins import PolicyFrom
 from dcsim.policies.router import Router
 from dcsim.policies.scheduler import Scheduler
 from dcsim.spec.reference import Reference
-from dcsim.spec.section import Section
+from dcsim.spec.section import Section, or_alone
 from dcsim.spec.traffic import Traffic
 from dcsim.units import PositiveFraction, PositiveSeconds, Ratio
 
@@ -46,6 +47,17 @@ class Precision(Section):
         default=None,
         description="The type that the products of routed experts run in; as the others if left out.",
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Offer one name alone to editors, and the fields that may vary it."""
+        fields = handler.resolve_ref_schema(handler(schema))
+        names = [str(datatype) for datatype in Datatype]
+        base = {"enum": names, "description": "Datatype to start from."}
+        varied = {**fields, "properties": {"base": base, **fields["properties"]}, "required": []}
+        return or_alone(varied, {"enum": names})
 
 
 class Parallelism(Section):

@@ -12,7 +12,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from dcsim.catalog.loader import TRAFFIC, entry_mapping, entry_names, merged, without, without_sources
 from dcsim.errors import ScenarioError
 from dcsim.plugins import PolicyFrom
-from dcsim.spec.section import Section
+from dcsim.spec.reference import CATALOGUE_KEY
+from dcsim.spec.section import Section, or_alone
 from dcsim.units import Ratio
 from dcsim.workloads.arrival_process import ArrivalProcess
 from dcsim.workloads.length_distribution import MAX_TOKENS, LengthDistribution
@@ -59,6 +60,13 @@ class TraceSpec(Section):
     def _from_path_alone(cls, value: object) -> object:
         return {"path": value} if isinstance(value, str) else value
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Offer the path alone to editors beside the fields."""
+        return or_alone(handler.resolve_ref_schema(handler(schema)), {"type": "string"})
+
 
 class Traffic(Section):
     """Requests of one workload: arrivals with lengths, or a trace.
@@ -102,10 +110,10 @@ class Traffic(Section):
         """Offer the presets' names to editors beside the fields."""
         fields = handler.resolve_ref_schema(handler(schema))
         names = list(entry_names(TRAFFIC))
-        base = {"enum": names, "description": "Preset to start from."}
+        base = {"enum": names, "description": "Preset to start from.", CATALOGUE_KEY: TRAFFIC}
         description = fields.pop("description", "")
         varied = {**fields, "properties": {"base": base, **fields["properties"]}}
-        return {"description": description, "anyOf": [{"enum": names}, varied]}
+        return {"description": description, "anyOf": [{"enum": names, CATALOGUE_KEY: TRAFFIC}, varied]}
 
 
 def _preset(name: str) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """The queue over time, by hand and by Little's law."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,12 @@ QUEUE = queue_spells(
 def test_time_waited_in_the_window_over_its_length_is_the_mean_queue():
     assert QUEUE.mean_num_waiting(Window(0.0, 10.0)) == pytest.approx((2.0 + 4.0 + 7.0) / 10.0)
     assert QUEUE.mean_num_waiting(Window(4.0, 6.0)) == pytest.approx((1.0 + 2.0) / 2.0)
+
+
+@pytest.mark.parametrize("edges_s", [[0.0, 10.0], [4.0, 6.0], [0.0, 1.5, 2.0, 5.0, 9.0], [3.0, 20.0]])
+def test_the_time_waited_in_bins_is_that_of_their_mean_queues(edges_s):
+    expected = [QUEUE.mean_num_waiting(Window(*ends)) * (ends[1] - ends[0]) for ends in pairwise(edges_s)]
+    assert QUEUE.waited_s(np.array(edges_s)).tolist() == pytest.approx(expected)
 
 
 def test_the_queue_at_an_instant_and_how_long_its_first_has_waited():

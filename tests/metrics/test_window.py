@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from dcsim.metrics.window import NUM_BINS, Window, joint_window, measured_window
@@ -55,6 +56,12 @@ def test_requests_that_all_arrive_at_once_are_measured_until_the_work_is_done():
     given = scenario(serving__chat__traffic__num_requests=2)
     at_once = serving_tables(requests(served(0.0), served(0.0)), TABLES.steps, ended_at_s=99.0)
     assert measured_window(given, "chat", at_once) == Window(0.0, 12.0)
+
+
+def test_a_stretch_of_time_counts_by_the_share_of_it_within_the_window():
+    started_at_s, duration_s = np.array([0.0, 3.0, 8.0, 9.0, 4.0]), np.array([4.0, 1.0, 2.0, 5.0, 0.0])
+    shares = Window(3.0, 9.0).share_within(started_at_s, duration_s)
+    assert shares.tolist() == [0.25, 1.0, 0.5, 0.0, 0.0]
 
 
 def test_bins_cover_the_window():

@@ -1,0 +1,126 @@
+"""Key figures of catalogue entries: the few numbers that one chooses an accelerator, node or model by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.efficiency import Efficiency
+from dcsim.catalog.engine import Engine
+from dcsim.catalog.link import Link
+from dcsim.catalog.loader import KINDS, TRAFFIC, entry_mapping, entry_names, load_entry
+from dcsim.catalog.model import Model
+from dcsim.catalog.node import Node
+from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
+from dcsim.catalog.site import Site
+from dcsim.errors import Problem, ScenarioError
+from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.transformer import kv_elements_per_token, num_active_parameters, num_parameters
+from dcsim.units import JOULES_PER_KWH
+from dcsim.validation import nearest
+
+Figure = float | str
+
+_PEAKS = (Datatype.BF16, Datatype.FP8, Datatype.NVFP4)
+
+
+def catalogue_kinds() -> tuple[str, ...]:
+    """The kinds of entries that the catalogue holds."""
+    return (*KINDS, TRAFFIC)
+
+
+def entry_title(kind: str, name: str) -> tuple[str, str]:
+    """Title and source of an entry. Raises ScenarioError for an unknown name."""
+    if kind in KINDS:
+        entry = load_entry(kind, name)
+        return entry.title, entry.source
+    if name not in entry_names(kind):
+        remedy = nearest(name, entry_names(kind))
+        raise ScenarioError(Problem(file="catalog", message=f"no name '{name}' among {kind}", remedy=remedy))
+    mapping = entry_mapping(kind, name)
+    return str(mapping["title"]), str(mapping["source"])
+
+
+def key_figures(kind: str, name: str) -> Mapping[str, Figure]:
+    """The numbers that one chooses an entry by, named with their SI units, and names of its parts.
+
+    Raises ScenarioError for an unknown name.
+
+    >>> key_figures("accelerators", "h100-sxm")["tdp_w"]
+    700.0
+    """
+    entry = load_entry(kind, name) if kind in KINDS else None
+    match entry:
+        case Accelerator():
+            return _of_accelerator(entry)
+        case Node():
+            return _of_node(entry)
+        case Model():
+            return _of_model(entry)
+        case Site():
+            return {
+                "pue": entry.pue,
+                "carbon_g_per_kwh": entry.carbon_kg_per_j * JOULES_PER_KWH * 1e3,
+                "electricity_usd_per_kwh": entry.electricity_usd_per_j * JOULES_PER_KWH,
+            }
+        case OwnedPrices() | OnDemandPrices():
+            priced = entry.node_capex_usd if isinstance(entry, OwnedPrices) else entry.accelerator_usd_per_s
+            return {"kind": entry.kind, "num_priced": float(len(priced))}
+        case Engine():
+            return {
+                "max_num_seqs": float(entry.max_num_seqs),
+                "max_num_batched_tokens": float(entry.max_num_batched_tokens),
+                "step_overhead_s": entry.step_overhead_s,
+                "request_overhead_s": entry.request_overhead_s,
+            }
+        case Link():
+            return {"link_bytes_per_s": entry.bytes_per_s, "hop_s": entry.hop_s, "scope": entry.scope.value}
+        case Efficiency():
+            return _of_profile(entry)
+    return {}
+
+
+def _of_accelerator(entry: Accelerator) -> dict[str, Figure]:
+    peaks = {
+        f"{datatype}_flops_per_s": entry.peak_flops_per_s[datatype]
+        for datatype in _PEAKS
+        if datatype in entry.peak_flops_per_s
+    }
+    return {
+        "kind": entry.kind.value,
+        "memory_bytes": entry.memory_bytes,
+        "memory_bytes_per_s": entry.memory_bytes_per_s,
+        **peaks,
+        "tdp_w": entry.tdp_w,
+        "idle_w": entry.idle_w,
+        "embodied_kg": entry.embodied_kg,
+    }
+
+
+def _of_node(entry: Node) -> dict[str, Figure]:
+    return {
+        "accelerator": entry.accelerator,
+        "num_accelerators": float(entry.num_accelerators),
+        "scale_up": entry.scale_up,
+        "scale_out": entry.scale_out,
+        "num_nics": float(entry.num_nics),
+        "rated_w": entry.rated_w,
+        "embodied_kg": entry.embodied_kg,
+    }
+
+
+def _of_model(entry: Model) -> dict[str, Figure]:
+    elements = kv_elements_per_token(entry.shape, entry.shape.num_kv_heads)
+    return {
+        "num_parameters": float(num_parameters(entry.shape)),
+        "num_active_parameters": float(num_active_parameters(entry.shape)),
+        "kv_bytes": elements * Datatype.BF16.num_bytes,
+        "max_context_tokens": float(entry.max_context_tokens),
+        "native_datatype": entry.native_datatype.value,
+    }
+
+
+def _of_profile(entry: Efficiency) -> dict[str, Figure]:
+    errors = [one.median_frac for one in entry.accuracy.values()]
+    worst: dict[str, Figure] = {"worst_median_error_frac": max(errors)} if errors else {}
+    return {"num_operators": float(len(entry.accuracy)), **worst}

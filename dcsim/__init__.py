@@ -15,48 +15,69 @@ from typing import TYPE_CHECKING
 from dcsim.version import __version__
 
 if TYPE_CHECKING:
+    from dcsim.calibration.report.measured import ComparedOperator
+    from dcsim.calibration.report.profile import ProfileReport, profile_report
     from dcsim.calibration.validate.here import validate_here
     from dcsim.calibration.validate.published import validate_published
-    from dcsim.catalog.loader import entry_names, load_entry, provenance
+    from dcsim.catalog.loader import SourcedValue, entry_names, load_entry, provenance
     from dcsim.errors import DcsimError, InfeasibleError, Problem, ScenarioError, SimulationError
     from dcsim.report.chrome_trace import write_chrome_trace
     from dcsim.report.explain import explained_parts
     from dcsim.report.key_figures import catalogue_kinds, entry_title, key_figures
     from dcsim.report.numbers import duration_text, given_text, quantity_text, scales_of
-    from dcsim.report.verdict import Verdict, limits_of, verdict_of
+    from dcsim.report.verdict import Verdict, chance_text, limits_of, verdict_of
     from dcsim.result import Estimate, Result, SummaryView, open_result
+    from dcsim.spec.deployment import memory_fit
     from dcsim.spec.loader import load
     from dcsim.spec.scenario import Scenario
     from dcsim.spec.schema import scenario_json_schema
     from dcsim.study.comparison import Comparison, compare
+    from dcsim.study.comparison_row import ComparisonRow
+    from dcsim.study.difference import Difference, Significance
+    from dcsim.study.estimate import estimate
+    from dcsim.study.finding import Finding
+    from dcsim.study.forecast import Forecast, ServingForecast
     from dcsim.study.gallery import gallery
     from dcsim.study.job import Job, JobState, JobStatus
     from dcsim.study.run import run
+    from dcsim.study.slo_status import SloStatus
     from dcsim.study.workspace import Workspace
 
     open = open_result
 
 _HOMES = {
+    "ComparedOperator": "dcsim.calibration.report.measured:ComparedOperator",
     "Comparison": "dcsim.study.comparison:Comparison",
+    "ComparisonRow": "dcsim.study.comparison_row:ComparisonRow",
     "DcsimError": "dcsim.errors:DcsimError",
+    "Difference": "dcsim.study.difference:Difference",
     "Estimate": "dcsim.result:Estimate",
+    "Finding": "dcsim.study.finding:Finding",
+    "Forecast": "dcsim.study.forecast:Forecast",
     "InfeasibleError": "dcsim.errors:InfeasibleError",
     "Job": "dcsim.study.job:Job",
     "JobState": "dcsim.study.job:JobState",
     "JobStatus": "dcsim.study.job:JobStatus",
     "Problem": "dcsim.errors:Problem",
+    "ProfileReport": "dcsim.calibration.report.profile:ProfileReport",
     "Result": "dcsim.result:Result",
     "Scenario": "dcsim.spec.scenario:Scenario",
     "ScenarioError": "dcsim.errors:ScenarioError",
+    "ServingForecast": "dcsim.study.forecast:ServingForecast",
+    "Significance": "dcsim.study.difference:Significance",
     "SimulationError": "dcsim.errors:SimulationError",
+    "SloStatus": "dcsim.study.slo_status:SloStatus",
+    "SourcedValue": "dcsim.catalog.loader:SourcedValue",
     "SummaryView": "dcsim.result:SummaryView",
     "Verdict": "dcsim.report.verdict:Verdict",
     "Workspace": "dcsim.study.workspace:Workspace",
     "catalogue_kinds": "dcsim.report.key_figures:catalogue_kinds",
+    "chance_text": "dcsim.report.verdict:chance_text",
     "compare": "dcsim.study.comparison:compare",
     "duration_text": "dcsim.report.numbers:duration_text",
     "entry_names": "dcsim.catalog.loader:entry_names",
     "entry_title": "dcsim.report.key_figures:entry_title",
+    "estimate": "dcsim.study.estimate:estimate",
     "explained_parts": "dcsim.report.explain:explained_parts",
     "gallery": "dcsim.study.gallery:gallery",
     "given_text": "dcsim.report.numbers:given_text",
@@ -64,7 +85,9 @@ _HOMES = {
     "limits_of": "dcsim.report.verdict:limits_of",
     "load": "dcsim.spec.loader:load",
     "load_entry": "dcsim.catalog.loader:load_entry",
+    "memory_fit": "dcsim.spec.deployment:memory_fit",
     "open": "dcsim.result:open_result",
+    "profile_report": "dcsim.calibration.report.profile:profile_report",
     "provenance": "dcsim.catalog.loader:provenance",
     "quantity_text": "dcsim.report.numbers:quantity_text",
     "run": "dcsim.study.run:run",
@@ -77,27 +100,39 @@ _HOMES = {
 }
 
 __all__ = [
+    "ComparedOperator",
     "Comparison",
+    "ComparisonRow",
     "DcsimError",
+    "Difference",
     "Estimate",
+    "Finding",
+    "Forecast",
     "InfeasibleError",
     "Job",
     "JobState",
     "JobStatus",
     "Problem",
+    "ProfileReport",
     "Result",
     "Scenario",
     "ScenarioError",
+    "ServingForecast",
+    "Significance",
     "SimulationError",
+    "SloStatus",
+    "SourcedValue",
     "SummaryView",
     "Verdict",
     "Workspace",
     "__version__",
     "catalogue_kinds",
+    "chance_text",
     "compare",
     "duration_text",
     "entry_names",
     "entry_title",
+    "estimate",
     "explained_parts",
     "gallery",
     "given_text",
@@ -105,7 +140,9 @@ __all__ = [
     "limits_of",
     "load",
     "load_entry",
+    "memory_fit",
     "open",
+    "profile_report",
     "provenance",
     "quantity_text",
     "run",

@@ -12,18 +12,23 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dcsim.app.commands import run_dashboard, write_html_report
+from dcsim.app.launch import DEFAULT_HOST, DEFAULT_PORT, exposure_warning
+from dcsim.app.words import DEFAULT_LANGUAGE, languages
 from dcsim.calibration.cli_calibrate import calibrate_app
 from dcsim.calibration.cli_validate import validate_app
-from dcsim.errors import DcsimError, InfeasibleError, ScenarioError, SimulationError
+from dcsim.errors import DcsimError, InfeasibleError, Problem, ScenarioError, SimulationError
 from dcsim.report.catalog import show_entry, show_kind, show_kinds
 from dcsim.report.chrome_trace import TRACE_SUFFIXES, write_chrome_trace
 from dcsim.report.comparison import show_comparison
 from dcsim.report.console import console
+from dcsim.report.estimate import show_forecast
 from dcsim.report.progress import progress_bar
 from dcsim.report.text import show_result
 from dcsim.result import check_output_file, check_output_folder
@@ -32,6 +37,7 @@ from dcsim.spec.loader import load, parse_setting
 from dcsim.spec.schema import scenario_json_schema
 from dcsim.study.comparison import check_comparable
 from dcsim.study.comparison import compare as compare_results
+from dcsim.study.estimate import estimate as estimate_scenario
 from dcsim.study.gallery import gallery, load_scenario
 from dcsim.study.run import run as run_scenario
 from dcsim.study.saved_or_run import saved_or_run
@@ -226,6 +232,24 @@ def compare(
 
 
 @app.command()
+def estimate(
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file, folder of a saved result, or name of the gallery.")
+    ],
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Estimate a scenario at once, without a simulation: means of latency, throughput, power and cost."""
+    with _exit_codes():
+        loaded = load_scenario(scenario, overrides=dict(map(parse_setting, settings)))
+        forecast = estimate_scenario(loaded)
+        if as_json:
+            typer.echo(json.dumps(asdict(forecast), indent=2))
+        else:
+            show_forecast(console(), loaded, forecast)
+
+
+@app.command()
 def check(
     scenarios: Annotated[
         list[str],
@@ -290,6 +314,46 @@ def scenarios() -> None:
     with _exit_codes():
         for name, path in gallery().items():
             typer.echo(f"{name}\n    {load(path).question}")
+
+
+@app.command()
+def dashboard(
+    host: Annotated[
+        str, typer.Option(help="Address to serve; other than this machine's own, with a warning.")
+    ] = DEFAULT_HOST,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to serve.")] = DEFAULT_PORT,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps the runs; default: DCSIM_WORKSPACE, or the user's data folder."),
+    ] = None,
+) -> None:
+    """Open the dashboard in a browser: build, run, explain and compare scenarios."""
+    with _exit_codes():
+        warning = exposure_warning(host, os.environ)
+        if warning:
+            typer.echo(warning, err=True)
+        code = run_dashboard(host, port, workspace)
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Folders of saved results: one, or up to eight.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Write the page into this file (.html).")],
+    language: Annotated[
+        str, typer.Option(help=f"One of {', '.join(sorted(languages()))}.")
+    ] = DEFAULT_LANGUAGE,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that file.")] = False,
+) -> None:
+    """Write the figures and numbers of saved results into one self-contained html page."""
+    with _exit_codes():
+        if language not in languages():
+            known = ", ".join(sorted(languages()))
+            raise ScenarioError(
+                Problem(f"no language '{language}'", file="--language", remedy=f"Give {known}")
+            )
+        check_output_file(output, overwrite=overwrite, suffixes=(".html", ".htm"))
+        write_html_report(results, output, language)
 
 
 def main() -> None:

@@ -20,7 +20,9 @@ LAYERS = (
     {"study"},
     {"report"},
     {"calibration"},
-    {"cli", "__init__", "__main__"},
+    {"__init__"},
+    {"app"},
+    {"cli", "__main__"},
 )
 RANDOM_TYPES = ("Generator", "PCG64", "Philox", "SeedSequence", "BitGenerator")
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -82,11 +84,23 @@ def test_no_module_imports_itself_through_others() -> None:
     assert set(graph) <= set(order)
 
 
-def test_only_the_simulation_imports_simpy_and_only_calibration_its_extras() -> None:
+def test_only_the_simulation_imports_simpy_and_only_some_parts_their_extras() -> None:
     roots = {(part_of(module_name(file)), name.split(".")[0]) for file in FILES for _, name in imports(file)}
     assert {part for part, root in roots if root == "simpy"} <= {"sim"}
-    extras = {"torch", "scipy", "sklearn", "plotly", "psutil", "pynvml", "flash_attn"}
+    extras = {"torch", "scipy", "sklearn", "psutil", "pynvml", "flash_attn"}
     assert {part for part, root in roots if root in extras} <= {"calibration"}
+    assert {part for part, root in roots if root in {"streamlit", "ruamel", "plotly"}} <= {"app"}
+
+
+def test_the_dashboard_uses_the_public_interface_only() -> None:
+    inside = {
+        (module_name(file), name)
+        for file in FILES
+        if part_of(module_name(file)) == "app"
+        for name in own_imports(file)
+        if name != "dcsim" and not name.startswith("dcsim.app")
+    }
+    assert not inside, "the pages show what `import dcsim` offers to everybody"
 
 
 def test_imports_are_absolute_and_name_what_they_take() -> None:

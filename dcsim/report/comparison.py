@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from dcsim.report.comparison_table import LEGEND, comparison_tables
+from dcsim.report.comparison_table import comparison_tables, legend
 from dcsim.report.numbers import PERCENT, digits_text
 from dcsim.study.comparison import Comparison
 from dcsim.study.difference import Significance
@@ -35,7 +35,7 @@ def show_comparison(console: Console, comparison: Comparison) -> None:
         console.print()
         console.print(table)
     console.print()
-    console.print(Text(LEGEND, style="dim"))
+    console.print(Text(legend(comparison), style="dim"))
 
 
 def comparison_sentences(comparison: Comparison) -> list[str]:

@@ -22,10 +22,11 @@ _MARKS = {
     Significance.WITHIN_NOISE: "~",
     Significance.UNKNOWN: "?",
 }
-LEGEND = (
+_LEGEND = (
     "Differences are from the baseline. ~ within the noise of the replications; * beyond it; ** beyond what "
     "is not known of the calibration too; ? noise not known."
 )
+_PAIRED = "{results} paired with the baseline: same seed and requests, so that the noise they share cancels."
 _LEAST_AS_FACTOR = 9.0  # from tenfold on, a change is told as a factor
 _WHOLE_PERCENT_FROM = 0.0995  # less is written with a decimal: 9.9 %, 10 %
 _MARK_WIDTH, _CHANGE_WIDTH = 2, 7
@@ -40,6 +41,14 @@ def comparison_tables(comparison: Comparison, width: int) -> Iterator[Table]:
         if all(text_width(rows) <= width for rows in tables):
             break
     yield from (columns_table(rows, "right") for rows in tables)
+
+
+def legend(comparison: Comparison) -> str:
+    """What the marks mean, and which results share their noise with the baseline."""
+    indices = [index for index, is_paired in enumerate(comparison.is_paired) if is_paired]
+    names = ", ".join(f"#{index + 1}" for index in indices if index != comparison.baseline)
+    verb = "is" if "," not in names else "are"
+    return f"{_LEGEND} {_PAIRED.format(results=f'{names} {verb}')}" if names else _LEGEND
 
 
 def _text_rows(comparison: Comparison, others: Sequence[int]) -> list[tuple[str, ...]]:

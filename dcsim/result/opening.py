@@ -37,7 +37,8 @@ def open_result(folder: str | Path) -> Result:
     )
     summary = json.loads(_checked(place, SUMMARY_FILE, manifest).read_bytes())
     tables = ResultTables(lambda: _replications(place, manifest))
-    return Result(lambda: _scenario(place, manifest), tables, summary, record, _saved_series(place, manifest))
+    series = _saved_series(place, manifest)
+    return Result(lambda: _scenario(place, manifest), tables, summary, record, series, place)
 
 
 def saved_scenario_folder(scenario: Path) -> Path | None:

@@ -55,6 +55,8 @@ class Result:
         What the simulation wrote, as pandas frames (``result.tables.requests``) or numpy columns.
     record
         When the run took place.
+    folder
+        Where it is saved; None as long as it is nowhere.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class Result:
         summary: Mapping[str, object],
         record: RunRecord,
         load_series: Callable[[], Mapping[str, object]] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._load_scenario = load_scenario
         self._load_series = load_series
         self.tables = tables
         self.summary = summary
         self.record = record
+        self.folder = folder
 
     def __repr__(self) -> str:
         return f"<Result {self.summary.get('name', '')}: {', '.join(self.serving)}>"
@@ -140,6 +144,7 @@ class Result:
             raise refusal(
                 target, f"cannot be written: {error.strerror or error}", "Choose another folder"
             ) from error
+        self.folder = target
         return target
 
     def summary_text(self) -> str:

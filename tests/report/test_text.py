@@ -149,7 +149,9 @@ def test_the_report_ends_with_what_was_saved(result: Result):
 def test_the_parts_that_are_shown_add_up_to_the_whole(result: Result):
     explain = result.serving["chat"].explain
     for group in ("mean", "p99_ttft", "p99_e2e"):
-        assert sum(explained_parts(explain[group]).values()) == pytest.approx(explain[group].total_s.value, rel=1e-9)
+        assert sum(explained_parts(explain[group]).values()) == pytest.approx(
+            explain[group].total_s.value, rel=1e-9
+        )
 
 
 def test_an_unstable_run_says_that_it_has_no_steady_state_and_shows_no_percentile():

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dcsim.calibration.fit.extra import required_module
 from dcsim.calibration.fit.layout import layout_of
 from dcsim.calibration.fit.randomness import generator
-from dcsim.calibration.report.measured import Compared
+from dcsim.calibration.report.measured import ComparedOperator
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.formulas.residual import ResidualTable
@@ -24,12 +24,12 @@ _LARGEST_PERCENT = 60.0
 _HEIGHT_PX = 460
 
 
-def roofline_figures(found: Sequence[Compared], accelerator: Accelerator) -> list[str]:
+def roofline_figures(found: Sequence[ComparedOperator], accelerator: Accelerator) -> list[str]:
     """Achieved operations per second over arithmetic intensity: peaks, fitted ceilings, measured points."""
     return [_roofline(one, accelerator) for one in found]
 
 
-def parity_figures(found: Sequence[Compared]) -> list[str]:
+def parity_figures(found: Sequence[ComparedOperator]) -> list[str]:
     """Predicted over measured times."""
     return [_parity(one) for one in found]
 
@@ -46,7 +46,7 @@ def plotly_script() -> str:
     return script
 
 
-def _roofline(one: Compared, accelerator: Accelerator) -> str:
+def _roofline(one: ComparedOperator, accelerator: Accelerator) -> str:
     graph = _graph()
     compute_s, memory_s = one.work.compute_s.sum(axis=0), one.work.memory_s.sum(axis=0)
     shown = _thinned(len(compute_s), compute_s > 0)
@@ -74,7 +74,7 @@ def _roofline(one: Compared, accelerator: Accelerator) -> str:
     )
 
 
-def _parity(one: Compared) -> str:
+def _parity(one: ComparedOperator) -> str:
     graph = _graph()
     shown = _thinned(len(one.points), np.ones(len(one.points), dtype=bool))
     measured = one.points.seconds[shown] * 1e6

@@ -24,7 +24,7 @@ _Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Compared:
+class ComparedOperator:
     """Measured points of one operator beside the formula's times and the profile's."""
 
     points: OperatorPoints
@@ -35,7 +35,7 @@ class Compared:
     is_sampled: bool  # from raw samples; else from the residuals, which the prediction meets by construction
 
 
-def compared(profile: Efficiency, accelerator: Accelerator, samples_path: Path | None) -> list[Compared]:
+def compared(profile: Efficiency, accelerator: Accelerator, samples_path: Path | None) -> list[ComparedOperator]:
     """Every operator of the profile that was measured."""
     tables = profile.residuals()
     found = []
@@ -54,7 +54,7 @@ def compared(profile: Efficiency, accelerator: Accelerator, samples_path: Path |
         factor = np.exp(looked_up(tables[key], points)) if key in tables else np.ones(len(points))
         if key not in sampled:
             points = _timed(points, formula_s * np.exp(tables[key].log_ratios.reshape(-1)))
-        found.append(Compared(points, work, ceilings, formula_s, formula_s * factor, key in sampled))
+        found.append(ComparedOperator(points, work, ceilings, formula_s, formula_s * factor, key in sampled))
     return found
 
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dcsim.calibration.report.page import html_report, read_profile, write_report
+from dcsim.calibration.report.page import html_report, write_report
+from dcsim.calibration.report.profile import profile_report
 from dcsim.errors import ScenarioError
 
 pytest.importorskip("plotly")
@@ -10,7 +11,7 @@ pytest.importorskip("scipy")
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_shows_every_measured_operator() -> None:
-    page = html_report(read_profile("a40"))
+    page = html_report(profile_report("a40"))
     assert "<script src=" not in page
     assert "gemm.bf16: roofline of NVIDIA A40" in page
     assert "gemm.bf16: measured over formula" in page
@@ -24,4 +25,4 @@ def test_a_profile_without_residuals_still_has_a_page(tmp_path: Path) -> None:
 
 def test_an_unknown_profile_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ScenarioError, match="h100-sxm"):
-        read_profile("h100-sxn")
+        profile_report("h100-sxn")

@@ -1,0 +1,1 @@
+"""The dashboard: Streamlit pages over dcsim's public interface. Needs the extra ``dashboard``."""

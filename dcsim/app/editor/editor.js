@@ -1,0 +1,44 @@
+// Line numbers beside a textarea. Text goes to Python a moment after the last key.
+const PAUSE_MS = 200;
+
+export default function ({ parentElement, data, setStateValue }) {
+  const editor = parentElement.querySelector(".editor");
+  const gutter = editor.querySelector(".gutter");
+  const area = editor.querySelector("textarea");
+  editor.style.height = `${data.height}px`;
+  area.setAttribute("aria-label", data.label);
+  area._send = setStateValue;
+
+  const number = () => {
+    const count = area.value.split("\n").length;
+    const lines = [];
+    for (let line = 1; line <= count; line++) {
+      const row = document.createElement("div");
+      const why = area._marks[line];
+      row.textContent = why ? `! ${line}` : `${line}`;
+      if (why) { row.className = "wrong"; row.title = why; }
+      lines.push(row);
+    }
+    gutter.replaceChildren(...lines);
+    gutter.scrollTop = area.scrollTop;
+  };
+
+  if (area._version === undefined) {
+    const send = () => area._send("edited", { text: area.value, version: area._version });
+    area.addEventListener("input", () => {
+      area._marks = {};
+      number();
+      clearTimeout(area._timer);
+      area._timer = setTimeout(send, PAUSE_MS);
+    });
+    area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
+  }
+  if (area._version !== data.version) {
+    area._version = data.version;
+    clearTimeout(area._timer);
+    if (area.value !== data.text) area.value = data.text;
+  }
+  area._marks = data.marks;
+  area.setAttribute("aria-invalid", Object.keys(data.marks).length ? "true" : "false");
+  number();
+}

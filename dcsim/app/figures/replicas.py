@@ -1,0 +1,30 @@
+"""How evenly the replicas of a workload share its work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from dcsim.app.figures.frame import framed
+from dcsim.app.palette import SERIES
+from dcsim.app.words import Words
+
+
+def replicas_figure(replicas: Mapping[str, object], words: Words) -> go.Figure:
+    """Busy time of each replica, in percent, with the requests that it served."""
+    figure = framed(x_title=words("figures.replica"), y_title=words("figures.busy_percent"))
+    numbers, busy, served = (replicas[key] for key in ("replica", "utilization_frac", "num_finished"))
+    assert isinstance(numbers, list)
+    assert isinstance(busy, list)
+    figure.add_bar(
+        x=numbers,
+        y=[None if one is None else one * 100.0 for one in busy],
+        customdata=served,
+        marker={"color": SERIES[0]},
+        showlegend=False,
+        hovertemplate=f"%{{x}}: %{{y:.1f}} %, %{{customdata:,}} {words('figures.requests')}<extra></extra>",
+    )
+    figure.update_xaxes(dtick=1 if len(numbers) <= 16 else None)
+    figure.update_yaxes(range=[0, 105])
+    return figure

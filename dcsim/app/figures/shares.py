@@ -1,0 +1,48 @@
+"""Bars of parts that make a whole: memory of an accelerator, energy, money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+
+from dcsim.app.figures.frame import framed
+from dcsim.app.palette import GREY, SERIES
+
+_HEIGHT_PX = 150
+_LEAST_SHOWN = 0.07  # of the whole, for a number inside of the bar
+
+
+def stacked_figure(
+    parts: Mapping[str, float],
+    unit: str,
+    *,
+    capacity: float | None = None,
+    capacity_label: str = "",
+    num_decimals: int = 1,
+) -> go.Figure:
+    """One lying bar of parts with their sizes; a line marks the capacity where there is one."""
+    figure = framed(x_title=unit, height_px=_HEIGHT_PX)
+    whole = sum(parts.values()) or 1.0
+    for number, (label, size) in enumerate(parts.items()):
+        shown = f"{size:,.{num_decimals}f}"
+        figure.add_bar(
+            y=[""],
+            x=[size],
+            name=label,
+            orientation="h",
+            text=[shown if size >= _LEAST_SHOWN * whole else ""],
+            textposition="inside",
+            insidetextanchor="middle",
+            marker={"color": SERIES[number % len(SERIES)], "line": {"width": 1, "color": GREY}},
+            hovertemplate=f"{label}: {shown} {unit}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", bargap=0.1, legend={"traceorder": "normal"})
+    if capacity is not None:
+        figure.add_vline(
+            capacity,
+            line={"dash": "dash", "width": 2, "color": "#d55e00"},
+            annotation_text=capacity_label,
+            annotation_position="bottom right" if capacity < whole else "bottom left",
+        )
+    return figure

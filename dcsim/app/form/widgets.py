@@ -1,0 +1,297 @@
+"""Widgets for the fields of a form: each shows what stands in the YAML and writes there what is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import streamlit as st
+
+from dcsim.app.catalogue_text import entry_text, source_text
+from dcsim.app.draft import Draft
+from dcsim.app.form.fields import Field, Kind
+from dcsim.app.words import Words
+
+_SAFE_INTEGER = 2**53 - 1  # what a browser can count to
+_OWN = "\0own"  # the choice of own values instead of a name
+_FILE_KINDS = {"models": (".yaml", ".yml", ".json")}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form over a draft: where its values come from and go to."""
+
+    draft: Draft
+    words: Words
+    files: tuple[str, ...]  # names that may be chosen
+
+    def show(self, fields: Sequence[Field], path: tuple[str, ...], values: object, columns: int = 2) -> None:
+        """The fields of a section in their order; small ones side by side."""
+        found = values if isinstance(values, Mapping) else {}
+        for is_small, group in groupby(fields, key=_is_small):
+            run = list(group)
+            for start in range(0, len(run), columns if is_small else 1):
+                if not is_small:
+                    self._large(run[start], (*path, run[start].key), found.get(run[start].key))
+                    continue
+                cells = st.columns(columns)
+                for cell, one in zip(cells, run[start : start + columns], strict=False):
+                    with cell:
+                        self._small(one, (*path, one.key), found.get(one.key))
+
+    def _large(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        match one.kind:
+            case Kind.SECTION:
+                st.markdown(f"**{self._label(one)}**", help=one.help)
+                self.show(one.fields, path, value)
+            case Kind.POLICY:
+                self._policy(one, path, value)
+            case Kind.CHOICE_OR_FIELDS:
+                self._choice_or_fields(one, path, value)
+            case Kind.CHOICE:
+                self._choice(one, path, value)
+            case _:
+                self._small(one, path, value)
+
+    def _small(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        match one.kind:
+            case Kind.INTEGER:
+                self._integer(one, path, value)
+            case Kind.BOOLEAN:
+                self._boolean(one, path, value)
+            case Kind.CHOICE:
+                self._choice(one, path, value)
+            case Kind.FILE:
+                self._file(one, path, value)
+            case Kind.OTHER:
+                self._elsewhere(one, path, value)
+            case _:
+                self._text(one, path, value)
+
+    def _text(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        if isinstance(value, Mapping | list):
+            self._elsewhere(one, path, value)
+            return
+        st.text_input(
+            self._label(one),
+            "" if value is None else str(value),
+            key=self._key(path),
+            help=self._help(one),
+            placeholder=self._placeholder(one),
+            on_change=self._put_text,
+            args=(path, one),
+        )
+
+    def _put_text(self, path: tuple[str, ...], one: Field) -> None:
+        text = str(st.session_state[self._key(path)]).strip()
+        value: object = text or None
+        if one.kind is Kind.NUMBER and _is_number(text):
+            value = int(text) if text.lstrip("-").isdigit() else float(text)
+        elif one.kind is Kind.QUANTITY and _is_number(text):
+            value = float(text) if "." in text else int(text)
+        self.draft.put(path, value)
+
+    def _integer(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        low, high = int(one.minimum or 0), min(int(one.maximum or _SAFE_INTEGER), _SAFE_INTEGER)
+        if value is not None and not (isinstance(value, int) and low <= value <= high):
+            self._text(one, path, value)  # as it stands, for the check to say what is wrong
+            return
+        st.number_input(
+            self._label(one),
+            low,
+            high,
+            value,
+            step=1,
+            key=self._key(path),
+            help=self._help(one),
+            placeholder=self._placeholder(one),
+            on_change=self._put,
+            args=(path,),
+        )
+
+    def _boolean(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        options = [True, False]
+        names = {True: self.words("form.yes"), False: self.words("form.no")}
+        st.selectbox(
+            self._label(one),
+            options,
+            options.index(value) if isinstance(value, bool) else None,
+            format_func=lambda choice: names[choice],
+            key=self._key(path),
+            help=self._help(one),
+            placeholder=self.words("form.left_out"),
+            on_change=self._put,
+            args=(path,),
+        )
+
+    def _choice(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        if isinstance(value, Mapping | list):
+            self._elsewhere(one, path, value)
+            return
+        options = [*one.choices, *self._files_for(one)]
+        if isinstance(value, str) and value not in options:
+            options.append(value)
+        shown = value if value is not None else one.default
+        self._select(one, path, options, shown)
+        if one.catalogue and isinstance(value, str):
+            source = source_text(one.catalogue, value)
+            if source:
+                st.caption(self.words("form.source", source=_shortened(source)), help=source)
+
+    def _select(self, one: Field, path: tuple[str, ...], options: list[str], value: object) -> None:
+        catalogue = one.catalogue
+        st.selectbox(
+            self._label(one),
+            options,
+            options.index(value) if value in options else None,
+            format_func=lambda name: entry_text(catalogue, name) if catalogue else str(name),
+            key=self._key(path),
+            help=self._help(one),
+            placeholder=self.words("form.left_out"),
+            on_change=self._put,
+            args=(path,),
+        )
+
+    def _policy(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        """A policy's name, and its options below."""
+        options = dict(value) if isinstance(value, Mapping) else {}
+        name = options.get("policy") if isinstance(value, Mapping) else value
+        chosen = name if name is not None else (one.choices[0] if options else one.default)
+        names = list(one.choices)
+        st.selectbox(
+            self._label(one),
+            names,
+            names.index(chosen) if chosen in names else None,
+            key=self._key(path),
+            help=self._help(one),
+            placeholder=self.words("form.left_out"),
+            on_change=self._put_policy,
+            args=(path, one),
+        )
+        if isinstance(chosen, str) and one.options.get(chosen):
+            with st.container(border=True):
+                self.show(one.options[chosen], path, options)
+
+    def _put_policy(self, path: tuple[str, ...], one: Field) -> None:
+        """Another policy, with those of its options that must be given at an example."""
+        name = st.session_state[self._key(path)]
+        needed = {
+            option.key: _first_value(option) for option in one.options.get(name, ()) if option.is_required
+        }
+        self.draft.put(path, {"policy": name, **needed} if needed else name)
+
+    def _choice_or_fields(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        """A name that stands for all the fields, or own values for these."""
+        is_own = isinstance(value, Mapping)
+        options = [*one.choices, _OWN]
+        chosen = _OWN if is_own else value
+        st.selectbox(
+            self._label(one),
+            options,
+            options.index(chosen) if chosen in options else None,
+            format_func=lambda name: self._name(one, name),
+            key=self._key(path),
+            help=self._help(one),
+            placeholder=self.words("form.left_out"),
+            on_change=self._put_or_own,
+            args=(path, one),
+        )
+        if is_own:
+            with st.container(border=True):
+                self.show(one.fields, path, value)
+
+    def _put_or_own(self, path: tuple[str, ...], one: Field) -> None:
+        name = st.session_state[self._key(path)]
+        self.draft.put(path, name if name != _OWN else own_values(one))
+        self.draft.form_version += 1
+
+    def _name(self, one: Field, name: str) -> str:
+        if name == _OWN:
+            return self.words.maybe(f"form.own_{one.key}", self.words("form.own"))
+        return entry_text(one.catalogue, name) if one.catalogue else name
+
+    def _file(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        options = [name for name in self.files if Path(name).suffix in (".csv", ".parquet")]
+        if isinstance(value, str) and value not in options:
+            options.append(value)
+        self._select(one, path, options, value)
+        if not options:
+            st.caption(self.words("form.no_files"))
+
+    def _elsewhere(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        """What no widget fits: it is shown, and changed in the YAML."""
+        if value is not None or one.is_required:
+            text = "" if value is None else str(value)
+            label = f"{self._label(one)} ({self.words('form.in_yaml')})"
+            st.text_input(label, text, disabled=True, key=self._key(path), help=one.help)
+
+    def _put(self, path: tuple[str, ...]) -> None:
+        self.draft.put(path, st.session_state[self._key(path)])
+
+    def _key(self, path: tuple[str, ...]) -> str:
+        return f"form:{self.draft.form_version}:{'.'.join(path)}"
+
+    def _label(self, one: Field) -> str:
+        label = self.words.maybe(f"fields.{one.key}", one.key.replace("_", " "))
+        return f"{label} *" if one.is_required else label
+
+    def _help(self, one: Field) -> str:
+        about = self.words.maybe(f"help.{one.key}", one.help)
+        return f"`{one.key}`: {about}" if about else f"`{one.key}`"
+
+    def _placeholder(self, one: Field) -> str:
+        if one.default is not None:
+            return self.words("form.default", value=one.default)
+        return one.example.split(",")[0] if one.is_required and one.example else self.words("form.left_out")
+
+    def _files_for(self, one: Field) -> list[str]:
+        if not one.is_file_allowed:
+            return []
+        suffixes = _FILE_KINDS.get(one.catalogue, (".yaml", ".yml"))
+        return [name for name in self.files if Path(name).suffix in suffixes]
+
+
+def own_values(one: Field) -> dict[str, object]:
+    """Values to begin with instead of a name: those that are required, and for traffic a Poisson stream."""
+    if one.key == "traffic":
+        return {
+            "arrivals": {"policy": "poisson", "rate": "4 /s"},
+            "lengths": {"policy": "lognormal", "prompt_mean": 1000, "output_mean": 250, "cv": 1.0},
+        }
+    if one.key == "precision":
+        return {"weights": "fp8", "activations": "fp8", "kv_cache": "bf16"}
+    return {inner.key: _first_value(inner) for inner in one.fields if inner.is_required}
+
+
+def _first_value(one: Field) -> object:
+    """A value to begin with: the default, the example, the least."""
+    if one.default is not None:
+        return one.default
+    if one.fields:
+        return {inner.key: _first_value(inner) for inner in one.fields if inner.is_required}
+    if one.choices:
+        return one.choices[0]
+    if one.kind in (Kind.INTEGER, Kind.NUMBER):
+        return int(one.minimum or 1)
+    return one.example.split(",")[0] or None
+
+
+def _is_small(one: Field) -> bool:
+    """Whether a field takes half the width."""
+    if one.kind is Kind.CHOICE:
+        return not one.catalogue
+    return one.kind not in (Kind.SECTION, Kind.POLICY, Kind.CHOICE_OR_FIELDS)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.replace(".", "", 1).lstrip("-").isdigit()
+
+
+def _shortened(text: str, most: int = 90) -> str:
+    return text if len(text) <= most else f"{text[:most].rsplit(' ', 1)[0]} …"

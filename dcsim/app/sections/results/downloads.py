@@ -1,0 +1,91 @@
+"""Take it away: a page to send, the tables, the scenario, a link."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import streamlit as st
+
+from dcsim import Result
+from dcsim.app.html_report import html_report
+from dcsim.app.share import packed
+from dcsim.app.words import Words
+
+ORDER = 6
+
+
+def show(result: Result, words: Words) -> None:
+    """Buttons; what is large is only made when asked for."""
+    st.header(words("downloads.title"), divider="gray")
+    name = result.scenario.name
+    text = scenario_text(result)
+    html, tables, yaml, summary = st.columns(4)
+    with html:
+        st.download_button(
+            words("downloads.html"),
+            lambda: html_report([result], words),
+            f"{name}.html",
+            "text/html",
+            icon=":material/description:",
+            on_click="ignore",
+            width="stretch",
+        )
+    with tables:
+        st.download_button(
+            words("downloads.parquet"),
+            lambda: _packed_tables(result),
+            f"{name}-tables.zip",
+            "application/zip",
+            icon=":material/table:",
+            on_click="ignore",
+            width="stretch",
+        )
+    with yaml:
+        st.download_button(
+            words("downloads.yaml"),
+            text,
+            f"{name}.yaml",
+            "application/yaml",
+            icon=":material/code:",
+            on_click="ignore",
+            width="stretch",
+        )
+    with summary:
+        st.download_button(
+            words("downloads.summary"),
+            result.summary_text(),
+            f"{name}-summary.json",
+            "application/json",
+            icon=":material/data_object:",
+            on_click="ignore",
+            width="stretch",
+        )
+    st.caption(words("downloads.png"))
+    code = packed(text)
+    if code is not None:
+        st.markdown(words("downloads.link"))
+        address = str(st.context.url).split("?")[0].rsplit("/", 1)[0]
+        st.code(f"{address}/scenario?scenario={code}", language=None, wrap_lines=True)
+
+
+def scenario_text(result: Result) -> str:
+    """The scenario that was run, as YAML."""
+    path = result_folder(result) / "scenario.yaml"
+    return path.read_text(encoding="utf-8")
+
+
+def result_folder(result: Result) -> Path:
+    """Where the result is saved."""
+    assert result.folder is not None
+    return result.folder
+
+
+def _packed_tables(result: Result) -> bytes:
+    """The parquet files in one archive; they are packed already."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(result_folder(result).glob("*.parquet")):
+            archive.write(path, path.name)
+    return stream.getvalue()

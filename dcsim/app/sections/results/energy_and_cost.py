@@ -1,0 +1,91 @@
+"""What the energy went into and the money for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dcsim import Estimate, Result, quantity_text, scales_of
+from dcsim.app.figures.shares import stacked_figure
+from dcsim.app.show import MISSING, figure
+from dcsim.app.words import Words
+
+ORDER = 4
+_KWH_J = 3.6e6
+_COST_PARTS = ("capital_usd", "maintenance_usd", "colocation_usd", "rental_usd", "electricity_usd")
+_ENERGY_ROWS = (
+    "energy.it_j",
+    "energy.facility_j",
+    "energy.pue",
+    "energy.mean_it_w",
+    "energy.mean_accelerator_w",
+    "energy.it_j_per_output_token",
+    "energy.facility_j_per_output_token",
+    "carbon.operational_kg",
+    "carbon.embodied_kg",
+    "carbon.kg_per_million_output_tokens",
+)
+_COST_ROWS = (
+    "cost.total_usd",
+    "cost.usd_per_million_output_tokens",
+    "cost.usd_per_million_total_tokens",
+    "cost.usd_per_accelerator_hour",
+    "cost.usd_per_yr",
+    "cost.by_phase_time.usd_per_million_prompt_tokens",
+    "cost.by_phase_time.usd_per_million_output_tokens",
+)
+
+
+def show(result: Result, words: Words) -> None:
+    """Energy left, money right, each as a bar of its parts and a table."""
+    st.header(words("energy.title"), divider="gray")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(words("energy.energy"))
+        parts = energy_parts(result, words)
+        figure(stacked_figure(parts, "kWh", num_decimals=2), "energy-parts", _listed(parts, "kWh"))
+        _table(result, _ENERGY_ROWS, words)
+    with right:
+        st.subheader(words("energy.cost"))
+        costs = cost_parts(result, words)
+        if not costs:
+            st.caption(words("estimate.needs_section"))
+            return
+        figure(stacked_figure(costs, "USD", num_decimals=2), "cost-parts", _listed(costs, "USD"))
+        _table(result, _COST_ROWS, words)
+
+
+def energy_parts(result: Result, words: Words) -> dict[str, float]:
+    """Energy of the window in kWh: accelerators, the rest of the nodes, cooling and distribution."""
+    number = result.view.number
+    accelerators, it = number("energy.accelerator_j") or 0.0, number("energy.it_j") or 0.0
+    facility = number("energy.facility_j")
+    parts = {"accelerators": accelerators, "hosts": it - accelerators}
+    if facility is not None:
+        parts["cooling"] = facility - it
+    return {words(f"energy.{key}"): joules / _KWH_J for key, joules in parts.items()}
+
+
+def cost_parts(result: Result, words: Words) -> dict[str, float]:
+    """Money for the window in USD, by what it is for; empty where nothing has a price."""
+    found = {key: result.view.number(f"cost.{key}") for key in _COST_PARTS}
+    return {words(f"energy.{key}"): usd for key, usd in found.items() if usd}
+
+
+def _table(result: Result, paths: tuple[str, ...], words: Words) -> None:
+    rows = {path: result.view.find(path) for path in paths}
+    shown = {path: one for path, one in rows.items() if isinstance(one, Estimate)}
+    st.table(
+        {
+            words("energy.what"): [words(f"summary.{path}") for path in shown],
+            words("energy.value"): [_cell(path, one) for path, one in shown.items()],
+        },
+        hide_index=True,
+    )
+
+
+def _cell(path: str, one: Estimate) -> str:
+    return quantity_text(one.value, scales_of(path.split(".")[-1]), one.half_width, one.prediction) or MISSING
+
+
+def _listed(parts: dict[str, float], unit: str) -> str:
+    return ", ".join(f"{label} {size:.2f} {unit}" for label, size in parts.items())

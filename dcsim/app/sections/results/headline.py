@@ -1,0 +1,99 @@
+"""The verdict and the numbers that one looks for first, each with its interval."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import dcsim
+from dcsim import Estimate, Result, SummaryView, given_text, limits_of, scales_of, verdict_of
+from dcsim.app.show import escaped, tile, value_text
+from dcsim.app.words import Words
+
+ORDER = 0
+_MONEY_TILES = (
+    ("cost.usd_per_million_output_tokens", "usd_per_million_output_tokens"),
+    ("cost.usd_per_yr", "usd_per_yr"),
+    ("energy.facility_j_per_output_token", "facility_j_per_output_token"),
+    ("energy.mean_it_w", "mean_it_w"),
+    ("carbon.kg_per_million_output_tokens", "kg_per_million_output_tokens"),
+)
+
+
+def show(result: Result, words: Words) -> None:
+    """For each workload the verdict and its tiles; below, those of the cluster."""
+    for name in result.serving:
+        summary = result.serving[name]
+        if isinstance(summary, SummaryView):
+            _verdict(name, result, summary, words)
+            _tiles(result, name, summary, words)
+    for cell, (path, key) in zip(st.columns(len(_MONEY_TILES)), _MONEY_TILES, strict=True):
+        found = result.view.find(path)
+        with cell:
+            note = "" if isinstance(found, Estimate) else words("estimate.needs_section")
+            tile(words(f"metrics.{key}"), key, found if isinstance(found, Estimate) else None, note)
+    st.caption(
+        words(
+            _about_intervals(result),
+            draws=result.view.number("prediction.num_draws") or 0,
+            replications=f"{result.view.number('num_replications') or 0:.0f}",
+        )
+    )
+
+
+def _verdict(name: str, result: Result, summary: SummaryView, words: Words) -> None:
+    slo = result.scenario.serving[name].slo
+    verdict = verdict_of(summary, slo)
+    code = verdict.code.removeprefix("saturated_")
+    title = f"**{escaped(name)}: {words(f'verdicts.{code}')}**"
+    if verdict.code.startswith("saturated_"):
+        title = f"**{escaped(name)}: {words('verdicts.saturated')}, {words(f'verdicts.{code}')}**"
+    box = {"meets": st.success, "misses": st.error, "unstable": st.error}.get(code, st.warning)
+    icon = {"meets": ":material/check_circle:", "misses": ":material/cancel:"}.get(code, ":material/help:")
+    box(f"{title} – {_reason(result, name, summary, verdict.reason, words)}", icon=icon)
+
+
+def _reason(result: Result, name: str, summary: SummaryView, plain: str, words: Words) -> str:
+    """Share of requests within the limits, and what was asked; for a run without steady state, why."""
+    attainment, slo = summary.get("slo_attainment_frac"), result.scenario.serving[name].slo
+    limits = limits_of(slo)
+    if not isinstance(attainment, Estimate) or not limits or summary.find("stability.verdict") == "unstable":
+        return escaped(plain)
+    asked = ", ".join(
+        f"{key[:-2].upper()} ≤ {given_text(limit, scales_of(key))}" for key, limit in limits.items()
+    )
+    chance = summary.number("slo_met_probability")
+    says = words(
+        "verdicts.share",
+        share=value_text("x_frac", attainment.value),
+        limits=asked,
+        asked=given_text(slo.attainment_frac, scales_of("x_frac")),
+    )
+    return says if chance is None else f"{says} {words('verdicts.chance', chance=dcsim.chance_text(chance))}"
+
+
+def _tiles(result: Result, name: str, summary: SummaryView, words: Words) -> None:
+    is_unstable = summary.find("stability.verdict") == "unstable"
+    limits = limits_of(result.scenario.serving[name].slo)
+    shown = ("ttft_s.p99", "tpot_s.p99", "e2e_s.p99", "goodput_requests_per_s", "output_tokens_per_s")
+    for cell, path in zip(st.columns(len(shown)), shown, strict=True):
+        found = summary.find(path)
+        key = path.split(".")[0]
+        limit = limits.get(key)
+        note = words("metrics.limit", limit=given_text(limit, scales_of(key))) if limit else ""
+        if is_unstable and path.endswith(".p99"):
+            note = words("metrics.withheld")
+        with cell:
+            label = words(f"metrics.{key}") + (" p99" if path.endswith("p99") else "")
+            tile(
+                label,
+                key,
+                found if isinstance(found, Estimate) else None,
+                note,
+                words.maybe(f"terms.{key}", ""),
+            )
+
+
+def _about_intervals(result: Result) -> str:
+    if result.view.find("prediction.num_draws") is not None:
+        return "intervals.prediction"
+    return f"intervals.{result.view.find('interval_method')}"

@@ -1,0 +1,46 @@
+"""The cluster drawn: nodes, accelerators, who has them, and what joins them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+import dcsim
+from dcsim.app.draft import Draft
+from dcsim.app.figures.cluster import Placement, cluster_figure, num_hidden
+from dcsim.app.show import figure
+from dcsim.app.words import Words
+
+ORDER, PLACE = 2, "beside"
+
+
+def show(draft: Draft, words: Words) -> None:
+    """The drawing."""
+    scenario = draft.checked().scenario
+    if scenario is None:
+        return
+    cluster, node = scenario.cluster, scenario.cluster.node
+    replicas = tuple(
+        (name, one.num_replicas, one.parallelism.tensor * one.parallelism.pipeline)
+        for name, one in scenario.serving.items()
+    )
+    placement = Placement(cluster.num_nodes, node.num_accelerators, replicas)
+    st.subheader(words("cluster.title"), help=words("cluster.help"))
+    used = sum(number * size for _, number, size in replicas)
+    total = cluster.num_nodes * node.num_accelerators
+    says = words(
+        "cluster.says",
+        nodes=f"{cluster.num_nodes:,}",
+        node=node.title,
+        used=f"{used:,}",
+        total=f"{total:,}",
+        accelerator=cluster.installed_accelerator.title,
+    )
+    st.markdown(says)
+    links = (dcsim.entry_title("links", name)[0] for name in (node.scale_up, node.scale_out))
+    scale_up, scale_out = links
+    drawn = cluster_figure(
+        placement, node.name, scale_up, f"{words('cluster.network')}: {scale_out} × {node.num_nics}", words
+    )
+    figure(drawn, "cluster", says)
+    if num_hidden(placement):
+        st.caption(words("cluster.hidden", count=f"{num_hidden(placement):,}"))

@@ -1,0 +1,55 @@
+"""Results: one run, from the verdict to the sources."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dcsim import Job, JobState
+from dcsim.app import session
+from dcsim.app.sections import results as sections
+from dcsim.app.sections.registry import sections_of
+from dcsim.app.show import empty, escaped
+from dcsim.app.words import Words
+
+KEY, ORDER, ICON = "results", 3, ":material/insights:"
+
+
+def show() -> None:
+    """The page."""
+    words = session.words()
+    st.title(words("results.title"))
+    done = [job for job in session.workspace().jobs() if job.status().state is JobState.DONE]
+    if not done:
+        empty(words("results.none"))
+        if st.button(words("results.go"), type="primary"):
+            st.switch_page(st.session_state["pages"]["start"])
+        return
+    job = _chosen(done, words)
+    result = session.result_of(job)
+    st.markdown(f"*{escaped(job.question)}*" if job.question else "")
+    for section in sections_of(sections):
+        section.show(result, words)
+
+
+def _chosen(done: list[Job], words: Words) -> Job:
+    """The run to show: that of the address, else the latest."""
+    wanted = [job.id for job in session.jobs_in_address()]
+    ids = {job.id: job for job in done}
+    first = next((one for one in wanted if one in ids), done[0].id)
+    pick, edit = st.columns([5, 1.6], vertical_alignment="bottom")
+    with pick:
+        chosen = st.selectbox(
+            words("results.run"),
+            list(ids),
+            list(ids).index(first),
+            key=f"result-{first}",
+            format_func=lambda one: f"{ids[one].name} · {ids[one].asked_at:%Y-%m-%d %H:%M:%S} UTC",
+        )
+    if chosen != first:
+        st.query_params["runs"] = chosen
+        st.rerun()
+    with edit:
+        if st.button(words("results.change"), icon=":material/edit:", width="stretch"):
+            session.edit_job(ids[chosen])
+            st.switch_page(st.session_state["pages"]["scenario"])
+    return ids[chosen]

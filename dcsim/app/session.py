@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 import streamlit as st
@@ -51,8 +52,9 @@ def files_folder() -> Path:
         home = workspace().folder / _UPLOADS
         home.mkdir(parents=True, exist_ok=True)
         _remove_stale(home)
-        st.session_state["files"] = tempfile.TemporaryDirectory(dir=home, prefix="session-")
-    return Path(st.session_state["files"].name)
+        st.session_state["files"] = _SessionFolder(home)
+    folder: Path = st.session_state["files"].path
+    return folder
 
 
 def files() -> list[Path]:
@@ -101,6 +103,14 @@ def take_link() -> str | None:
     except ScenarioError as error:
         return str(error)
     return None
+
+
+class _SessionFolder:
+    """A folder that goes with the session: Streamlit drops the session's state when it ends."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = Path(tempfile.mkdtemp(dir=home, prefix="session-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)

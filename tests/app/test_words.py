@@ -46,7 +46,8 @@ def test_a_translation_names_the_same_parameters(language: str) -> None:
     wrong = {
         key
         for key, text in texts(language).items()
-        if key in english and parameters(text.replace(":.0f", "")) != parameters(english[key].replace(":.0f", ""))
+        if key in english
+        and parameters(text.replace(":.0f", "")) != parameters(english[key].replace(":.0f", ""))
     }
     assert not wrong
 

@@ -12,8 +12,11 @@ from dcsim.app.words import Words
 
 _MAX_NODES = 24
 _MAX_COLUMNS = 6
-_CHIP, _GAP, _PAD = 1.0, 0.25, 0.5
-_ROW_PX, _BASE_PX = 92, 80
+_CHIPS_IN_A_ROW = 8
+_CHIP, _GAP, _PAD, _TITLE, _FABRIC = 1.0, 0.25, 0.5, 0.9, 0.9
+_ROW_PX, _BASE_PX, _CHIP_PX = 92, 80, 34
+_EDGE = {"width": 1, "color": GREY}
+_CABLE = {"width": 2, "color": SERIES[5]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +41,30 @@ def cluster_figure(placement: Placement, node: str, scale_up: str, scale_out: st
     """Boxes of chips under a bar of the fabric; of a large cluster the first nodes."""
     shown = min(placement.num_nodes, _MAX_NODES)
     columns = min(shown, _MAX_COLUMNS)
-    per_row = min(placement.accelerators_per_node, 8)
-    chip_rows = math.ceil(placement.accelerators_per_node / per_row)
-    width = per_row * (_CHIP + _GAP) + 2 * _PAD
-    height = chip_rows * (_CHIP + _GAP) + 2 * _PAD + 0.9
-    rows = math.ceil(shown / columns)
-    figure = go.Figure()
-    top = 1.2
-    _box(figure, 0, 0, columns * (width + _PAD) - _PAD, top - 0.3, faded(SERIES[5], 0.25))
-    _label(figure, (columns * (width + _PAD) - _PAD) / 2, (top - 0.3) / 2, scale_out)
+    grid = _Grid(min(placement.accelerators_per_node, _CHIPS_IN_A_ROW), placement.accelerators_per_node)
+    whole = columns * (grid.width + _PAD) - _PAD
+    drawing = _Drawing([], [])
+    drawing.box(0, 0, whole, _FABRIC, faded(SERIES[5], 0.25))
+    drawing.label(whole / 2, _FABRIC / 2, scale_out)
     for number in range(shown):
-        x = (number % columns) * (width + _PAD)
-        y = -(number // columns) * (height + _PAD) - _PAD
+        x = (number % columns) * (grid.width + _PAD)
+        y = -(number // columns) * (grid.height + _PAD) - _PAD
         if number < columns:
-            _line(figure, x + width / 2, 0, y)
-        _box(figure, x, y - height, x + width, y, faded(GREY, 0.12))
-        _label(figure, x + width / 2, y - 0.45, f"{node} {number + 1} · {scale_up}")
-        _chips(figure, placement, number, x + _PAD, y - 0.9 - _PAD, per_row)
-    _legend(figure, placement, words)
+            drawing.line(x + grid.width / 2, 0, y)
+        drawing.box(x, y - grid.height, x + grid.width, y, faded(GREY, 0.12))
+        drawing.label(x + grid.width / 2, y - _TITLE / 2, f"{node} {number + 1} · {scale_up}")
+        _draw_chips(drawing, placement, number, grid, (x + _PAD, y - _TITLE - _PAD))
+    rows = math.ceil(shown / columns)
+    figure = go.Figure(_legend(placement, words))
     figure.update_layout(
-        height=_BASE_PX + rows * (_ROW_PX + 34 * (chip_rows - 1)),
+        shapes=drawing.shapes,
+        annotations=drawing.labels,
+        height=_BASE_PX + rows * (_ROW_PX + _CHIP_PX * (grid.rows - 1)),
         margin={"l": 0, "r": 0, "t": 30, "b": 0},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+        xaxis={"visible": False, "range": [-0.2, columns * (grid.width + _PAD)]},
+        yaxis={"visible": False},
     )
-    figure.update_xaxes(visible=False, range=[-0.2, columns * (width + _PAD)])
-    figure.update_yaxes(visible=False)
     return figure
 
 
@@ -71,42 +73,72 @@ def num_hidden(placement: Placement) -> int:
     return max(placement.num_nodes - _MAX_NODES, 0)
 
 
-def _chips(figure: go.Figure, placement: Placement, node: int, x: float, y: float, per_row: int) -> None:
-    """The accelerators of a node as squares: one trace for each owner would be slow, so shapes."""
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """How the accelerators of a node stand in its box."""
+
+    per_row: int
+    count: int
+
+    @property
+    def rows(self) -> int:
+        return math.ceil(self.count / self.per_row)
+
+    @property
+    def width(self) -> float:
+        return self.per_row * (_CHIP + _GAP) + 2 * _PAD
+
+    @property
+    def height(self) -> float:
+        return self.rows * (_CHIP + _GAP) + 2 * _PAD + _TITLE
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """Shapes and labels, collected: given to the figure one by one they would take ten times as long."""
+
+    shapes: list[dict[str, object]]
+    labels: list[dict[str, object]]
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, colour: str) -> None:
+        self.shapes.append(
+            {"type": "rect", "x0": x0, "y0": y0, "x1": x1, "y1": y1, "fillcolor": colour, "line": _EDGE}
+        )
+
+    def line(self, x: float, y0: float, y1: float) -> None:
+        self.shapes.append({"type": "line", "x0": x, "x1": x, "y0": y0, "y1": y1, "line": _CABLE})
+
+    def label(self, x: float, y: float, text: str) -> None:
+        self.labels.append({"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 11}})
+
+
+def _draw_chips(
+    drawing: _Drawing, placement: Placement, node: int, grid: _Grid, corner: tuple[float, float]
+) -> None:
     for at in range(placement.accelerators_per_node):
         owner = placement.owner(node * placement.accelerators_per_node + at)
-        left = x + (at % per_row) * (_CHIP + _GAP)
-        high = y - (at // per_row) * (_CHIP + _GAP)
+        left = corner[0] + (at % grid.per_row) * (_CHIP + _GAP)
+        high = corner[1] - (at // grid.per_row) * (_CHIP + _GAP)
         colour = faded(GREY, 0.25)
         if owner is not None:
             colour = faded(SERIES[owner[0] % len(SERIES)], 0.9 if owner[1] % 2 == 0 else 0.55)
-        _box(figure, left, high - _CHIP, left + _CHIP, high, colour)
+        drawing.box(left, high - _CHIP, left + _CHIP, high, colour)
 
 
-def _legend(figure: go.Figure, placement: Placement, words: Words) -> None:
+def _legend(placement: Placement, words: Words) -> list[dict[str, object]]:
     entries = [(name, SERIES[number % len(SERIES)]) for number, (name, _, _) in enumerate(placement.replicas)]
     used = sum(num * size for _, num, size in placement.replicas)
     if used < placement.num_nodes * placement.accelerators_per_node:
         entries.append((words("figures.idle"), GREY))
-    for name, colour in entries:
-        figure.add_scatter(
-            x=[None],
-            y=[None],
-            mode="markers",
-            name=name,
-            marker={"symbol": "square", "size": 12, "color": colour},
-        )
-
-
-def _box(figure: go.Figure, x0: float, y0: float, x1: float, y1: float, colour: str) -> None:
-    figure.add_shape(
-        type="rect", x0=x0, y0=y0, x1=x1, y1=y1, fillcolor=colour, line={"width": 1, "color": GREY}
-    )
-
-
-def _line(figure: go.Figure, x: float, y0: float, y1: float) -> None:
-    figure.add_shape(type="line", x0=x, x1=x, y0=y0, y1=y1, line={"width": 2, "color": SERIES[5]})
-
-
-def _label(figure: go.Figure, x: float, y: float, text: str) -> None:
-    figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"size": 11})
+    return [
+        {
+            "type": "scatter",
+            "x": [None],
+            "y": [None],
+            "mode": "markers",
+            "name": name,
+            "showlegend": True,
+            "marker": {"symbol": "square", "size": 12, "color": colour},
+        }
+        for name, colour in entries
+    ]

@@ -13,18 +13,18 @@ _SMALL_PX = 280
 
 def framed(*, x_title: str = "", y_title: str = "", height_px: int = _SMALL_PX) -> go.Figure:
     """An empty figure with titled axes; its legend stands above it."""
-    figure = go.Figure()
-    figure.update_layout(
-        height=height_px,
-        margin={"l": 8, "r": 8, "t": 36, "b": 8},
-        colorway=list(SERIES),
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-        xaxis={"title": {"text": x_title}, "automargin": True},
-        yaxis={"title": {"text": y_title}, "automargin": True, "rangemode": "tozero"},
-        hovermode="closest",
-        bargap=0.35,
+    return go.Figure(
+        layout={
+            "height": height_px,
+            "margin": {"l": 8, "r": 8, "t": 36, "b": 8},
+            "colorway": list(SERIES),
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+            "xaxis": {"title": {"text": x_title}, "automargin": True},
+            "yaxis": {"title": {"text": y_title}, "automargin": True, "rangemode": "tozero"},
+            "hovermode": "closest",
+            "bargap": 0.35,
+        }
     )
-    return figure
 
 
 def with_limit(figure: go.Figure, at: float, label: str, *, is_vertical: bool) -> None:

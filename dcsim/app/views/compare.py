@@ -54,7 +54,8 @@ def _wait(job_ids: list[str], words: Words) -> None:
     for job in jobs:
         status = job.status()
         st.progress(
-            min(max(status.done_frac, 0.0), 1.0), text=f"{escaped(job.name)} · {percent_text(status.done_frac)}"
+            min(max(status.done_frac, 0.0), 1.0),
+            text=f"{escaped(job.name)} · {percent_text(status.done_frac)}",
         )
 
 

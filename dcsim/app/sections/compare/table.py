@@ -40,4 +40,5 @@ def _difference(row: ComparisonRow, number: int, words: Words) -> str:
     one = row.differences[number]
     if one is None or one.relative_frac is None:
         return MISSING
-    return f"{percent_text(one.relative_frac, is_signed=True)}, {words(f'significance.{one.significance.value}')}"
+    change = percent_text(one.relative_frac, is_signed=True)
+    return f"{change}, {words(f'significance.{one.significance.value}')}"

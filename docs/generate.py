@@ -34,9 +34,8 @@ TABLES = {
 SUMMARY_NOTE = """\
 `dcsim run --json` prints it, `result.save()` writes it, and Python reads it by attributes:
 `result.serving["chat"].ttft_s.p99` is an estimate with `value`, `half_width`, `low`, `high` and
-`prediction`. The half-width of a number's 95 % interval over replications stands under `intervals` and the
-same path. Under `prediction` and the same path stands `[low, high]`, the 95 % interval that also holds
-what is not known of the calibration; null is an end without bound. A number without one is not there."""
+`prediction`. What else is known of a number stands under one of these keys and its own path, as in
+`intervals.serving.chat.ttft_s.p99`; a number of which it is not known is not there."""
 SERIES_NOTE = """\
 What figures of a run are drawn from, as nested plain values: `result.series["serving"]["chat"]`. Some 70 kB
 per workload however long the run. `result.save()` and `dcsim run -o` write it; for a result saved without it,
@@ -245,6 +244,8 @@ def entry_section(kind: str, name: str) -> str:
 def summary_page() -> str:
     """The keys of summary.json."""
     text = f"{NOTICE}\n# Summary reference\n\n{paragraph(contract)}\n\n{SUMMARY_NOTE}\n"
+    beside = "".join(f"| `{key}` | {cell(meaning)} |\n" for key, meaning in contract.BESIDE.items())
+    text += f"\n| key | of each number |\n|---|---|\n{beside}"
     return text + "".join(key_tables(contract.SECTIONS))
 
 

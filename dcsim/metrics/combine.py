@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dcsim.formulas.estimation import half_width
 from dcsim.metrics.figures import Figure, Figures, leaves, put
 
+_NOT_SAMPLED = ("explain", "window")  # a breakdown, and a place in time
 # totals over the window and counts have no batch means: a batch holds a part of them, not a sample
 _TOTALS = ("_j", "_usd", "_kg", "duration_s")
 _FEWEST_BEYOND = {
@@ -43,6 +44,23 @@ def _mean_of(replications: Sequence[Mapping[str, Figure]]) -> Figures:
 def replication_intervals(replications: Sequence[Figures]) -> Figures:
     """Half-widths over independent replications, under the figures' own paths."""
     return _half_widths(replications)
+
+
+def replication_values(replications: Sequence[Figures]) -> Figures:
+    """Each number's value in every replication as a list, under the figures' own paths.
+
+    None stands where a replication lacks the number. Explanations and windows are left out.
+
+    >>> replication_values([{"cost": {"usd": 1.0, "kind": "owned"}}, {"cost": {"usd": 3.0, "kind": "owned"}}])
+    {'cost': {'usd': [1.0, 3.0]}}
+    """
+    flat = [dict(leaves(one)) for one in replications]
+    found: Figures = {}
+    for path in dict.fromkeys(path for one in flat for path in one):
+        values = [one.get(path) for one in flat]
+        if any(map(_is_number, values)) and not set(path) & set(_NOT_SAMPLED):
+            put(found, path, [value if _is_number(value) else None for value in values])
+    return found
 
 
 def batch_intervals(batches: Sequence[Figures], num_requests_per_batch: Mapping[str, int]) -> Figures:

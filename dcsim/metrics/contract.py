@@ -173,6 +173,15 @@ _PROVENANCE = {
     "notes": Key("", "list: warnings, such as a profile used beyond the range that it was fitted on"),
 }
 
+# what stands beside the numbers: under one of these keys and then the number's own path
+BESIDE: Mapping[str, str] = {
+    "intervals": "half-width of its 95 % interval over replications",
+    "prediction": "[low, high]: the 95 % interval that also holds what is not known of the calibration; "
+    "null is an end without bound",
+    "by_replication": "list: its value in each of several replications, null where there is none or it is "
+    "withheld; not of equal replications, explain or window",
+}
+
 Sections = Mapping[str, tuple[str, Mapping[str, Key]]]  # by title: the beginning of the paths, and the keys
 
 SECTIONS: Sections = {
@@ -192,8 +201,7 @@ SECTIONS: Sections = {
 def declared_keys(sections: Sections = SECTIONS) -> Iterator[tuple[str, Key]]:
     """Every dotted path and its key, those of the summary if no others are given.
 
-    Under ``intervals`` the half-width of each number has the same path, and under ``prediction`` its
-    ``[low, high]``.
+    What stands ``BESIDE`` the numbers has their paths and is left out.
     """
     for prefix, keys in sections.values():
         for pattern, key in keys.items():

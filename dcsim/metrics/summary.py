@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dcsim.formulas.estimation import CONFIDENCE_FRAC
-from dcsim.metrics.combine import batch_intervals, mean_figures, replication_intervals
+from dcsim.metrics.combine import (
+    batch_intervals,
+    mean_figures,
+    replication_intervals,
+    replication_values,
+)
 from dcsim.metrics.figures import Figures
 from dcsim.metrics.latency import LATENCIES
 from dcsim.metrics.replication import Replication, read_replication
@@ -28,17 +33,20 @@ _WITHHELD = (
 class Summary:
     """The figures of a run, and under the same paths the half-widths of their 95 % intervals.
 
-    ``prediction`` holds ``[low, high]`` under the same paths where the calibration was resampled too.
+    ``prediction`` holds ``[low, high]`` under the same paths where the calibration was resampled too, and
+    ``by_replication`` a list with one value per replication where there are several that differ.
     """
 
     values: Figures
     intervals: Figures
     prediction: Figures = field(default_factory=dict)
+    by_replication: Figures = field(default_factory=dict)
 
     def document(self) -> Figures:
         """What ``summary.json`` holds of it."""
-        prediction: Figures = {"prediction": self.prediction} if self.prediction else {}
-        return {"schema": SCHEMA, **self.values, "intervals": self.intervals, **prediction}
+        beside: Figures = {"prediction": self.prediction, "by_replication": self.by_replication}
+        present = {key: figures for key, figures in beside.items() if figures}
+        return {"schema": SCHEMA, **self.values, "intervals": self.intervals, **present}
 
 
 class Measuring:
@@ -71,8 +79,12 @@ class Measuring:
         are_equal = all(one == figures[0] for one in figures)
         intervals = _of_batches(self._first) if are_equal else replication_intervals(figures)
         values = copy.deepcopy(figures[0]) if are_equal else mean_figures(figures)
+        by_replication = {} if are_equal else replication_values(figures)
         for name, verdicts in self._stabilities.items():
-            _judge(values, intervals, name, worst(verdicts))
+            verdict = worst(verdicts)
+            _judge(values, intervals, name, verdict)
+            if verdict.verdict is Verdict.UNSTABLE:
+                _withhold_samples(_within(by_replication, "serving", name))
         energy = values["energy"]
         if isinstance(energy, dict):
             energy["timeline"] = self._first.timeline()
@@ -82,7 +94,7 @@ class Measuring:
             "interval_method": method,
             "confidence_frac": CONFIDENCE_FRAC,
         }
-        return Summary({**head, **values}, intervals)
+        return Summary({**head, **values}, intervals, by_replication=by_replication)
 
 
 def summarize(scenario: Scenario, replications: Iterable[Mapping[str, ServingTables]]) -> Summary:
@@ -113,6 +125,14 @@ def _judge(values: Figures, intervals: Figures, name: str, verdict: Stability) -
     for latency in LATENCIES:
         serving[latency] = dict.fromkeys(_within(serving, latency))
         spread.pop(latency, None)
+
+
+def _withhold_samples(serving: Figures) -> None:
+    """Put None for the latencies of every replication: an unstable run has none to compare."""
+    for latency in LATENCIES:
+        for statistic, values in _within(serving, latency).items():
+            assert isinstance(values, list)
+            _within(serving, latency)[statistic] = [None for _ in values]
 
 
 def _within(figures: Figures, *path: str) -> Figures:

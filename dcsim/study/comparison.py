@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.result import Estimate, Result
-from dcsim.study.comparison_row import (
-    LATENCIES_COMPARED,
-    ComparisonRow,
-    compared_workloads,
-    comparison_rows,
-    serving_values,
-    values_at,
-)
+from dcsim.study.compared_number import ComparedNumber, ComparedResults
+from dcsim.study.comparison_row import LATENCIES_COMPARED, ComparisonRow, comparison_rows
 from dcsim.study.difference import Difference
 from dcsim.study.finding import Finding, findings
 from dcsim.study.objective import Objective, Winner, cheapest_meeting_slo, pareto_results, winner_of
@@ -42,6 +36,8 @@ class Comparison:
 
     Attributes
     ----------
+    is_paired
+        Whether each result is held against the baseline replication by replication.
     differences_in_scenario
         What differs from the baseline's scenario, for each result.
     slo, has_steady_state
@@ -56,6 +52,7 @@ class Comparison:
 
     labels: tuple[str, ...]
     baseline: int
+    is_paired: tuple[bool, ...]
     differences_in_scenario: tuple[tuple[ScenarioDifference, ...], ...]
     rows: tuple[ComparisonRow, ...]
     slo: tuple[SloStatus, ...]
@@ -100,8 +97,13 @@ def compare(
     one workload, these are compared with one another. Numbers that no result has are left out.
 
     A difference is within the noise of the replications, beyond it, or clear: beyond what is not known of the
-    calibration too, the results' errors taken as independent. Errors of the calibration of the same device
-    are shared, so that CLEAR is conservative there.
+    calibration too, errors of the calibrations taken as independent. Those of the same device are shared, so
+    that CLEAR is conservative there.
+
+    Two results are paired if they have the same seed, several replications, and for the workloads compared
+    the same traffic, duration and warm-up: each replication of one then saw the requests of the other's, and
+    the noise of a difference is that of its values in each replication. Otherwise, and for results saved
+    without these values, the noise of the two is taken as independent.
 
     Parameters
     ----------
@@ -122,19 +124,22 @@ def compare(
     _check_choices(len(results), labels, latency)
     documents = [result.scenario.document for result in results]
     names = [result.scenario.name for result in results]
-    objectives = tuple(_objectives(results, baseline, latency))
+    compared = ComparedResults(results, baseline)
+    goals = list(_goals(compared, latency))
+    objectives = tuple(objective for objective, _ in goals)
     cost = next((one for one in objectives if one.path == _COST), None)
     slo = tuple(map(slo_status, results))
     return Comparison(
         labels=tuple(labels) if labels is not None else unique_labels(names, documents),
         baseline=baseline,
+        is_paired=tuple(compared.are_paired(index, baseline) for index in range(len(results))),
         differences_in_scenario=tuple(scenario_differences(one, documents[baseline]) for one in documents),
-        rows=tuple(comparison_rows(results, baseline)),
+        rows=tuple(comparison_rows(compared, baseline)),
         slo=slo,
         has_steady_state=tuple(map(has_steady_state, results)),
         objectives=objectives,
         pareto=pareto_results(objectives, slo),
-        winners=tuple(map(winner_of, objectives)),
+        winners=tuple(winner_of(objective.name, number) for objective, number in goals),
         cheapest_meeting_slo=cheapest_meeting_slo(cost, slo),
     )
 
@@ -159,20 +164,23 @@ def _complaint(message: str, value: object, remedy: str) -> ScenarioError:
     return ScenarioError(Problem(message, value=value, remedy=remedy, file="compare"))
 
 
-def _objectives(results: Sequence[Result], baseline: int, latency: str) -> Iterator[Objective]:
-    """Cost, energy and a latency of each workload compared, as far as any result has them.
+def _goals(compared: ComparedResults, latency: str) -> Iterator[tuple[Objective, ComparedNumber]]:
+    """The objectives with their numbers: cost, energy and a latency of each workload, as far as known.
 
     Energy is that at the meter, unless a result has only that of its machines.
     """
-    facility, it = (values_at(results, path) for path in (_FACILITY_ENERGY, _IT_ENERGY))
-    lacks_meter = any(one is None and other is not None for one, other in zip(facility, it, strict=True))
+    facility, it = compared.number(_FACILITY_ENERGY), compared.number(_IT_ENERGY)
+    pairs = zip(facility.values, it.values, strict=True)
+    lacks_meter = any(one is None and other is not None for one, other in pairs)
     energy = (_IT_ENERGY, it) if lacks_meter else (_FACILITY_ENERGY, facility)
-    workloads = compared_workloads(results, baseline)
-    found = [Objective("cost", _COST, values_at(results, _COST)), Objective("energy", *energy)]
-    for shown, names in workloads.items():
-        name = "latency" if len(workloads) == 1 else f"latency.{shown}"
-        found.append(Objective(name, f"serving.{shown}.{latency}", serving_values(results, names, latency)))
-    yield from (one for one in found if any(value is not None for value in one.values))
+    found = [("cost", _COST, compared.number(_COST)), ("energy", *energy)]
+    for workload in compared.workloads:
+        name = "latency" if len(compared.workloads) == 1 else f"latency.{workload}"
+        number = compared.serving_number(workload, latency)
+        found.append((name, f"serving.{workload}.{latency}", number))
+    for name, path, number in found:
+        if any(value is not None for value in number.values):
+            yield Objective(name, path, number.values), number
 
 
 def _plain(fields: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -193,6 +201,6 @@ def _cells(value: Estimate | None) -> dict[str, float | None]:
 
 def _difference_cells(one: Difference | None) -> dict[str, float | str | None]:
     if one is None:
-        return {"difference": None, "relative_frac": None, "significance": None}
-    significance = one.significance.value
-    return {"difference": one.absolute, "relative_frac": one.relative_frac, "significance": significance}
+        return dict.fromkeys(("difference", "relative_frac", "significance", "is_paired"))
+    cells = {"difference": one.absolute, "relative_frac": one.relative_frac}
+    return {**cells, "significance": one.significance.value, "is_paired": one.is_paired}

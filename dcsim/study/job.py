@@ -28,6 +28,7 @@ from dcsim.result import Result, SummaryView, is_result, open_result
 from dcsim.study.file_lock import is_locked
 
 JOB, STATUS, PARTIAL, ALIVE, LOG = "job.json", "status.json", "partial.json", "alive", "log.txt"
+CANCEL = "cancel"  # there when somebody wants the job to end
 SCENARIO, RESULT = "scenario.yaml", "result"
 _LEAST_FRAC = 0.02  # of the work done, before a guess of the rest is worth anything
 _START_S = 10.0  # a process that has not taken its lock by then never will
@@ -148,12 +149,13 @@ class Job:
         status = self.status()
         if status.state.is_over:
             return
-        (self.folder / "cancel").touch()  # a process that is only starting looks for it
-        process = _process_of(self.folder)
-        if process is not None and is_locked(self.folder / ALIVE):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
-            _wait_until_free(self.folder / ALIVE)
+        (self.folder / CANCEL).touch()  # a process that is only starting looks for it
+        for word in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+            process = _process_of(self.folder)
+            if process is not None and is_locked(self.folder / ALIVE):
+                with suppress(ProcessLookupError):
+                    os.kill(process, word)
+                _wait_until_free(self.folder / ALIVE)
         after = read_status(self.folder)
         if not after.state.is_over:
             write_status(

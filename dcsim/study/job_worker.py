@@ -22,6 +22,7 @@ from dcsim.study.executor import num_usable_processors
 from dcsim.study.file_lock import is_locked, try_lock
 from dcsim.study.job import (
     ALIVE,
+    CANCEL,
     JOB,
     PARTIAL,
     RESULT,
@@ -75,6 +76,8 @@ class _Worker:
 
     def _progress(self, done_frac: float) -> None:
         if time.monotonic() - self._told_at_s >= _TELL_S:
+            if (self._folder / CANCEL).exists():  # the signal may have hit where exceptions are swallowed
+                raise _CancelledError
             self._tell(done_frac=done_frac)
 
     def _partial(self, so_far: SummaryView) -> None:
@@ -96,7 +99,7 @@ def _turn(folder: Path) -> BinaryIO:
     """Wait for one of the machine's slots; the lock on it is let go when the file is closed."""
     num_slots = max(1, num_usable_processors() // PROCESSORS_PER_JOB)
     while True:
-        if (folder / "cancel").exists():
+        if (folder / CANCEL).exists():
             raise _CancelledError
         for number in range(num_slots if _is_first(folder) else 0):
             slot = try_lock(folder.parent / f".slot-{number}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dcsim.result import Estimate
-from dcsim.study.difference import Difference, Significance, difference
+from dcsim.study.compared_number import ComparedNumber, Values
+from dcsim.study.difference import Difference, Significance
 from dcsim.study.pareto import pareto_front
 from dcsim.study.slo_status import SloStatus
 
@@ -17,7 +17,7 @@ class Objective:
 
     name: str
     path: str
-    values: tuple[Estimate | None, ...]
+    values: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,20 @@ class Winner:
     lead: Difference | None = None
 
 
-def winner_of(objective: Objective) -> Winner:
-    """The winner of an objective, or its ties."""
-    known = [(index, value) for index, value in enumerate(objective.values) if value is not None]
+def winner_of(objective: str, number: ComparedNumber) -> Winner:
+    """The winner of an objective, or its ties, by the number that it is about."""
+    known = [(value.value, index) for index, value in enumerate(number.values) if value is not None]
     if len(known) < 2:
-        return Winner(objective.name, None)
-    (best, best_value), *others = sorted(known, key=lambda pair: pair[1].value)
-    ties = [
-        index
-        for index, value in others
-        if difference(value, best_value).significance is Significance.WITHIN_NOISE
-    ]
+        return Winner(objective, None)
+    best, *others = [index for _, index in sorted(known)]
+    ties = [index for index in others if _is_tie(number.difference(index, best))]
     if ties:
-        return Winner(objective.name, None, tuple(sorted([best, *ties])))
-    runner_up, next_value = others[0]
-    return Winner(objective.name, best, (), runner_up, difference(best_value, next_value))
+        return Winner(objective, None, tuple(sorted([best, *ties])))
+    return Winner(objective, best, (), others[0], number.difference(best, others[0]))
+
+
+def _is_tie(one: Difference | None) -> bool:
+    return one is not None and one.significance is Significance.WITHIN_NOISE
 
 
 def contenders(objectives: Sequence[Objective], slo: Sequence[SloStatus]) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.estimation import CONFIDENCE_FRAC
@@ -69,7 +69,7 @@ def predict(
         if isinstance(one, dict)
     }
     intervals = prediction_intervals(measured, baseline, draws)
-    return Summary(values, measured.intervals, {**about, **intervals})
+    return replace(measured, values=values, prediction={**about, **intervals})
 
 
 def run_pilot(task: PilotTask, on_progress: Callable[[float], None]) -> Pilot | None:

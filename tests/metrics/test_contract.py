@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dcsim.metrics.contract import declared_keys
+from dcsim.metrics.contract import BESIDE, declared_keys
 from dcsim.metrics.figures import leaves
 from dcsim.study.run import run
 from tests.study.scenarios_for_tests import tiny
@@ -23,7 +23,7 @@ NOT_SIMULATED = {"carbon", "cost"}
 
 def paths_of(summary: dict[str, object]) -> Iterator[str]:
     for path, value in leaves(summary):
-        is_below = path[0] == "intervals" or (path[0] == "prediction" and len(path) > 2)
+        is_below = path[0] in BESIDE and (path[0] != "prediction" or len(path) > 2)
         path = path[1:] if is_below else path  # under the paths of the numbers themselves
         if not (path[0] in NOT_SIMULATED and value is None):
             yield ".".join(["serving", "NAME", *path[2:]] if path[0] == "serving" else path)

@@ -69,6 +69,28 @@ def test_a_figure_that_one_replication_lacks_is_none_and_has_no_interval():
     assert "ttft_s" not in found.intervals["serving"]["chat"]
 
 
+def test_every_number_stands_beside_its_values_in_each_replication():
+    found = summarize(scenario(), [replication(mean_s) for mean_s in (1.0, 2.0, 6.0)]).document()
+    assert found["by_replication"]["serving"]["chat"]["ttft_s"]["p99"] == [1.0, 2.0, 6.0]
+    means = {path: value for path, value in leaves(found) if path[0] in ("serving", "energy")}
+    numbers = {path: value for path, value in means.items() if type(value) in (int, float)}
+    for path, values in leaves(found["by_replication"]):
+        assert path in numbers
+        assert numbers[path] == pytest.approx(statistics.mean(values))
+    left_out = {path for path in numbers if path not in dict(leaves(found["by_replication"]))}
+    assert {path[2] for path in left_out if path[1] != "timeline"} == {"explain", "window"}
+
+
+def test_one_replication_and_equal_ones_have_no_values_of_each():
+    for replications in ([replication(1.0)], [replication(1.0)] * 3):
+        assert "by_replication" not in summarize(scenario(), replications).document()
+
+
+def test_what_one_replication_lacks_is_none_in_its_place():
+    found = summarize(scenario(), [replication(1.0), replication()]).by_replication
+    assert found["serving"]["chat"]["ttft_s"]["mean"] == [1.0, None]
+
+
 def test_one_replication_gets_batch_means_of_its_twenty_batches():
     rng = np.random.default_rng(1)
     arrived = np.sort(rng.uniform(0.0, 10.0, 4000))
@@ -108,6 +130,14 @@ def test_an_unstable_run_withholds_its_latencies_and_keeps_what_was_observed():
     assert "no steady state" in chat["note"]
     assert "ttft_s" not in found.intervals["serving"]["chat"]
     assert "requests_per_s" in found.intervals["serving"]["chat"]
+
+
+def test_an_unstable_run_withholds_the_latencies_of_every_replication():
+    chat = summarize(scenario(), [overloaded(), overloaded(3100)]).by_replication["serving"]["chat"]
+    for latency in ("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_wait_s"):
+        assert all(values == [None, None] for values in chat[latency].values())
+    assert None not in chat["requests_per_s"]
+    assert "observed" not in chat
 
 
 def test_a_stable_run_has_no_note():

@@ -130,6 +130,14 @@ def test_the_table_shows_values_changes_and_what_they_stand_out_from():
     assert re.search(r"^  mean_it_w +0 W +1\.00 W +\? +-$", text, re.MULTILINE)
 
 
+def test_the_report_says_which_results_share_their_noise_with_the_baseline():
+    samples = {"by_replication": {COST: [1.0, 2.0, 3.0]}}
+    seeds = [tiny(replications=3, seed=seed) for seed in (7, 7, 8)]
+    results = [made({COST: 2.0, VERDICT: "stable"}, scenario=one, **samples) for one in seeds]
+    assert "#2 is paired with the baseline" in shown(compare(results), width=400)
+    assert "paired" not in shown(compare(results[1:]), width=400)
+
+
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_eight_results_fit_on_any_terminal(width: int):
     text = shown(compare([standing(1.0 + number, 1.0, 1.0) for number in range(8)]), width)

@@ -23,6 +23,7 @@ def made(
     *,
     half_widths: Mapping[str, object] | None = None,
     predictions: Mapping[str, object] | None = None,
+    by_replication: Mapping[str, object] | None = None,
     scenario: Scenario | None = None,
 ) -> Result:
     """A result with these numbers at dotted paths, by default stable and of the scenario ``tiny``."""
@@ -33,6 +34,7 @@ def made(
         **values,
         **{f"intervals.{path}": width for path, width in (half_widths or {}).items()},
         **{f"prediction.{path}": ends for path, ends in (predictions or {}).items()},
+        **{f"by_replication.{path}": numbers for path, numbers in (by_replication or {}).items()},
     }
     for path, value in prefixed.items():
         *above, last = path.split(".")

@@ -25,12 +25,25 @@ from tests.study.made_results import (
 from tests.study.scenarios_for_tests import tiny
 
 LENGTH = {"duration": "2 min", "replications": 3, "calibration_draws": 4}
+# bursts of requests whose lengths spread far: no two replications look alike
+NOISY = {
+    "replications": 3,
+    "serving__chat__traffic": {
+        "arrivals": {"policy": "gamma", "rate": "4 /s", "cv": 4},
+        "lengths": {"policy": "lognormal", "prompt_mean": 300, "output_mean": 60, "cv": 2},
+    },
+}
 RENTED = {"base": "on-demand-lambda", "accelerator_price": {"h100-sxm": "5.98 USD/h"}}
 
 
 @pytest.fixture(scope="module")
 def result() -> Result:
     return run(tiny(**LENGTH, economics__prices="on-demand-lambda"), num_processes=1)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> Result:
+    return run(tiny(**NOISY, economics__prices="on-demand-lambda"), num_processes=1)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +85,44 @@ def test_twice_the_price_is_exactly_twice_the_cost_and_clear(result: Result, dea
     others = [one for one in comparison.rows if not one.path.startswith("cost.")]
     assert {one.differences[1].absolute for one in others if one.differences[1]} == {0.0}
     assert (comparison.pareto, comparison.cheapest_meeting_slo) == ((True, False), 0)
+
+
+def changed(noisy: Result, settings: dict[str, object]) -> Result:
+    return run(noisy.scenario.replace(settings), num_processes=1)
+
+
+def without_replications(result: Result) -> Result:
+    """As it would have been saved before the values of each replication were kept."""
+    summary = {key: value for key, value in result.summary.items() if key != "by_replication"}
+    return Result(lambda: result.scenario, result.tables, summary, result.record)
+
+
+def test_twice_the_price_is_beyond_noise_however_noisy_the_load(noisy: Result):
+    pair = [noisy, changed(noisy, {"economics.prices": RENTED})]
+    before = row(compare([without_replications(one) for one in pair]), COST).differences[1]
+    now = row(compare(pair), COST).differences[1]
+    assert before is not None
+    assert now is not None
+    assert (before.significance, before.is_paired) == (Significance.WITHIN_NOISE, False)
+    assert (now.significance, now.is_paired) == (Significance.BEYOND_NOISE, True)
+    assert now.relative_frac == before.relative_frac == pytest.approx(1.0)
+    assert compare(pair).winners[0].index == 0
+
+
+def test_another_accelerator_under_the_same_requests_costs_and_draws_more_or_less_beyond_noise(noisy: Result):
+    owned = [{"economics.prices": "owned-2026", "cluster.node": node} for node in ("dgx-h100", "dgx-b200")]
+    comparison = compare([changed(noisy, settings) for settings in owned])
+    assert comparison.is_paired == (True, True)
+    for path in (COST, IT_ENERGY, "serving.chat.tpot_s.mean"):
+        change = row(comparison, path).differences[1]
+        assert change is not None
+        assert change.significance is Significance.BEYOND_NOISE, path
+
+
+def test_results_of_other_seeds_are_not_paired(noisy: Result):
+    comparison = compare([noisy, changed(noisy, {"seed": 8})])
+    assert comparison.is_paired == (True, False)
+    assert {one.differences[1].is_paired for one in comparison.rows if one.differences[1]} == {False}
 
 
 def test_a_change_of_sides_changes_the_sign(result: Result, dearer: Result):

@@ -128,6 +128,8 @@ def test_all_problems_are_told_at_once():
         (("run", "tiny.yaml", "--set", "seed"), "seed"),
         (("run", "tiny.yaml", "--set", "serving.chat.model=llama-3.1-405b"), "infeasible"),
         (("check", "tiny.yaml", "missing.yaml"), "missing.yaml"),
+        (("estimate", "azure-con"), "azure-conv"),
+        (("estimate", "tiny.yaml", "--set", "serving.chat.model=llama-3.1-405b"), "infeasible"),
         (("run", "tiny.yaml", "--seed", "99999999999999999999"), "--seed"),
         (("check", "tiny.yaml", "--set", "serving.chat.precision=fp4"), "Did you mean 'nvfp4'?"),
         (("check", "tiny.yaml", "--set", "facility.pue=nan"), "Write for example 1.2 or 120 %"),
@@ -146,6 +148,19 @@ def test_a_wrong_command_is_answered_with_what_would_be_right(arguments: tuple[s
     assert result.exit_code == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_estimate_needs_no_run():
+    result = dcsim_cli("estimate", "tiny.yaml", "--set", "serving.chat.num_replicas=2")
+    assert result.exit_code == 0
+    assert "of capacity" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_an_estimate_as_json_is_all_there_is_on_the_standard_output():
+    found = json.loads(dcsim_cli("estimate", "tiny.yaml", "--json").stdout)
+    assert found["serving"]["chat"]["ttft_s"] > 0
+    assert found["usd_per_million_output_tokens"] > 0
 
 
 def test_check_names_the_scenarios_that_are_sound():

@@ -11,17 +11,27 @@ import dcsim.app.views
 from dcsim.app.session import is_login_required, words
 from dcsim.app.words import Words, languages
 
+_SIDEBAR_PX = 220
 _STYLE = """
 .stMainBlockContainer { padding: 2.6rem 2.2rem 3rem; max-width: 1500px; }
-.stSidebar { width: 210px !important; min-width: 210px !important; }
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] * { color: inherit !important; }
+[data-testid="stCaptionContainer"] { opacity: 0.85; }
+.stHorizontalBlock:has([data-testid="stMetric"]) { flex-wrap: wrap; }
+.stHorizontalBlock:has([data-testid="stMetric"]) > .stColumn { min-width: 9.2rem; }
+[data-testid="stMetricLabel"] * { white-space: normal; overflow: visible; }
 [data-testid="stMetricValue"] { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+"""
+
+# on the light primary colour of the dark theme, white text is too faint
+_DARK = """
+[data-testid="stBaseButton-primary"] *, .stMultiSelect span[title] { color: #08131c !important; }
 """
 
 
 def main() -> None:
     """Language, login, navigation; then the page itself."""
     text = words()
-    st.set_page_config(page_title="dcsim", page_icon="🏗️", layout="wide")
+    st.set_page_config(page_title="dcsim", page_icon="🏗️", layout="wide", initial_sidebar_state=_SIDEBAR_PX)
     if is_login_required() and not st.user.is_logged_in:
         _ask_to_log_in(text)
         return
@@ -48,7 +58,7 @@ def main() -> None:
         _choose_language(text)
         if is_login_required():
             st.button(text("login.out", name=st.user.get("name", "")), on_click=st.logout)
-    st.html(f"<style>{_STYLE}</style>")
+    st.html(f"<style>{_STYLE}{_DARK if st.context.theme.type == 'dark' else ''}</style>")
     page.run()
 
 

@@ -16,6 +16,10 @@ class Router(Policy):
 
     needs_state: ClassVar[bool]
 
+    def num_pooled(self, num_replicas: int) -> int:
+        """Of so many replicas, how many share the load as if they had one queue: what an estimate assumes."""
+        return num_replicas if self.needs_state else 1
+
     @abstractmethod
     def choose(self, num_outstanding: Sequence[int], request: int, rng: np.random.Generator) -> int:
         """The replica for the request of that number, given the waiting and running requests of each."""

@@ -55,6 +55,7 @@ class Scheduler(Policy):
     """Base of all schedulers. Options left out take the engine's defaults."""
 
     reserves_whole_prompt: ClassVar[bool]  # blocks for the whole prompt are taken when it is admitted
+    interrupts_decodes: ClassVar[bool] = False  # a step with prompts has no decodes: what an estimate assumes
 
     max_num_seqs: int | None = Field(default=None, gt=0, le=65536, description="Cap on running sequences.")
     max_num_batched_tokens: int | None = Field(

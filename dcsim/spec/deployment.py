@@ -82,13 +82,8 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     serving, node, engine = scenario.serving[name], scenario.cluster.node, scenario.serving[name].engine
     _require_accelerators(scenario, name)
     accelerator = scenario.cluster.installed_accelerator
-    efficiency = resolve_efficiency(serving, accelerator)
-    scheduler = serving.scheduler or policy_class(_SCHEDULERS, engine.scheduler)()
-    assert isinstance(scheduler, Scheduler)
-    deployment = _deployment(name, serving, node, accelerator, efficiency)
-    max_num_seqs = scheduler.max_num_seqs or engine.max_num_seqs
-    max_tokens = scheduler.max_num_batched_tokens or engine.max_num_batched_tokens
-    demand = MemoryDemand(deployment, engine, serving.kv_cache, max_tokens, max_num_seqs)
+    efficiency, scheduler = resolve_efficiency(serving, accelerator), _scheduler(serving)
+    demand = _memory_demand(name, serving, node, accelerator, efficiency)
     memory = demand.share(accelerator)
     num_lanes = serving.parallelism.pipeline
     block_size = serving.kv_cache.block_size or engine.block_size
@@ -109,14 +104,14 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
         efficiency=efficiency,
         node=node,
         accelerator=accelerator,
-        deployment=deployment,
+        deployment=demand.deployment,
         memory=memory,
         num_replicas=serving.num_replicas,
         num_lanes=num_lanes,
         accelerators_per_replica=serving.parallelism.tensor * num_lanes,
         scheduler=scheduler,
-        max_num_seqs=max_num_seqs,
-        max_num_batched_tokens=max_tokens,
+        max_num_seqs=demand.max_num_seqs,
+        max_num_batched_tokens=demand.max_num_batched_tokens,
         num_watermark_blocks=int(watermark_frac * num_blocks_per_lane),
         block_size=block_size,
         num_blocks_per_lane=num_blocks_per_lane,
@@ -126,6 +121,42 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
         router=serving.router,
         max_queue=serving.max_queue,
         request_timeout_s=serving.request_timeout_s,
+    )
+
+
+def memory_fit(scenario: Scenario, name: str) -> MemoryFit:
+    """How the memory of one accelerator is shared out, whether or not the model fits.
+
+    If it does not, ``kv_bytes`` is negative, or too few for a block of tokens. How many accelerators there
+    are does not matter.
+
+    Raises
+    ------
+    InfeasibleError
+        The accelerator or its efficiency profile lacks a datatype.
+    """
+    serving, accelerator = scenario.serving[name], scenario.cluster.installed_accelerator
+    efficiency = resolve_efficiency(serving, accelerator)
+    return _memory_demand(name, serving, scenario.cluster.node, accelerator, efficiency).share(accelerator)
+
+
+def _scheduler(serving: Serving) -> Scheduler:
+    scheduler = serving.scheduler or policy_class(_SCHEDULERS, serving.engine.scheduler)()
+    assert isinstance(scheduler, Scheduler)
+    return scheduler
+
+
+def _memory_demand(
+    name: str, serving: Serving, node: Node, accelerator: Accelerator, efficiency: Efficiency
+) -> MemoryDemand:
+    """The deployment with the caps that decide how much memory it takes."""
+    engine, scheduler = serving.engine, _scheduler(serving)
+    return MemoryDemand(
+        deployment=_deployment(name, serving, node, accelerator, efficiency),
+        engine=engine,
+        kv_cache=serving.kv_cache,
+        max_num_batched_tokens=scheduler.max_num_batched_tokens or engine.max_num_batched_tokens,
+        max_num_seqs=scheduler.max_num_seqs or engine.max_num_seqs,
     )
 
 

@@ -33,6 +33,10 @@ class ArrivalProcess(Policy):
     def mean_rate_per_s(self) -> float | None:
         """Long-run arrival rate; None for a closed loop or a burst."""
 
+    def mean_rate_within(self, started_at_s: float, ended_at_s: float) -> float | None:
+        """Expected arrivals per second of a stretch of time; None for a closed loop or a burst."""
+        return self.mean_rate_per_s
+
     @abstractmethod
     def instants(
         self, rng: np.random.Generator, duration_s: float, max_requests: int | None

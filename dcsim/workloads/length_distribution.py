@@ -15,6 +15,11 @@ MAX_TOKENS = 2**31 - 1  # tables hold token counts in 32 bits
 class LengthDistribution(Policy):
     """Base of all length distributions."""
 
+    @property
+    def mean_tokens(self) -> tuple[float, float] | None:
+        """Mean prompt and output tokens, before rounding to whole ones; None without a closed form."""
+        return None
+
     @abstractmethod
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:
         """Prompt and output tokens, shape (num_requests, 2), each at least 1.

@@ -92,7 +92,7 @@ def test_memory_parts_stand_end_to_end() -> None:
 @pytest.mark.parametrize(("num_nodes", "hidden"), [(1, 0), (24, 0), (1_000, 976)])
 def test_a_cluster_draws_its_chips_up_to_a_limit(num_nodes: int, hidden: int) -> None:
     placement = Placement(num_nodes, 8, (("chat", 3, 2),))
-    figure = cluster_figure(placement, "node", "NVLink", "InfiniBand", WORDS)
+    figure = cluster_figure(placement, "node", "InfiniBand", WORDS)
     shown = num_nodes - hidden
     assert num_hidden(placement) == hidden
     assert len(figure.layout.shapes) == 1 + min(shown, 6) + shown * 9

@@ -41,3 +41,8 @@ def test_power_of_two_works_with_one_replica():
 @pytest.mark.parametrize("router", [RoundRobin(), Random()])
 def test_blind_routers_say_that_they_need_no_state(router):
     assert not router.needs_state
+
+
+def test_routers_say_how_many_replicas_they_keep_level():
+    pooled = [one().num_pooled(8) for one in (Random, RoundRobin, PowerOfTwo, LeastOutstanding)]
+    assert pooled == [1, 1, 2, 8]

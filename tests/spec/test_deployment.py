@@ -9,8 +9,9 @@ import pytest
 from dcsim.catalog.loader import entry_mapping
 from dcsim.errors import InfeasibleError, ScenarioError
 from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.memory import MemoryFit
 from dcsim.plugins import policy_class
-from dcsim.spec.deployment import ServingDeployment, resolve_deployment
+from dcsim.spec.deployment import ServingDeployment, memory_fit, resolve_deployment
 from dcsim.spec.loader import load
 
 CHAT: dict[str, object] = {
@@ -191,3 +192,26 @@ def test_an_engines_own_kernels_come_before_the_accelerators_profile() -> None:
     assert resolve(engine="trtllm").efficiency.name == "h100-sxm-trtllm"
     assert resolve(engine="trtllm", efficiency="h100-sxm").efficiency.name == "h100-sxm"
     assert resolve(node="l40s-4x", engine="trtllm").efficiency.name == "l40s"
+
+
+def fit(**serving: object) -> MemoryFit:
+    cluster = {"node": "dgx-h100", "num_nodes": 1}
+    return memory_fit(load({"name": "test", "cluster": cluster, "serving": {"chat": CHAT | serving}}), "chat")
+
+
+def test_the_memory_of_a_model_that_fits_is_that_of_its_deployment() -> None:
+    assert fit() == resolve().memory
+
+
+def test_the_memory_of_a_model_that_does_not_fit_is_shared_out_all_the_same() -> None:
+    found = fit(model="llama-3.1-405b")
+    assert found.kv_bytes < 0 < found.weight_bytes
+
+
+def test_too_few_accelerators_do_not_keep_from_sharing_out_the_memory() -> None:
+    assert fit(num_replicas=9) == fit()
+
+
+def test_a_missing_datatype_keeps_from_sharing_out_the_memory() -> None:
+    with pytest.raises(InfeasibleError, match="nvfp4"):
+        fit(precision="nvfp4")

@@ -207,3 +207,16 @@ def test_on_off_bursts_are_as_bursty_as_the_azure_code_trace():
 def test_impossible_options_are_refused(policy, options):
     with pytest.raises(ValidationError):
         arrivals(policy, **options)
+
+
+def test_the_mean_rate_of_a_stretch_counts_the_stages_in_it():
+    stages = policy_class(ARRIVALS, "rate_stages").model_validate({"stages": STAGES})
+    assert stages.mean_rate_within(5.0, 15.0) == pytest.approx(11.5 / 10.0)
+    assert stages.mean_rate_within(0.0, math.inf) == pytest.approx(stages.mean_rate_per_s)
+    assert stages.mean_rate_within(1000.0, 2000.0) == pytest.approx(stages.mean_rate_per_s)
+
+
+def test_the_mean_rate_of_a_stretch_is_the_long_run_rate_of_other_processes():
+    poisson = policy_class(ARRIVALS, "poisson").model_validate({"rate": "7 /s"})
+    loop = policy_class(ARRIVALS, "closed_loop").model_validate({"concurrency": 8})
+    assert (poisson.mean_rate_within(5.0, 9.0), loop.mean_rate_within(5.0, 9.0)) == (7.0, None)

@@ -120,3 +120,27 @@ def test_a_bad_row_of_a_bootstrap_file_is_named_by_line(tmp_path):
 def test_impossible_options_are_refused(policy, options, message):
     with pytest.raises(ValidationError, match=message):
         lengths(policy, **options)
+
+
+@pytest.mark.parametrize("policy", ALL)
+def test_the_mean_is_that_of_many_draws(policy):
+    distribution = lengths(policy, **ALL[policy])
+    drawn = distribution.sample(rng(), 200_000)
+    allowed = SDS * drawn.std(axis=0) / math.sqrt(len(drawn)) + 1e-9
+    assert np.all(np.abs(drawn.mean(axis=0) - distribution.mean_tokens) <= allowed)
+
+
+def test_the_mean_of_capped_log_normal_lengths_counts_the_cap():
+    options = {"prompt_mean": 600, "output_mean": 500, "cv": 1.1, "prompt_max": 700, "output_max": 100}
+    distribution = lengths("lognormal", **options)
+    np.testing.assert_allclose(
+        distribution.mean_tokens, distribution.sample(rng(), 200_000).mean(axis=0), rtol=5e-3
+    )
+
+
+def test_a_policy_need_not_know_its_mean():
+    class Coin(LengthDistribution):
+        def sample(self, rng, num_requests):
+            return np.ones((num_requests, 2), dtype=np.int64)
+
+    assert Coin().mean_tokens is None

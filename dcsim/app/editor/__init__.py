@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -25,9 +25,15 @@ def _component() -> st.components.v2.ComponentRenderer:  # type: ignore[name-def
 
 
 def yaml_editor(
-    text: str, version: int, marks: Mapping[int, str], label: str, key: str, height_px: int = 540
-) -> str:
-    """Show the text for editing and return what it is now.
+    text: str,
+    version: int,
+    marks: Mapping[int, str],
+    label: str,
+    on_edit: Callable[[str], None],
+    key: str = "yaml",
+    height_px: int = 540,
+) -> None:
+    """Show the text for editing.
 
     Parameters
     ----------
@@ -35,7 +41,15 @@ def yaml_editor(
         The editor takes the text over anew when this changes; else it keeps what was typed.
     marks
         What is wrong, by line from 1.
+    on_edit
+        Called with the new text before the page is drawn again, whichever page that is by then.
     """
+
+    def pass_on() -> None:
+        edited = st.session_state[key]["edited"]
+        if isinstance(edited, Mapping) and edited.get("version") == version:
+            on_edit(str(edited["text"]))
+
     data = {
         "text": text,
         "version": version,
@@ -43,14 +57,4 @@ def yaml_editor(
         "label": label,
         "height": height_px,
     }
-    found = _component()(
-        key=key, data=data, default={"edited": None}, on_edited_change=_ignore, height=height_px
-    )
-    edited = found.edited
-    if isinstance(edited, Mapping) and edited.get("version") == version:
-        return str(edited["text"])
-    return text
-
-
-def _ignore() -> None:
-    """The page is drawn again, which is all that is wanted."""
+    _component()(key=key, data=data, default={"edited": None}, on_edited_change=pass_on, height=height_px)

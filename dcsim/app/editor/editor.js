@@ -24,18 +24,24 @@ export default function ({ parentElement, data, setStateValue }) {
   };
 
   if (area._version === undefined) {
-    const send = () => area._send("edited", { text: area.value, version: area._version });
+    const send = () => {
+      clearTimeout(area._timer);
+      area._timer = null;
+      area._send("edited", { text: area.value, version: area._version });
+    };
     area.addEventListener("input", () => {
       area._marks = {};
       number();
       clearTimeout(area._timer);
       area._timer = setTimeout(send, PAUSE_MS);
     });
+    area.addEventListener("blur", () => { if (area._timer) send(); }); // nothing typed is lost on leaving
     area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
   }
   if (area._version !== data.version) {
     area._version = data.version;
     clearTimeout(area._timer);
+    area._timer = null;
     if (area.value !== data.text) area.value = data.text;
   }
   area._marks = data.marks;

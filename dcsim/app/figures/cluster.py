@@ -37,7 +37,7 @@ class Placement:
         return None
 
 
-def cluster_figure(placement: Placement, node: str, scale_up: str, scale_out: str, words: Words) -> go.Figure:
+def cluster_figure(placement: Placement, node: str, scale_out: str, words: Words) -> go.Figure:
     """Boxes of chips under a bar of the fabric; of a large cluster the first nodes."""
     shown = min(placement.num_nodes, _MAX_NODES)
     columns = min(shown, _MAX_COLUMNS)
@@ -52,7 +52,7 @@ def cluster_figure(placement: Placement, node: str, scale_up: str, scale_out: st
         if number < columns:
             drawing.line(x + grid.width / 2, 0, y)
         drawing.box(x, y - grid.height, x + grid.width, y, faded(GREY, 0.12))
-        drawing.label(x + grid.width / 2, y - _TITLE / 2, f"{node} {number + 1} · {scale_up}")
+        drawing.label(x + grid.width / 2, y - _TITLE / 2, f"{node} {number + 1}")
         _draw_chips(drawing, placement, number, grid, (x + _PAD, y - _TITLE - _PAD))
     rows = math.ceil(shown / columns)
     figure = go.Figure(_legend(placement, words))

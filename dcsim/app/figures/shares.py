@@ -37,12 +37,12 @@ def stacked_figure(
             marker={"color": SERIES[number % len(SERIES)], "line": {"width": 1, "color": GREY}},
             hovertemplate=f"{label}: {shown} {unit}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", bargap=0.1, legend={"traceorder": "normal"})
+    figure.update_layout(barmode="stack", bargap=0.1, legend={"traceorder": "normal", "y": 1.35})
     if capacity is not None:
         figure.add_vline(
             capacity,
             line={"dash": "dash", "width": 2, "color": "#d55e00"},
             annotation_text=capacity_label,
-            annotation_position="bottom right" if capacity < whole else "bottom left",
+            annotation_position="top left",
         )
     return figure

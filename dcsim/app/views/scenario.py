@@ -40,10 +40,7 @@ def show() -> None:
     with right:
         label = words("scenario.yaml")
         st.subheader(label, help=words("scenario.yaml_help"))
-        text = yaml_editor(draft.text, draft.editor_version, marks, label, key="yaml")
-    if text != draft.text:
-        draft.write(text)
-        st.rerun()
+        yaml_editor(draft.text, draft.editor_version, marks, label, draft.write)
     with form:
         scenario_form(draft, words, _file_names())
     with right:

@@ -18,6 +18,10 @@ class PowerOfTwo(Router):
 
     needs_state: ClassVar[bool] = True
 
+    def num_pooled(self, num_replicas: int) -> int:
+        """The two that are drawn."""
+        return min(2, num_replicas)
+
     def choose(self, num_outstanding: Sequence[int], request: int, rng: np.random.Generator) -> int:
         """The less loaded of two; the first drawn on ties."""
         count = len(num_outstanding)

@@ -16,6 +16,7 @@ class PrefillFirst(Scheduler):
     """
 
     reserves_whole_prompt: ClassVar[bool] = True
+    interrupts_decodes: ClassVar[bool] = True
 
     def schedule(
         self, waiting: Iterable[Pending], prefilling: Sequence[Pending], num_decodes: int, budget: Budget

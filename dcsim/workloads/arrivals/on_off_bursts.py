@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Self
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dcsim.formulas.lognormal import clipped_lognormal_mean
 from dcsim.units import PerSecond, PositiveSeconds, Ratio
 from dcsim.workloads.arrival_process import ArrivalProcess
 from dcsim.workloads.arrivals.gamma import CoefficientOfVariation
@@ -68,10 +68,10 @@ class OnOffBursts(ArrivalProcess):
     @property
     def mean_rate_per_s(self) -> float:
         """Mean burst size over mean cycle time (renewal-reward theorem), sizes taken as not rounded."""
-        size = _clipped_lognormal_mean(
+        size = clipped_lognormal_mean(
             self.burst_size.median, self.burst_size.log_sd, 1.0, self.burst_size.max
         )
-        off_s = _clipped_lognormal_mean(self.off.median_s, self.off.log_sd, self.off.min_s, self.off.max_s)
+        off_s = clipped_lognormal_mean(self.off.median_s, self.off.log_sd, self.off.min_s, self.off.max_s)
         mean_gap_s = math.exp(self.burst_rate.log_sd**2 / 2) / self.burst_rate.median_per_s
         return size / (off_s + (size - 1.0) * mean_gap_s)
 
@@ -94,13 +94,3 @@ class OnOffBursts(ArrivalProcess):
         firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         gaps[firsts] = np.clip(off_s, self.off.min_s, self.off.max_s)
         return gaps
-
-
-def _clipped_lognormal_mean(median: float, log_sd: float, low: float, high: float) -> float:
-    """Mean of min(max(X, low), high), ln X ~ N(ln median, log_sd^2): the clipped masses and the middle."""
-    if log_sd == 0:
-        return min(max(median, low), high)
-    phi = NormalDist().cdf
-    z_low, z_high = math.log(low / median) / log_sd, math.log(high / median) / log_sd
-    middle = median * math.exp(log_sd**2 / 2) * (phi(z_high - log_sd) - phi(z_low - log_sd))
-    return low * phi(z_low) + high * (1.0 - phi(z_high)) + middle

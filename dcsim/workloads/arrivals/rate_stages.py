@@ -73,6 +73,16 @@ class RateStages(ArrivalProcess):
         """Mean over all stages."""
         return sum(stage.rate_per_s * stage.duration_s for stage in self.stages) / self.default_duration_s
 
+    def mean_rate_within(self, started_at_s: float, ended_at_s: float) -> float:
+        """Mean over the stages, as far as they lie within; over all of them if none does."""
+        begins_at_s, num_requests, overlap_s = 0.0, 0.0, 0.0
+        for stage in self.stages:
+            ends_at_s = begins_at_s + stage.duration_s
+            within_s = max(min(ends_at_s, ended_at_s) - max(begins_at_s, started_at_s), 0.0)
+            num_requests, overlap_s = num_requests + stage.rate_per_s * within_s, overlap_s + within_s
+            begins_at_s = ends_at_s
+        return num_requests / overlap_s if overlap_s > 0 else self.mean_rate_per_s
+
     def instants(
         self, rng: np.random.Generator, duration_s: float, max_requests: int | None
     ) -> npt.NDArray[np.float64]:

@@ -53,6 +53,12 @@ class Bootstrap(LengthDistribution):
             raise PydanticCustomError("bootstrap", "give either rows or a file with them")
         return self
 
+    @property
+    def mean_tokens(self) -> tuple[float, float]:
+        """Means over the rows."""
+        prompt, output = self._pairs.mean(axis=0)
+        return float(prompt), float(output)
+
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:
         """Rows chosen uniformly."""
         chosen = (rng.random(num_requests) * len(self._pairs)).astype(np.int64)

@@ -19,6 +19,11 @@ class Fixed(LengthDistribution):
         alias="output", gt=0, le=MAX_TOKENS, description="Output tokens of every request."
     )
 
+    @property
+    def mean_tokens(self) -> tuple[float, float]:
+        """The lengths."""
+        return float(self.num_prompt_tokens), float(self.num_output_tokens)
+
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:
         """The same pair again and again."""
         return np.tile(

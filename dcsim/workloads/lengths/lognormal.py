@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dcsim.formulas.lognormal import clipped_lognormal_mean
 from dcsim.units import Unit
 from dcsim.workloads.length_distribution import MAX_TOKENS, LengthDistribution, whole_tokens
 
@@ -53,12 +54,25 @@ class Lognormal(LengthDistribution):
             )
         return self
 
+    @property
+    def mean_tokens(self) -> tuple[float, float]:
+        """Means of the clipped distributions."""
+        return (
+            self._clipped_mean(self.prompt_mean, self._log_sd(self.prompt_cv), self.prompt_max),
+            self._clipped_mean(self.output_mean, self._log_sd(self.output_cv), self.output_max),
+        )
+
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:
         """Exponentials of normal draws."""
         log_sd = np.array([self._log_sd(self.prompt_cv), self._log_sd(self.output_cv)])
         log_mean = np.log([self.prompt_mean, self.output_mean]) - log_sd**2 / 2
         lengths = np.exp(log_mean + log_sd * rng.standard_normal((num_requests, 2)))
         return whole_tokens(lengths, (self.prompt_max, self.output_max))
+
+    @staticmethod
+    def _clipped_mean(mean: float, log_sd: float, highest: int | None) -> float:
+        median = mean * math.exp(-(log_sd**2) / 2)
+        return clipped_lognormal_mean(median, log_sd, 1.0, MAX_TOKENS if highest is None else highest)
 
     def _log_sd(self, own_cv: float | None) -> float:
         cv = self.cv if own_cv is None else own_cv

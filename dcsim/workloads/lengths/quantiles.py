@@ -64,6 +64,12 @@ class Quantiles(LengthDistribution):
             )
         return self
 
+    @property
+    def mean_tokens(self) -> tuple[float, float]:
+        """Areas under both inverse distribution functions."""
+        prompt, output = (float(np.trapezoid(one, self.probabilities)) for one in (self.prompt, self.output))
+        return prompt, output
+
     def sample(self, rng: np.random.Generator, num_requests: int) -> npt.NDArray[np.int64]:
         """Uniform draws through both inverse distribution functions."""
         uniform = rng.random((num_requests, 2))

@@ -27,6 +27,7 @@ def show(draft: Draft, words: Words) -> None:
     st.subheader(words("cluster.title"), help=words("cluster.help"))
     used = sum(number * size for _, number, size in replicas)
     total = cluster.num_nodes * node.num_accelerators
+    scale_up, scale_out = (dcsim.entry_title("links", name)[0] for name in (node.scale_up, node.scale_out))
     says = words(
         "cluster.says",
         nodes=f"{cluster.num_nodes:,}",
@@ -34,13 +35,10 @@ def show(draft: Draft, words: Words) -> None:
         used=f"{used:,}",
         total=f"{total:,}",
         accelerator=cluster.installed_accelerator.title,
+        link=scale_up,
     )
     st.markdown(says)
-    links = (dcsim.entry_title("links", name)[0] for name in (node.scale_up, node.scale_out))
-    scale_up, scale_out = links
-    drawn = cluster_figure(
-        placement, node.name, scale_up, f"{words('cluster.network')}: {scale_out} × {node.num_nics}", words
-    )
-    figure(drawn, "cluster", says)
+    network = f"{words('cluster.network')}: {scale_out} × {node.num_nics}"
+    figure(cluster_figure(placement, node.name, network, words), "cluster", says)
     if num_hidden(placement):
         st.caption(words("cluster.hidden", count=f"{num_hidden(placement):,}"))

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DISTRIBUTION_OF = {"yaml": "pyyaml"}
 HEAVY = {"numpy", "pandas", "pyarrow", "pint", "rich", "plotly", "simpy", "torch", "pydantic"}
-EXTRA_ONLY = {"torch", "streamlit", "plotly", "distributed"}
+EXTRA_ONLY = {"torch", "streamlit", "plotly", "ruamel", "distributed"}
 
 
 @pytest.fixture(scope="module")

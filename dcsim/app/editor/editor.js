@@ -1,5 +1,5 @@
-// Line numbers beside a textarea. Text goes to Python a moment after the last key.
-const PAUSE_MS = 200;
+// Line numbers beside a textarea. Text goes to Python with the first key, then once in a while.
+const PAUSE_MS = 250;
 
 export default function ({ parentElement, data, setStateValue }) {
   const editor = parentElement.querySelector(".editor");
@@ -25,23 +25,23 @@ export default function ({ parentElement, data, setStateValue }) {
 
   if (area._version === undefined) {
     const send = () => {
-      clearTimeout(area._timer);
-      area._timer = null;
+      area._pending = false;
       area._send("edited", { text: area.value, version: area._version });
+      clearTimeout(area._timer);
+      area._timer = setTimeout(() => { area._timer = null; if (area._pending) send(); }, PAUSE_MS);
     };
     area.addEventListener("input", () => {
       area._marks = {};
       number();
-      clearTimeout(area._timer);
-      area._timer = setTimeout(send, PAUSE_MS);
+      area._pending = true;
+      if (!area._timer) send();
     });
-    area.addEventListener("blur", () => { if (area._timer) send(); }); // nothing typed is lost on leaving
+    area.addEventListener("blur", () => { if (area._pending) send(); }); // nothing typed is lost on leaving
     area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
   }
   if (area._version !== data.version) {
     area._version = data.version;
-    clearTimeout(area._timer);
-    area._timer = null;
+    area._pending = false;
     if (area.value !== data.text) area.value = data.text;
   }
   area._marks = data.marks;

@@ -71,9 +71,9 @@ def _recent(words: Words) -> None:
 
 def _row(job: Job, words: Words) -> bool:
     """One run; whether it is ticked."""
-    tick, name, state, when, go = st.columns([0.5, 5, 1.4, 2, 1.6], vertical_alignment="center")
+    pick, name, state, when, go = st.columns([0.5, 5, 1.4, 2, 1.6], vertical_alignment="center")
     label = words("start.pick", name=escaped(job.name))
-    is_chosen = tick.checkbox(label, key=f"pick-{job.id}", label_visibility="collapsed")
+    is_chosen = pick.checkbox(label, key=f"pick-{job.id}", label_visibility="collapsed")
     name.markdown(f"**{escaped(job.name)}**  \n{escaped(job.question)}")
     with state:
         state_badge(job, words)

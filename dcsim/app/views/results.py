@@ -28,7 +28,7 @@ def show() -> None:
     result = session.result_of(job)
     st.markdown(f"*{escaped(job.question)}*" if job.question else "")
     for section in sections_of(sections):
-        section.show(result, words)
+        st.fragment(section.show)(result, words)  # what changes in one is drawn without the others
 
 
 def _chosen(done: list[Job], words: Words) -> Job:

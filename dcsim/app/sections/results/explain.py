@@ -40,9 +40,12 @@ def show(result: Result, words: Words) -> None:
         explain = result.view.find(f"serving.{name}.explain")
         if not isinstance(explain, SummaryView):
             continue
-        for tab, group in zip(st.tabs([words(f"explain.{one}") for one in _GROUPS]), _GROUPS, strict=True):
-            with tab:
-                _group(name, group, explain.get(group), words)
+        titles = [words(f"explain.{one}") for one in _GROUPS]
+        tabs = st.tabs(titles, on_change="rerun", key=f"explain-{name}")  # only the open one is drawn
+        for tab, group in zip(tabs, _GROUPS, strict=True):
+            if tab.open:
+                with tab:
+                    _group(name, group, explain.get(group), words)
         _worst(workload_series(result)[name]["worst"], name, words)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dcsim import Estimate, Result, SummaryView, limits_of, quantity_text, scales_of
 from dcsim.app.figures.latency import LATENCIES, distribution_figure, lengths_figure, quantile_figure
-from dcsim.app.series import probabilities, workload_series
+from dcsim.app.series import Series, probabilities, workload_series
 from dcsim.app.show import MISSING, figure
 from dcsim.app.words import Words
 
@@ -24,24 +24,35 @@ def show(result: Result, words: Words) -> None:
         assert isinstance(summary, SummaryView)
         limits = limits_of(result.scenario.serving[name].slo)
         shown = [key for key in LATENCIES if key != "itl_s"]
-        tabs = st.tabs([*(words(f"metrics.{key}") for key in shown), words("latency.lengths")])
+        titles = [*(words(f"metrics.{key}") for key in shown), words("latency.lengths")]
+        tabs = st.tabs(titles, on_change="rerun", key=f"latency-{name}")  # only the open one is drawn
         for tab, key in zip(tabs, shown, strict=False):
-            with tab:
-                left, right = st.columns(2)
-                about = words("latency.alt", name=words(f"metrics.{key}"), values=_values(summary, key))
-                with left:
-                    figure(
-                        distribution_figure(series, key, limits.get(key), words), f"dist-{name}-{key}", about
-                    )
-                with right:
-                    figure(
-                        quantile_figure({name: series}, probabilities(result), key, limits.get(key), words),
-                        f"quant-{name}-{key}",
-                        about,
-                    )
-        with tabs[-1]:
-            figure(lengths_figure(series, words), f"lengths-{name}", words("latency.lengths"))
+            if tab.open:
+                with tab:
+                    about = words("latency.alt", name=words(f"metrics.{key}"), values=_values(summary, key))
+                    _pair(name, series, probabilities(result), key, limits.get(key), about, words)
+        if tabs[-1].open:
+            with tabs[-1]:
+                figure(lengths_figure(series, words), f"lengths-{name}", words("latency.lengths"))
         _table(summary, words)
+
+
+def _pair(
+    name: str,
+    series: Series,
+    known: list[float],
+    latency: str,
+    limit_s: float | None,
+    about: str,
+    words: Words,
+) -> None:
+    """A latency's histogram, and the share of requests within a time."""
+    left, right = st.columns(2)
+    with left:
+        figure(distribution_figure(series, latency, limit_s, words), f"dist-{name}-{latency}", about)
+    with right:
+        curve = quantile_figure({name: series}, known, latency, limit_s, words)
+        figure(curve, f"quant-{name}-{latency}", about)
 
 
 def _table(summary: SummaryView, words: Words) -> None:

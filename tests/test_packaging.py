@@ -62,7 +62,9 @@ def test_the_wheel_holds_the_package_the_catalogue_and_the_gallery(wheel: Path) 
     package = {str(file.relative_to(ROOT)) for file in (ROOT / "dcsim").rglob("*.py")}
     entries = {str(file.relative_to(ROOT)) for file in (ROOT / "dcsim" / "catalog").rglob("*.yaml")}
     gallery = {f"dcsim/gallery/{file.name}" for file in (ROOT / "scenarios").glob("*.yaml")}
-    assert package | entries | gallery | {"dcsim/py.typed"} <= names
+    pages = {"dcsim/app/.streamlit/config.toml", "dcsim/app/editor/editor.js", "dcsim/app/editor/editor.css"}
+    pages |= {str(file.relative_to(ROOT)) for file in (ROOT / "dcsim" / "app" / "texts").glob("*.yaml")}
+    assert package | entries | gallery | pages | {"dcsim/py.typed"} <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"dcsim"}
 
 

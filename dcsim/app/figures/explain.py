@@ -26,7 +26,7 @@ def waterfall_figure(group: SummaryView, words: Words) -> go.Figure | None:
     scales = scales_of("total_s")
     figure = framed(y_title=words("figures.milliseconds"), height_px=_HEIGHT_PX)
     figure.add_waterfall(
-        x=[*labels, words("causes.whole")],
+        x=[label.replace(": ", ":<br>") for label in (*labels, words("causes.whole"))],
         y=[*(value * 1e3 for value in values), total_s * 1e3],
         measure=[*("relative" for _ in values), "total"],
         text=[quantity_text(value, scales) for value in (*values, total_s)],

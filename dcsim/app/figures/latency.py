@@ -38,7 +38,7 @@ def distribution_figure(series: Series, latency: str, limit_s: float | None, wor
             name=words(f"metrics.{latency}"),
             showlegend=False,
         )
-        figure.update_xaxes(type="log")
+        figure.update_xaxes(type="log", dtick="D2")
     if limit_s is not None and edges:
         with_limit(figure, limit_s * _MILLISECONDS, words("figures.slo"), is_vertical=True)
     return figure
@@ -71,7 +71,7 @@ def quantile_figure(
             line={"color": SERIES[number % len(SERIES)]},
         )
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick="D2")
     if limit_s is not None:
         with_limit(figure, limit_s * _MILLISECONDS, words("figures.slo"), is_vertical=True)
     return figure
@@ -94,7 +94,7 @@ def lengths_figure(series: Series, words: Words) -> go.Figure:
                 fill="tozeroy",
                 fillcolor=faded(SERIES[number], 0.2),
             )
-    figure.update_xaxes(type="log")
+    figure.update_xaxes(type="log", dtick="D2")
     return figure
 
 

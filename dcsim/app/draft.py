@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,18 @@ from ruamel.yaml.error import YAMLError
 
 import dcsim
 from dcsim import DcsimError, Forecast, Problem, Scenario, ScenarioError
+from dcsim.app.form.fields import alone_key
 
 Path_ = tuple[str, ...]
+
+_MOST_UNDONE = 100
+_REPLAY = """
+name: replay
+cluster: {{node: dgx-h100, num_nodes: 1}}
+serving:
+  any: {{model: llama-3.1-8b, engine: vllm, num_replicas: 1, traffic: {{trace: {name}}}}}
+"""
+TEXT_NAME = "<text>"  # the file of problems that are of the text itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +56,26 @@ class Draft:
     folder: Path
     form_version: int = 0
     editor_version: int = 0
+    earlier: list[tuple[str, str]] = field(default_factory=list, repr=False)  # texts with their origins
     _checked: dict[str, Checked] = field(default_factory=dict, repr=False)
 
     def write(self, text: str) -> None:
         """The editor's new text."""
         if text != self.text:
+            self._remember()
             self.text = text
             self.form_version += 1
+
+    def undo(self) -> None:
+        """Take the last change back, if there is one."""
+        if self.earlier:
+            self.text, self.origin = self.earlier.pop()
+            self.form_version += 1
+            self.editor_version += 1
+
+    def _remember(self) -> None:
+        self.earlier.append((self.text, self.origin))
+        del self.earlier[:-_MOST_UNDONE]
 
     def put(self, path: Path_, value: object) -> None:
         """Set one field, or take it away where the value is None. Comments and order stay as they are."""
@@ -59,14 +83,14 @@ class Draft:
         if document is None:
             return
         parent = document
-        for key in path[:-1]:
+        for number, key in enumerate(path[:-1]):
             inner = parent.get(key)
             if not isinstance(inner, CommentedMap):
                 if value is None:
                     return
                 inner = CommentedMap()
                 if isinstance(parent.get(key), str):  # a name alone, that an option now varies
-                    inner["policy"] = parent[key]
+                    inner[alone_key(path[: number + 1])] = parent[key]
                 inner.fa.set_flow_style()
                 parent[key] = inner
             parent = inner
@@ -74,6 +98,7 @@ class Draft:
             parent.pop(path[-1], None)
         else:
             parent[path[-1]] = _plain(value)
+        self._remember()
         self.text = _written(document)
         self.editor_version += 1
 
@@ -107,6 +132,11 @@ def check(text: str, folder: Path, overrides: Mapping[str, object] | None = None
         return Checked(problems=error.problems)
     except DcsimError as error:
         return Checked(scenario, infeasible=str(error))
+
+
+def replay_problems(name: str, folder: Path) -> tuple[Problem, ...]:
+    """Why a trace cannot be replayed as it is; nothing where it can."""
+    return check(_REPLAY.format(name=json.dumps(name)), folder).problems
 
 
 def _yaml() -> YAML:

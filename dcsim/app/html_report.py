@@ -24,6 +24,7 @@ from dcsim.app.figures.explain import waterfall_figure
 from dcsim.app.figures.latency import distribution_figure
 from dcsim.app.figures.timeline import PANELS, power_figure, timeline_figure
 from dcsim.app.quantities import quantity_name
+from dcsim.app.sentences import finding_text, reasons, row_label
 from dcsim.app.series import power_series, workload_series
 from dcsim.app.words import Words
 
@@ -62,7 +63,7 @@ def html_report(results: Sequence[Result], words: Words, comparison: Comparison 
     title = ", ".join(result.scenario.name for result in results)
     parts = [f"<h1>{escape(title)}</h1>"]
     if comparison is not None:
-        parts += list(_comparison(comparison, words))
+        parts += list(_comparison(comparison, results, words))
     for result in results:
         parts += list(_result(result, words))
     parts.append(f"<p class=note>dcsim {__version__}</p>")
@@ -74,12 +75,17 @@ def html_report(results: Sequence[Result], words: Words, comparison: Comparison 
     )
 
 
-def _comparison(comparison: Comparison, words: Words) -> Iterator[str]:
+def _comparison(comparison: Comparison, results: Sequence[Result], words: Words) -> Iterator[str]:
+    labels = [f"<b>{escape(label)}</b>" for label in comparison.labels]
+    said = " ".join(finding_text(one, labels, words) for one in comparison.sentences())
+    yield f"<p class=verdict>{said}</p>"
+    why = "".join(f"<li>{one}</li>" for one in reasons(comparison, results, labels, words))
+    yield f"<h2>{escape(words('compare.why'))}</h2><ul>{why.replace('**', '')}</ul>"
     head = "".join(f"<th>{escape(label)}</th>" for label in comparison.labels)
     yield f"<table><tr><th></th>{head}</tr>"
     for row in comparison.rows:
         cells = "".join(f"<td>{escape(_text(quantity_name(row.path), one))}</td>" for one in row.values)
-        yield f"<tr><td>{escape(row.path)}</td>{cells}</tr>"
+        yield f"<tr><td>{escape(row_label(row.path, words))}</td>{cells}</tr>"
     yield "</table>"
     drawn = trade_off_figure(comparison, words)
     if drawn is not None:
@@ -94,7 +100,7 @@ def _result(result: Result, words: Words) -> Iterator[str]:
         slo = result.scenario.serving[name].slo
         verdict = verdict_of(summary, slo)
         yield f"<p class=verdict>{escape(name)}: {escape(verdict.words)}</p><p>{escape(verdict.reason)}</p>"
-        yield _table({path: summary.find(path) for path in _ROWS})
+        yield _table({f"serving.{name}.{path}": summary.find(path) for path in _ROWS}, words)
         series = workload_series(result)[name]
         for latency in ("ttft_s", "tpot_s", "e2e_s"):
             limit_s = limits_of(slo).get(latency)
@@ -106,7 +112,7 @@ def _result(result: Result, words: Words) -> Iterator[str]:
                 yield _html(drawn, words(f"explain.{group}"))
         for panel in PANELS:
             yield _html(timeline_figure(series, panel, words), words(f"panels.{panel.key}"))
-    yield _table({path: result.view.find(path) for path in _CLUSTER_ROWS})
+    yield _table({path: result.view.find(path) for path in _CLUSTER_ROWS}, words)
     yield _html(power_figure(power_series(result), words), words("panels.it_power"))
     yield from _sources(result, words)
 
@@ -126,13 +132,14 @@ def _sources(result: Result, words: Words) -> Iterator[str]:
     yield "</table>"
 
 
-def _table(found: dict[str, object]) -> str:
+def _table(found: dict[str, object], words: Words) -> str:
     rows = (
-        f"<tr><td>{escape(path)}</td><td>{escape(_text(quantity_name(path), one))}</td></tr>"
+        (row_label(path, words), _text(quantity_name(path), one))
         for path, one in found.items()
         if isinstance(one, Estimate)
     )
-    return f"<table>{''.join(rows)}</table>"
+    cells = (f"<tr><td>{escape(label)}</td><td>{escape(text)}</td></tr>" for label, text in rows)
+    return f"<table>{''.join(cells)}</table>"
 
 
 def _text(name: str, one: Estimate | None) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
+import secrets
 import shutil
-import tempfile
 import time
-import weakref
 from pathlib import Path
 
 import streamlit as st
@@ -14,11 +15,12 @@ import streamlit as st
 import dcsim
 from dcsim import Job, Result, ScenarioError, Workspace
 from dcsim.app.draft import Draft
-from dcsim.app.share import unpacked
+from dcsim.app.share import unpacked, with_plain_names
 from dcsim.app.words import DEFAULT_LANGUAGE, Words, languages
 
-_UPLOADS = "uploads"
-_STALE_S = 86_400.0  # what a killed server left behind may go after a day
+_DRAFTS, _FILES, _KEPT = "drafts", "files", "draft.json"
+_DRAFT_ID = re.compile(r"[0-9a-f]{16}")
+_STALE_S = 86_400.0  # a draft that nobody has touched for a day goes, files and all
 _FIRST_SCENARIO = "azure-conv"
 _MAX_RESULTS = 24  # kept open, of all sessions: summaries and series, half a megabyte each
 
@@ -47,14 +49,23 @@ def is_login_required() -> bool:
 
 
 def files_folder() -> Path:
-    """The session's own folder for files; it goes when the session ends."""
-    if "files" not in st.session_state:
-        home = workspace().folder / _UPLOADS
+    """Where the files of the draft stand, and nothing else."""
+    return _draft_folder() / _FILES
+
+
+def _draft_folder() -> Path:
+    """The folder of the session's draft: that which the address names, else a new one nobody can guess."""
+    if "draft_folder" not in st.session_state:
+        home = workspace().folder / _DRAFTS
         home.mkdir(parents=True, exist_ok=True)
         _remove_stale(home)
-        st.session_state["files"] = _SessionFolder(home)
-    folder: Path = st.session_state["files"].path
-    return folder
+        wanted = st.query_params.get("draft", "")
+        is_known = _DRAFT_ID.fullmatch(wanted) is not None and (home / wanted).is_dir()
+        folder = home / (wanted if is_known else secrets.token_hex(8))
+        (folder / _FILES).mkdir(parents=True, exist_ok=True)
+        st.session_state["draft_folder"] = folder
+    found: Path = st.session_state["draft_folder"]
+    return found
 
 
 def files() -> list[Path]:
@@ -63,11 +74,27 @@ def files() -> list[Path]:
 
 
 def draft() -> Draft:
-    """The scenario being edited; at first one of the gallery."""
+    """The scenario being edited: that kept before a reload, at first one of the gallery."""
     if "draft" not in st.session_state:
-        edit_gallery(_FIRST_SCENARIO)
+        kept = _draft_folder() / _KEPT
+        if kept.is_file():
+            about = json.loads(kept.read_text(encoding="utf-8"))
+            edit(about["text"], about["origin"])
+        else:
+            edit_gallery(_FIRST_SCENARIO)
     found: Draft = st.session_state["draft"]
     return found
+
+
+def keep_draft() -> None:
+    """Keep the draft so that a reload of the page finds it: its folder's name stands in the address."""
+    text, folder = draft().text, _draft_folder()
+    if st.session_state.get("kept_text") != text:
+        content = json.dumps({"text": text, "origin": draft().origin})
+        (folder / _KEPT).write_text(content, encoding="utf-8")
+        st.session_state["kept_text"] = text
+    if st.query_params.get("draft") != folder.name:
+        st.query_params["draft"] = folder.name
 
 
 def edit(text: str, origin: str) -> Draft:
@@ -75,6 +102,7 @@ def edit(text: str, origin: str) -> Draft:
     old: Draft | None = st.session_state.get("draft")
     new = Draft(text, origin, files_folder())
     if old is not None:
+        new.earlier = [*old.earlier, (old.text, old.origin)]
         new.form_version, new.editor_version = old.form_version + 1, old.editor_version + 1
     st.session_state["draft"] = new
     return new
@@ -87,9 +115,11 @@ def edit_gallery(name: str) -> Draft:
 
 def edit_job(job: Job) -> Draft:
     """Edit a copy of the scenario of a run, with copies of its files."""
-    for folder in (one for one in job.folder.glob("file-*") if one.is_dir()):
-        shutil.copytree(folder, files_folder() / folder.name, dirs_exist_ok=True)
-    return edit(job.scenario_path.read_text(encoding="utf-8"), job.name)
+    own = job.folder / _FILES
+    names = [path.name for path in own.iterdir()] if own.is_dir() else []
+    for name in names:
+        shutil.copyfile(own / name, files_folder() / name)
+    return edit(with_plain_names(job.scenario_path.read_text(encoding="utf-8"), names), job.name)
 
 
 def take_link() -> str | None:
@@ -98,19 +128,12 @@ def take_link() -> str | None:
     if code is None or st.session_state.get("link") == code:
         return None
     st.session_state["link"] = code
+    del st.query_params["scenario"]  # else a reload would undo what is changed from here on
     try:
         edit(unpacked(code), "link")
     except ScenarioError as error:
         return str(error)
     return None
-
-
-class _SessionFolder:
-    """A folder that goes with the session: Streamlit drops the session's state when it ends."""
-
-    def __init__(self, home: Path) -> None:
-        self.path = Path(tempfile.mkdtemp(dir=home, prefix="session-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
@@ -129,14 +152,24 @@ def result_of(job: Job) -> Result:
 
 
 def jobs_in_address() -> list[Job]:
-    """The runs that the address names: ``?runs=ID,ID``; unknown ones are left out."""
-    found = []
-    for job_id in st.query_params.get("runs", "").split(","):
-        try:
-            found.append(workspace().job(job_id))
-        except ScenarioError:
-            continue
-    return found
+    """The runs that the address names: ``?runs=ID,ID``, each once; unknown ones are left out."""
+    return [job for job in map(_job, _ids_in_address()) if job is not None]
+
+
+def strangers_in_address() -> list[str]:
+    """What the address asks for and this workspace has not."""
+    return [job_id for job_id in _ids_in_address() if _job(job_id) is None]
+
+
+def _ids_in_address() -> list[str]:
+    return list(dict.fromkeys(filter(None, st.query_params.get("runs", "").split(","))))
+
+
+def _job(job_id: str) -> Job | None:
+    try:
+        return workspace().job(job_id)
+    except ScenarioError:
+        return None
 
 
 def show_jobs(page: str, job_ids: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
+from collections.abc import Iterable
 
 from dcsim import Problem, ScenarioError
 
@@ -35,3 +36,14 @@ def unpacked(code: str) -> str:
         raise ScenarioError(
             Problem("holds no scenario: the link is damaged", file="link", remedy=remedy)
         ) from error
+
+
+def with_plain_names(text: str, names: Iterable[str]) -> str:
+    """The scenario of a run with its files named as they were uploaded, without the run's folder for them.
+
+    >>> with_plain_names("trace: files/mine.csv", ["mine.csv"])
+    'trace: mine.csv'
+    """
+    for name in names:
+        text = text.replace(f"files/{name}", name)
+    return text

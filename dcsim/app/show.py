@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
@@ -47,7 +48,10 @@ def interval_text(name: str, one: Estimate) -> str:
     """The widest 95 % interval of a number; empty where it has none."""
     if one.prediction is None and one.half_width is None:
         return ""
-    text = quantity_text(one.value, scales_of(name), one.half_width, one.interval)
+    low, high = one.interval
+    if name.endswith("_frac"):
+        low, high = max(low, 0.0), min(high, 1.0)  # shares have ends of their own
+    text = quantity_text(one.value, scales_of(name), one.half_width, (low, high))
     start = text.find("[")
     return text[start:] if start >= 0 else ""
 
@@ -71,6 +75,8 @@ def problems(found: Sequence[Problem], words: Words, most: int = 12) -> None:
     st.error(words("problems.title", count=len(found)), icon=":material/error:")
     for one in found[:most]:
         where = words("problems.line", line=one.line) if one.line is not None else ""
+        if one.file and not one.file.startswith("<"):
+            where = f"{Path(one.file).name}, {where}" if where else f"{Path(one.file).name}:"
         value = "" if one.value is None else f" ({words('problems.got')} {str(one.value)[:80]!r})"
         st.text(
             " ".join(filter(None, (where, f"{one.path}:" if one.path else "", one.message + value + ".")))
@@ -79,6 +85,13 @@ def problems(found: Sequence[Problem], words: Words, most: int = 12) -> None:
             st.caption(f"→ {escaped(one.remedy)}")
     if len(found) > most:
         st.caption(words("problems.more", count=len(found) - most))
+
+
+def no_such_runs(job_ids: Sequence[str], words: Words) -> None:
+    """Say that the address asks for runs that are not here."""
+    if job_ids:
+        named = ", ".join(escaped(one[:40]) for one in job_ids)
+        st.warning(words("results.no_such_run", runs=named), icon=":material/link_off:")
 
 
 def state_badge(job: Job, words: Words) -> None:

@@ -19,6 +19,7 @@ MAX_BYTES = {
 }
 SCENARIO_TYPES = ("yaml", "yml")
 BESIDE_TYPES = ("csv", "parquet", "json", "yaml", "yml", "npz")
+TRACE_SUFFIXES = (".csv", ".parquet")
 MAX_FILES = 32  # of one session
 _MAX_NAME = 80
 _PARQUET = b"PAR1"

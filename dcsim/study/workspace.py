@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dcsim.catalog.loader import RESIDUALS
@@ -21,7 +23,8 @@ from dcsim.strict_yaml import read_yaml_file
 from dcsim.study.job import JOB, SCENARIO, Job, JobState, JobStatus, write_json, write_status
 
 _RUNS = "runs"
-_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+FILES = "files"  # in the folder of a run: those that its scenario names
+_ID = re.compile(r"\d{8}-\d{6}-\d{6}")  # the instant to a microsecond, so that names tell the order
 _ENVIRONMENT = "DCSIM_WORKSPACE"
 
 
@@ -82,16 +85,19 @@ class Workspace:
         return Job(folder)
 
     def _new_folder(self) -> Path:
-        now = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        folder = self.folder / _RUNS / f"{now}-{secrets.token_hex(3)}"
-        folder.mkdir(parents=True)
-        return folder
+        runs = self.folder / _RUNS
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = runs / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+            with suppress(FileExistsError):  # two at one instant
+                folder.mkdir()
+                return folder
 
     def _fill(self, folder: Path, scenario: Scenario) -> None:
         settings = {}
         names = file_names(scenario.document, Spot(Scenario, value=scenario.document))
-        for number, (path, name) in enumerate(names):
-            settings[path] = _copied(name, scenario.folder, folder, number)
+        for path, name in names:
+            settings[path] = _copied(name, scenario.folder, folder / FILES)
         document = scenario.document
         for path, name in settings.items():
             inner: object = document
@@ -109,15 +115,21 @@ class Workspace:
         write_json(folder / JOB, about)
 
 
-def _copied(name: str, start: Path, folder: Path, number: int) -> str:
-    """Copy a file that the scenario names, and the tables beside an efficiency profile; its new name."""
+def _copied(name: str, start: Path, files: Path) -> str:
+    """Copy a file that the scenario names, and the tables beside an efficiency profile; its new name.
+
+    Different files of one name are kept apart by a number before it.
+    """
     source = start / name if (start / name).exists() else Path(name)
-    inner = folder / f"file-{number}"
-    inner.mkdir()
-    shutil.copyfile(source, inner / source.name)
+    files.mkdir(exist_ok=True)
+    target, number = files / source.name, 1
+    while target.exists() and not filecmp.cmp(source, target, shallow=False):
+        number += 1
+        target = files / f"{number}-{source.name}"
+    shutil.copyfile(source, target)
     for table in _tables_beside(source):
-        shutil.copyfile(table, inner / table.name)
-    return f"{inner.name}/{source.name}"
+        shutil.copyfile(table, files / table.name)
+    return f"{FILES}/{target.name}"
 
 
 def _tables_beside(source: Path) -> Iterator[Path]:

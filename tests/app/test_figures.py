@@ -17,7 +17,7 @@ from dcsim.app.figures.latency import LATENCIES, distribution_figure, lengths_fi
 from dcsim.app.figures.shares import stacked_figure
 from dcsim.app.figures.timeline import PANELS, power_figure, timeline_figure
 from dcsim.app.html_report import html_report
-from dcsim.app.sections.results.energy_and_cost import cost_parts, energy_parts
+from dcsim.app.parts import cost_parts, energy_parts
 from dcsim.app.series import power_series, probabilities, workload_series
 from dcsim.app.words import Words
 from tests.app.runs import scenario_text
@@ -85,7 +85,7 @@ def test_energy_and_cost_parts_add_up(results: list[Result]) -> None:
 
 def test_memory_parts_stand_end_to_end() -> None:
     figure = stacked_figure({"weights": 30.0, "KV cache": 40.0}, "GiB", capacity=80.0, capacity_label="all")
-    assert [trace.x[0] for trace in figure.data] == [30.0, 40.0]
+    assert [trace.x[0] for trace in figure.data if trace.type == "bar"] == [30.0, 40.0]
     assert figure.layout.barmode == "stack"
 
 
@@ -118,7 +118,7 @@ def test_bars_carry_their_intervals(comparison: Comparison) -> None:
 
 
 def test_bars_of_parts_have_one_row_for_each_run() -> None:
-    figure = parts_figure(["a", "b"], [{"x": 1.0, "y": 2.0}, {"y": 1.0}], "s")
+    figure = parts_figure(["a", "b"], [{"x": 1.0, "y": 2.0}, {"y": 1.0}], "s", ["x", "z", "y"])
     assert [list(trace.x) for trace in figure.data] == [[1.0, 0.0], [2.0, 1.0]]
 
 

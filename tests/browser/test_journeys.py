@@ -20,6 +20,7 @@ TRACE = "arrived_at_s,num_prompt_tokens,num_output_tokens\n" + "".join(
     f"{second * 0.5},{400 + second % 7},{40 + second % 5}\n" for second in range(240)
 )
 YAML = "The same as text (YAML)"
+BESIDE = "A trace, or another file for the scenario"
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def edit(visitor: Visitor, text: str) -> None:
 
 
 def upload(visitor: Visitor, label: str, name: str, content: bytes) -> None:
-    visitor.page.get_by_role("button", name="Files").click()
+    visitor.page.get_by_test_id("stPopoverButton").filter(has_text="Trace, files").click()
     field = visitor.page.get_by_test_id("stFileUploader").filter(has_text=label).locator("input[type=file]")
     field.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
 
@@ -91,7 +92,7 @@ def test_a_wrong_line_is_marked_with_the_reason(visitor: Visitor) -> None:
 def test_a_trace_of_ones_own_becomes_the_traffic(visitor: Visitor) -> None:
     visitor.go("scenario")
     edit(visitor, scenario_text("with-a-trace"))
-    upload(visitor, "A file that the scenario names", "my trace (1).csv", TRACE.encode())
+    upload(visitor, BESIDE, "my trace (1).csv", TRACE.encode())
     visitor.page.get_by_role("button", name="Replay it as the traffic of chat").click()
     editor = editor_of(visitor)
     playwright_expect(editor, re.compile(r"trace: my_trace_1\.csv"))
@@ -123,8 +124,8 @@ def test_a_hundred_megabytes_are_refused_before_they_travel(visitor: Visitor, tm
     with large.open("wb") as file:
         file.truncate(100_000_000)
     visitor.go("scenario")
-    visitor.page.get_by_role("button", name="Files").click()
-    uploader = visitor.page.get_by_test_id("stFileUploader").filter(has_text="A file that the scenario names")
+    visitor.page.get_by_test_id("stPopoverButton").filter(has_text="Trace, files").click()
+    uploader = visitor.page.get_by_test_id("stFileUploader").filter(has_text=BESIDE)
     uploader.locator("input[type=file]").set_input_files(large)
     uploader.get_by_text(re.compile("64.*or smaller|too large|limit", re.IGNORECASE)).first.wait_for()
     visitor.close()

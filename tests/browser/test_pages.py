@@ -63,9 +63,10 @@ def test_the_keyboard_reaches_the_pages_and_the_first_answer(browser: Any, serve
     reached: list[str] = []
     for _ in range(25):
         visitor.page.keyboard.press("Tab")
-        reached.append(visitor.page.evaluate("document.activeElement.innerText.trim()"))
+        text = visitor.page.evaluate("document.activeElement.innerText.trim()")
+        reached.append(text.splitlines()[-1] if text else "")  # an icon's name stands before it
     assert {"Scenario", "Results", "Compare"} <= set(reached)
-    assert any("Answer it" in text for text in reached)
+    assert "Answer it" in reached
     visitor.close()
 
 

@@ -42,7 +42,7 @@ export default function ({ parentElement, data, setStateValue }) {
   if (area._version !== data.version) {
     area._version = data.version;
     area._pending = false;
-    if (area.value !== data.text) area.value = data.text;
+    if (area.value !== data.text) { area.value = data.text; area.scrollLeft = 0; }
   }
   area._marks = data.marks;
   area.setAttribute("aria-invalid", Object.keys(data.marks).length ? "true" : "false");

@@ -69,7 +69,14 @@ def small_figure(
         x=list(labels),
         y=heights,
         marker={"color": [SERIES[at % len(SERIES)] for at in range(len(labels))]},
-        error_y={"type": "data", "array": ups, "arrayminus": downs, "symmetric": False, "thickness": 1.3},
+        error_y={
+            "type": "data",
+            "array": ups,
+            "arrayminus": downs,
+            "symmetric": False,
+            "thickness": 1.5,
+            "color": GREY,
+        },
         showlegend=False,
     )
     figure.update_layout(title={"text": title, "font": {"size": 14}})
@@ -113,7 +120,7 @@ def _sizes(latency: Sequence[Estimate | None]) -> list[float]:
 
 def _bars(one: Estimate) -> dict[str, object]:
     up, down = _reaches(one, 1.0)
-    return {"type": "data", "array": [up], "arrayminus": [down], "symmetric": False, "thickness": 1}
+    return {"type": "data", "array": [up], "arrayminus": [down], "symmetric": False, "thickness": 1.5}
 
 
 def _reaches(one: Estimate | None, factor: float) -> tuple[float, float]:
@@ -125,11 +132,18 @@ def _reaches(one: Estimate | None, factor: float) -> tuple[float, float]:
     return (up if math.isfinite(up) else 0.0), (down if math.isfinite(down) else 0.0)
 
 
-def parts_figure(labels: Sequence[str], parts: Sequence[Mapping[str, float]], unit: str) -> go.Figure:
-    """Lying bars of parts that add up to a whole, one bar for each run."""
+def parts_figure(
+    labels: Sequence[str], parts: Sequence[Mapping[str, float]], unit: str, order: Sequence[str]
+) -> go.Figure:
+    """Lying bars of parts that add up to a whole, one bar for each run.
+
+    A part has the colour of its place in ``order``, whichever others are shown beside it.
+    """
     figure = framed(x_title=unit, height_px=_BARS_PX + _BAR_PX * len(labels))
-    keys = list(dict.fromkeys(key for one in parts for key in one))
-    for number, key in enumerate(keys):
+    shown = {key for one in parts for key in one}
+    for number, key in enumerate(order):
+        if key not in shown:
+            continue
         figure.add_bar(
             y=list(labels),
             x=[one.get(key, 0.0) for one in parts],

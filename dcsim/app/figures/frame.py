@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from dcsim.app.palette import SERIES
+from dcsim.app.palette import SERIES, VERMILLION
 
 _SMALL_PX = 280
+_LIMIT = {"dash": "dash", "width": 1.5, "color": VERMILLION}
 
 
 def framed(*, x_title: str = "", y_title: str = "", height_px: int = _SMALL_PX) -> go.Figure:
@@ -27,10 +29,20 @@ def framed(*, x_title: str = "", y_title: str = "", height_px: int = _SMALL_PX) 
     )
 
 
-def with_limit(figure: go.Figure, at: float, label: str, *, is_vertical: bool) -> None:
-    """Mark a limit, such as that of an SLO."""
-    draw = figure.add_vline if is_vertical else figure.add_hline
-    draw(at, line={"dash": "dash", "width": 1.5, "color": "#d55e00"}, annotation_text=label)
+def with_level(figure: go.Figure, at: float, label: str) -> None:
+    """Mark a level that the values may not pass, such as the rated power."""
+    figure.add_hline(at, line=_LIMIT, annotation_text=label)
+
+
+def with_limit(figure: go.Figure, at: float, label: str) -> None:
+    """Mark a limit on a logarithmic axis, such as that of an SLO.
+
+    The line stands at the value and its label at the logarithm: plotly reads them so.
+    """
+    figure.add_vline(at, line=_LIMIT)
+    figure.add_annotation(
+        x=math.log10(at), y=1, yref="paper", text=label, showarrow=False, xanchor="left", yanchor="top"
+    )
 
 
 def step_edges(edges: Sequence[float], values: Sequence[float]) -> tuple[list[float], list[float]]:

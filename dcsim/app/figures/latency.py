@@ -40,7 +40,7 @@ def distribution_figure(series: Series, latency: str, limit_s: float | None, wor
         )
         figure.update_xaxes(type="log", dtick="D2")
     if limit_s is not None and edges:
-        with_limit(figure, limit_s * _MILLISECONDS, words("figures.slo"), is_vertical=True)
+        with_limit(figure, limit_s * _MILLISECONDS, words("figures.slo"))
     return figure
 
 
@@ -73,7 +73,7 @@ def quantile_figure(
     figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
     figure.update_xaxes(type="log", dtick="D2")
     if limit_s is not None:
-        with_limit(figure, limit_s * _MILLISECONDS, words("figures.slo"), is_vertical=True)
+        with_limit(figure, limit_s * _MILLISECONDS, words("figures.slo"))
     return figure
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from dcsim.app.figures.frame import framed
-from dcsim.app.palette import GREY, SERIES
+from dcsim.app.palette import GREY, SERIES, VERMILLION
 
 _HEIGHT_PX = 150
 _LEAST_SHOWN = 0.07  # of the whole, for a number inside of the bar
@@ -39,10 +39,7 @@ def stacked_figure(
         )
     figure.update_layout(barmode="stack", bargap=0.1, legend={"traceorder": "normal", "y": 1.35})
     if capacity is not None:
-        figure.add_vline(
-            capacity,
-            line={"dash": "dash", "width": 2, "color": "#d55e00"},
-            annotation_text=capacity_label,
-            annotation_position="top left",
-        )
+        line = {"dash": "dash", "width": 2.5, "color": VERMILLION}
+        figure.add_vline(capacity, line=line)
+        figure.add_scatter(x=[None], y=[None], mode="lines", name=capacity_label, line=line)
     return figure

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from dcsim.app.figures.frame import framed, with_limit
+from dcsim.app.figures.frame import framed, with_level
 from dcsim.app.palette import DASHES, GREY, SERIES, faded
 from dcsim.app.words import Words
 
@@ -67,7 +67,7 @@ def power_figure(power: Mapping[str, object], words: Words, rated_w: float | Non
         name=words("panels.it_w"),
     )
     if rated_w is not None:
-        with_limit(figure, rated_w / 1e3, words("figures.rated"), is_vertical=False)
+        with_level(figure, rated_w / 1e3, words("figures.rated"))
     return figure
 
 

@@ -64,6 +64,29 @@ def workload_fields() -> tuple[Field, ...]:
     return _Reader(schema).fields(schema["$defs"]["Serving"])
 
 
+def alone_key(path: tuple[str, ...]) -> str:
+    """The key that a text alone is short for at a path of the scenario: a name, a file or a policy.
+
+    >>> alone_key(("serving", "chat", "traffic", "trace")), alone_key(("serving", "chat", "router"))
+    ('path', 'policy')
+    """
+    if path[0] == "serving":
+        one = _field_at(workload_fields(), path[2:])
+    else:
+        one = _field_at(scenario_fields(), path)
+    if one is None or one.kind is Kind.POLICY:
+        return "policy"
+    return "path" if any(inner.kind is Kind.FILE for inner in one.fields) and not one.choices else "base"
+
+
+def _field_at(fields: tuple[Field, ...], path: tuple[str, ...]) -> Field | None:
+    found = next((one for one in fields if path and one.key == path[0]), None)
+    if found is None or len(path) == 1:
+        return found
+    options = tuple(inner for inners in found.options.values() for inner in inners)
+    return _field_at((*found.fields, *options), path[1:])
+
+
 class _Reader:
     """Reads one schema with its definitions."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
 import streamlit as st
 
+import dcsim
 from dcsim.app.catalogue_text import entry_text, source_text
 from dcsim.app.draft import Draft
-from dcsim.app.form.fields import Field, Kind
+from dcsim.app.form.fields import Field, Kind, alone_key
 from dcsim.app.words import Words
 
 _SAFE_INTEGER = 2**53 - 1  # what a browser can count to
@@ -26,6 +27,7 @@ class Form:
     draft: Draft
     words: Words
     files: tuple[str, ...]  # names that may be chosen
+    inherited: Mapping[str, str] = field(default_factory=dict)  # by path: what holds where it is left out
 
     def show(self, fields: Sequence[Field], path: tuple[str, ...], values: object, columns: int = 2) -> None:
         """The fields of a section in their order; small ones side by side."""
@@ -45,7 +47,7 @@ class Form:
         match one.kind:
             case Kind.SECTION:
                 st.markdown(f"**{self._label(one)}**", help=one.help)
-                self.show(one.fields, path, value)
+                self.show(one.fields, path, {alone_key(path): value} if isinstance(value, str) else value)
             case Kind.POLICY:
                 self._policy(one, path, value)
             case Kind.CHOICE_OR_FIELDS:
@@ -79,13 +81,13 @@ class Form:
             "" if value is None else str(value),
             key=self._key(path),
             help=self._help(one),
-            placeholder=self._placeholder(one),
+            placeholder=self._placeholder(one, path),
             on_change=self._put_text,
-            args=(path, one),
+            args=(path, self._key(path), one),
         )
 
-    def _put_text(self, path: tuple[str, ...], one: Field) -> None:
-        text = str(st.session_state[self._key(path)]).strip()
+    def _put_text(self, path: tuple[str, ...], key: str, one: Field) -> None:
+        text = str(st.session_state[key]).strip()
         value: object = text or None
         if one.kind is Kind.NUMBER and _is_number(text):
             value = int(text) if text.lstrip("-").isdigit() else float(text)
@@ -94,21 +96,19 @@ class Form:
         self.draft.put(path, value)
 
     def _integer(self, one: Field, path: tuple[str, ...], value: object) -> None:
-        low, high = int(one.minimum or 0), min(int(one.maximum or _SAFE_INTEGER), _SAFE_INTEGER)
-        if value is not None and not (isinstance(value, int) and low <= value <= high):
+        is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _SAFE_INTEGER
+        if value is not None and not is_whole:
             self._text(one, path, value)  # as it stands, for the check to say what is wrong
             return
-        st.number_input(
+        st.number_input(  # without limits: the check says what is wrong, in words and with a remedy
             self._label(one),
-            low,
-            high,
-            value,
+            value=value if isinstance(value, int) else None,
             step=1,
             key=self._key(path),
             help=self._help(one),
-            placeholder=self._placeholder(one),
+            placeholder=self._placeholder(one, path),
             on_change=self._put,
-            args=(path,),
+            args=(path, self._key(path)),
         )
 
     def _boolean(self, one: Field, path: tuple[str, ...], value: object) -> None:
@@ -123,7 +123,7 @@ class Form:
             help=self._help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put,
-            args=(path,),
+            args=(path, self._key(path)),
         )
 
     def _choice(self, one: Field, path: tuple[str, ...], value: object) -> None:
@@ -151,14 +151,15 @@ class Form:
             help=self._help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put,
-            args=(path,),
+            args=(path, self._key(path)),
         )
 
     def _policy(self, one: Field, path: tuple[str, ...], value: object) -> None:
         """A policy's name, and its options below."""
         options = dict(value) if isinstance(value, Mapping) else {}
         name = options.get("policy") if isinstance(value, Mapping) else value
-        chosen = name if name is not None else (one.choices[0] if options else one.default)
+        otherwise = self.inherited.get(f"{'.'.join(path)}.policy", one.choices[0] if options else one.default)
+        chosen = name if name is not None else otherwise
         names = list(one.choices)
         st.selectbox(
             self._label(one),
@@ -168,15 +169,15 @@ class Form:
             help=self._help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put_policy,
-            args=(path, one),
+            args=(path, self._key(path), one),
         )
         if isinstance(chosen, str) and one.options.get(chosen):
             with st.container(border=True):
                 self.show(one.options[chosen], path, options)
 
-    def _put_policy(self, path: tuple[str, ...], one: Field) -> None:
+    def _put_policy(self, path: tuple[str, ...], key: str, one: Field) -> None:
         """Another policy, with those of its options that must be given at an example."""
-        name = st.session_state[self._key(path)]
+        name = st.session_state[key]
         needed = {
             option.key: _first_value(option) for option in one.options.get(name, ()) if option.is_required
         }
@@ -196,14 +197,22 @@ class Form:
             help=self._help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put_or_own,
-            args=(path, one),
+            args=(path, self._key(path), one),
         )
-        if is_own:
+        if isinstance(value, Mapping):
             with st.container(border=True):
-                self.show(one.fields, path, value)
+                self._over(one, path, value.get("base")).show(one.fields, path, value)
 
-    def _put_or_own(self, path: tuple[str, ...], one: Field) -> None:
-        name = st.session_state[self._key(path)]
+    def _over(self, one: Field, path: tuple[str, ...], base: object) -> Form:
+        """The form of fields that lie over those of an entry: shown as what holds where they are left out."""
+        if not isinstance(base, str) or not one.catalogue or base not in one.choices:
+            return self
+        st.caption(self.words("form.over", name=entry_text(one.catalogue, base)))
+        given = {found.path: found.value_text for found in dcsim.provenance(one.catalogue, base)}
+        return replace(self, inherited={".".join((*path, key)): text for key, text in given.items()})
+
+    def _put_or_own(self, path: tuple[str, ...], key: str, one: Field) -> None:
+        name = st.session_state[key]
         self.draft.put(path, name if name != _OWN else own_values(one))
         self.draft.form_version += 1
 
@@ -227,8 +236,8 @@ class Form:
             label = f"{self._label(one)} ({self.words('form.in_yaml')})"
             st.text_input(label, text, disabled=True, key=self._key(path), help=one.help)
 
-    def _put(self, path: tuple[str, ...]) -> None:
-        self.draft.put(path, st.session_state[self._key(path)])
+    def _put(self, path: tuple[str, ...], key: str) -> None:
+        self.draft.put(path, st.session_state[key])
 
     def _key(self, path: tuple[str, ...]) -> str:
         return f"form:{self.draft.form_version}:{'.'.join(path)}"
@@ -241,7 +250,10 @@ class Form:
         about = self.words.maybe(f"help.{one.key}", one.help)
         return f"`{one.key}`: {about}" if about else f"`{one.key}`"
 
-    def _placeholder(self, one: Field) -> str:
+    def _placeholder(self, one: Field, path: tuple[str, ...]) -> str:
+        given = self.inherited.get(".".join(path))
+        if given is not None:
+            return self.words("form.of_the_base", value=given)
         if one.default is not None:
             return self.words("form.default", value=one.default)
         return one.example.split(",")[0] if one.is_required and one.example else self.words("form.left_out")

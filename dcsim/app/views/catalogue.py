@@ -66,6 +66,7 @@ def _table(kind: str, names: list[str], words: Words) -> list[str]:
     columns[words("catalogue.estimates")] = [float(count) for count in estimates]
     picked = st.dataframe(
         columns,
+        placeholder=MISSING,
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",

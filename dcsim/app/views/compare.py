@@ -12,7 +12,7 @@ from dcsim.app import session
 from dcsim.app.html_report import html_report
 from dcsim.app.sections import compare as sections
 from dcsim.app.sections.registry import sections_of
-from dcsim.app.show import empty, escaped, percent_text
+from dcsim.app.show import empty, escaped, no_such_runs, percent_text
 from dcsim.app.words import Words
 
 KEY, ORDER, ICON = "compare", 4, ":material/compare_arrows:"
@@ -26,6 +26,7 @@ def show() -> None:
     words = session.words()
     st.title(words("compare.title"))
     jobs = session.workspace().jobs()
+    no_such_runs(session.strangers_in_address(), words)
     waiting = [job for job in session.jobs_in_address() if not job.status().state.is_over]
     if waiting:
         st.fragment(_wait, run_every=_EVERY_S)([job.id for job in waiting], words)

@@ -8,7 +8,7 @@ from dcsim import Job, JobState
 from dcsim.app import session
 from dcsim.app.sections import results as sections
 from dcsim.app.sections.registry import sections_of
-from dcsim.app.show import empty, escaped
+from dcsim.app.show import empty, escaped, no_such_runs
 from dcsim.app.words import Words
 
 KEY, ORDER, ICON = "results", 3, ":material/insights:"
@@ -24,6 +24,7 @@ def show() -> None:
         if st.button(words("results.go"), type="primary"):
             st.switch_page(st.session_state["pages"]["start"])
         return
+    no_such_runs(session.strangers_in_address(), words)
     job = _chosen(done, words)
     result = session.result_of(job)
     st.markdown(f"*{escaped(job.question)}*" if job.question else "")
@@ -34,9 +35,13 @@ def show() -> None:
 def _chosen(done: list[Job], words: Words) -> Job:
     """The run to show: that of the address, else the latest."""
     wanted = [job.id for job in session.jobs_in_address()]
+    unfinished = [job for job in session.jobs_in_address() if job.status().state is not JobState.DONE]
+    for job in unfinished:
+        state = words(f"states.{job.status().state.value}")
+        st.info(words("results.unfinished", name=escaped(job.name), state=state))
     ids = {job.id: job for job in done}
     first = next((one for one in wanted if one in ids), done[0].id)
-    pick, edit = st.columns([5, 1.6], vertical_alignment="bottom")
+    pick, edit = st.columns([5, 2.2], vertical_alignment="bottom")
     with pick:
         chosen = st.selectbox(
             words("results.run"),

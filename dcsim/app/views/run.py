@@ -120,8 +120,8 @@ def _preview(found: list[Alternative], words: Words) -> None:
                 words("estimate.usd_per_million_output_tokens"): value_text(
                     "usd_per_x", forecast.usd_per_million_output_tokens if forecast else None
                 ),
-                words("estimate.it_j_per_output_token"): value_text(
-                    "it_j_per_x", forecast.it_j_per_output_token if forecast else None
+                words("estimate.facility_j_per_output_token"): value_text(
+                    "it_j_per_x", forecast.facility_j_per_output_token if forecast else None
                 ),
             }
         )
@@ -202,8 +202,10 @@ def _partial(job: Job, words: Words) -> None:
         (f"serving.{first}.tpot_s.p99", "tpot_s", "TPOT p99"),
         (f"serving.{first}.slo_attainment_frac", "x_frac", words("metrics.slo_attainment_frac")),
         ("cost.usd_per_million_output_tokens", "usd_per_x", words("metrics.usd_per_million_output_tokens")),
-        ("energy.it_j_per_output_token", "it_j_per_x", words("metrics.it_j_per_output_token")),
+        ("energy.facility_j_per_output_token", "it_j_per_x", words("metrics.facility_j_per_output_token")),
     )
+    if not is_done:
+        st.caption(words("run.so_far", done=job.status().num_replications, all=job.replications))
     for cell, (path, name, label) in zip(st.columns(len(shown)), shown, strict=True):
         with cell:
             found = view.find(path)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import streamlit as st
 
 import dcsim
 from dcsim import ScenarioError
 from dcsim.app import session
-from dcsim.app.draft import Draft
+from dcsim.app.alternatives import slug
+from dcsim.app.draft import TEXT_NAME, Draft, replay_problems
 from dcsim.app.editor import yaml_editor
 from dcsim.app.form.scenario_form import scenario_form
 from dcsim.app.sections import scenario as sections
 from dcsim.app.sections.registry import sections_of
 from dcsim.app.share import packed
 from dcsim.app.show import escaped, problems
-from dcsim.app.uploads import BESIDE_TYPES, MAX_BYTES, SCENARIO_TYPES, Upload, save
+from dcsim.app.uploads import BESIDE_TYPES, MAX_BYTES, SCENARIO_TYPES, TRACE_SUFFIXES, Upload, save
 from dcsim.app.words import Words
 
 KEY, ORDER, ICON = "scenario", 1, ":material/edit_note:"
@@ -32,14 +34,23 @@ def show() -> None:
     _pick(words)
     draft = session.draft()
     checked = draft.checked()
-    marks = {one.line: one.message for one in reversed(checked.problems) if one.line is not None}
+    own = [one for one in checked.problems if one.line is not None and one.file == TEXT_NAME]
+    marks = {one.line: one.message for one in reversed(own) if one.line is not None}
     for section in sections_of(sections):
         if section.PLACE == "above":
             section.show(draft, words)
     form, right = st.columns([1, 1], gap="medium")
     with right:
         label = words("scenario.yaml")
-        st.subheader(label, help=words("scenario.yaml_help"))
+        title, undo = st.columns([4, 1.4], vertical_alignment="bottom")
+        title.subheader(label, help=words("scenario.yaml_help"))
+        undo.button(
+            words("scenario.undo"),
+            on_click=draft.undo,
+            disabled=not draft.earlier,
+            icon=":material/undo:",
+            width="stretch",
+        )
         yaml_editor(draft.text, draft.editor_version, marks, label, draft.write)
     with form:
         scenario_form(draft, words, _file_names())
@@ -48,6 +59,7 @@ def show() -> None:
         for section in sections_of(sections):
             if section.PLACE == "beside":
                 section.show(draft, words)
+    session.keep_draft()
 
 
 def _pick(words: Words) -> None:
@@ -109,10 +121,21 @@ def _upload(words: Words) -> None:
         st.session_state["uploaded"] = path.name
         st.rerun()
     if "uploaded" in st.session_state:
-        st.success(words("scenario.uploaded", name=st.session_state["uploaded"]))
+        _uploaded(st.session_state["uploaded"], words)
     limits = {f"{size // 1_000_000} MB" for size in MAX_BYTES.values()}
     st.caption(words("scenario.upload_limits", limits=", ".join(sorted(limits, key=len))))
     _traces(words)
+
+
+def _uploaded(name: str, words: Words) -> None:
+    """Say that a file is here; of a trace that cannot be replayed as it is, why."""
+    wrong = replay_problems(name, session.files_folder()) if name.endswith(TRACE_SUFFIXES) else ()
+    if not wrong:
+        st.success(words("scenario.uploaded", name=name))
+        return
+    reasons = "; ".join(f"{one.message}. {one.remedy}" if one.remedy else one.message for one in wrong)
+    st.warning(f"{words('scenario.not_replayable', name=name)} {escaped(reasons)}")
+    st.caption(words("scenario.columns"))
 
 
 def _traces(words: Words) -> None:
@@ -123,14 +146,18 @@ def _traces(words: Words) -> None:
     workloads = list(serving) if isinstance(serving, Mapping) else []
     for name in _file_names():
         st.text(f"• {name}")
-        if not name.endswith((".csv", ".parquet")):
+        if not name.endswith(TRACE_SUFFIXES):
             continue
         for workload in workloads:
             label = words("scenario.use_trace", workload=workload)
             if st.button(label, key=f"use-{name}-{workload}", icon=":material/replay:"):
                 draft.put(("serving", workload, "traffic"), {"trace": name})
                 draft.put(("duration",), None)
+                draft.put(("question",), None)
+                draft.put(("name",), slug(Path(name).stem))
                 draft.form_version += 1
+                st.session_state["upload_version"] = st.session_state.get("upload_version", 0) + 1
+                st.toast(words("scenario.replayed", name=name, workload=workload), icon=":material/replay:")
                 st.rerun()
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dcsim import Comparison, ComparisonRow, Estimate, Result, quantity_text, scales_of
 from dcsim.app.quantities import quantity_name
-from dcsim.app.sections.compare.tiles import row_label
+from dcsim.app.sentences import row_label
 from dcsim.app.show import MISSING, percent_text
 from dcsim.app.words import Words
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dcsim import Comparison, ComparisonRow, Difference, Result
 from dcsim.app.quantities import quantity_name
+from dcsim.app.sentences import row_label
 from dcsim.app.show import escaped, interval_text, percent_text, value_text
 from dcsim.app.words import Words
 
@@ -57,15 +58,6 @@ def _card(comparison: Comparison, rows: Sequence[ComparisonRow], number: int, wo
             if one is not None and interval_text(name, one)
             else None,
         )
-
-
-def row_label(path: str, words: Words) -> str:
-    """What a row of the comparison is called."""
-    parts = path.split(".")
-    if parts[0] != "serving":
-        return words.maybe(f"summary.{path}", parts[-1])
-    metric = words(f"metrics.{parts[2]}")
-    return f"{metric} {parts[3]}" if len(parts) > 3 else metric
 
 
 def _pattern(path: str) -> str:

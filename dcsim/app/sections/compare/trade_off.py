@@ -10,7 +10,7 @@ from dcsim import Comparison, ComparisonRow, Result, limits_of
 from dcsim.app.figures.comparison import small_figure, trade_off_figure
 from dcsim.app.figures.latency import quantile_figure
 from dcsim.app.quantities import quantity_name
-from dcsim.app.sections.compare.tiles import row_label
+from dcsim.app.sentences import row_label
 from dcsim.app.series import probabilities, workload_series
 from dcsim.app.show import figure, value_text
 from dcsim.app.words import Words
@@ -40,6 +40,7 @@ def show(comparison: Comparison, results: Sequence[Result], words: Words) -> Non
             st.caption(words("compare.no_trade_off"))
         else:
             figure(drawn, "trade-off", words("compare.trade_off_help"))
+            st.caption(words("compare.bubbles"))
     with right:
         st.subheader(words("compare.distributions"))
         _curves(comparison, results, words)

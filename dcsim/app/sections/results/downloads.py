@@ -10,7 +10,7 @@ import streamlit as st
 
 from dcsim import Result
 from dcsim.app.html_report import html_report
-from dcsim.app.share import packed
+from dcsim.app.share import packed, with_plain_names
 from dcsim.app.words import Words
 
 ORDER = 6
@@ -68,12 +68,20 @@ def show(result: Result, words: Words) -> None:
         st.markdown(words("downloads.link"))
         address = str(st.context.url).split("?")[0].rsplit("/", 1)[0]
         st.code(f"{address}/scenario?scenario={code}", language=None, wrap_lines=True)
+        if file_names(result):
+            st.caption(words("downloads.files", names=", ".join(file_names(result))))
 
 
 def scenario_text(result: Result) -> str:
     """The scenario that was run, as YAML."""
-    path = result_folder(result) / "scenario.yaml"
-    return path.read_text(encoding="utf-8")
+    text = (result_folder(result) / "scenario.yaml").read_text(encoding="utf-8")
+    return with_plain_names(text, file_names(result))
+
+
+def file_names(result: Result) -> list[str]:
+    """The files that the scenario names, as they were uploaded."""
+    own = result_folder(result).parent / "files"
+    return sorted(path.name for path in own.iterdir()) if own.is_dir() else []
 
 
 def result_folder(result: Result) -> Path:

@@ -6,12 +6,11 @@ import streamlit as st
 
 from dcsim import Estimate, Result, quantity_text, scales_of
 from dcsim.app.figures.shares import stacked_figure
+from dcsim.app.parts import cost_parts, energy_parts
 from dcsim.app.show import MISSING, figure
 from dcsim.app.words import Words
 
 ORDER = 4
-_KWH_J = 3.6e6
-_COST_PARTS = ("capital_usd", "maintenance_usd", "colocation_usd", "rental_usd", "electricity_usd")
 _ENERGY_ROWS = (
     "energy.it_j",
     "energy.facility_j",
@@ -52,23 +51,6 @@ def show(result: Result, words: Words) -> None:
             return
         figure(stacked_figure(costs, "USD", num_decimals=2), "cost-parts", _listed(costs, "USD"))
         _table(result, _COST_ROWS, words)
-
-
-def energy_parts(result: Result, words: Words) -> dict[str, float]:
-    """Energy of the window in kWh: accelerators, the rest of the nodes, cooling and distribution."""
-    number = result.view.number
-    accelerators, it = number("energy.accelerator_j") or 0.0, number("energy.it_j") or 0.0
-    facility = number("energy.facility_j")
-    parts = {"accelerators": accelerators, "hosts": it - accelerators}
-    if facility is not None:
-        parts["cooling"] = facility - it
-    return {words(f"energy.{key}"): joules / _KWH_J for key, joules in parts.items()}
-
-
-def cost_parts(result: Result, words: Words) -> dict[str, float]:
-    """Money for the window in USD, by what it is for; empty where nothing has a price."""
-    found = {key: result.view.number(f"cost.{key}") for key in _COST_PARTS}
-    return {words(f"energy.{key}"): usd for key, usd in found.items() if usd}
 
 
 def _table(result: Result, paths: tuple[str, ...], words: Words) -> None:

@@ -51,8 +51,8 @@ def _cluster(forecast: Forecast, words: Words) -> None:
     shown = (
         ("usd_per_million_output_tokens", forecast.usd_per_million_output_tokens),
         ("usd_per_yr", forecast.usd_per_yr),
-        ("it_j_per_output_token", forecast.facility_j_per_output_token or forecast.it_j_per_output_token),
-        ("it_w", forecast.facility_w or forecast.it_w),
+        ("facility_j_per_output_token", forecast.facility_j_per_output_token),
+        ("facility_w", forecast.facility_w),
         ("kg_per_million_output_tokens", forecast.kg_per_million_output_tokens),
     )
     for cell, (key, value) in zip(cells, shown, strict=True):

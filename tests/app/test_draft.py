@@ -90,3 +90,28 @@ def test_no_file_outside_of_the_folder_is_read(draft: Draft) -> None:
     draft.put(("serving", "chat", "traffic"), {"trace": "/etc/passwd"})
     (problem,) = draft.checked().problems
     assert problem.path == "serving.chat.traffic.trace"
+
+
+def test_an_option_of_a_trace_alone_keeps_its_file(draft: Draft) -> None:
+    draft.put(("serving", "chat", "traffic"), {"trace": "mine.csv"})
+    draft.put(("serving", "chat", "traffic", "trace", "rate_scale"), 2)
+    assert "trace: {path: mine.csv, rate_scale: 2}" in draft.text
+
+
+def test_an_option_over_a_preset_keeps_the_preset(draft: Draft) -> None:
+    draft.put(("serving", "chat", "traffic", "num_requests"), 50)
+    scenario = draft.checked().scenario
+    assert scenario is not None
+    assert scenario.serving["chat"].traffic.num_requests == 50
+    assert "base: azure-conv-2023" in draft.text
+
+
+def test_changes_are_taken_back_one_by_one(draft: Draft) -> None:
+    first = draft.text
+    draft.put(("seed",), 2)
+    draft.write(draft.text.replace("seed: 2", "seed: 3"))
+    draft.undo()
+    assert "seed: 2" in draft.text
+    draft.undo()
+    draft.undo()
+    assert draft.text == first

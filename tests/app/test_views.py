@@ -97,6 +97,29 @@ def test_a_strange_address_shows_the_latest_run(show: Open, runs: list[Job], que
     assert test.metric
 
 
+def test_a_field_over_a_preset_shows_what_the_preset_has(show: Open) -> None:
+    test = show("scenario")
+    draft = test.session_state["draft"]
+    draft.write(draft.text.replace("traffic: azure-conv-2023", "traffic: {base: azure-conv-2023, arrivals: {rate: 9 /s}}"))
+    test.run()
+    assert not test.exception
+    arrivals = next(one for one in test.selectbox if one.label == "Arrivals")
+    assert arrivals.value == "cox_ou"  # the preset's, not the first of the list
+    assert any(one.label.startswith("Rate") and one.value == "9 /s" for one in test.text_input)
+
+
+def test_zero_replicas_are_refused_in_words(show: Open) -> None:
+    test = show("scenario")
+    next(one for one in test.number_input if one.label.startswith("Replicas")).set_value(0).run()
+    assert "num_replicas: 0" in test.session_state["draft"].text
+    assert any("num_replicas" in one.value for one in test.text)
+
+
+def test_an_unknown_run_in_the_address_is_told(show: Open, runs: list[Job]) -> None:
+    test = show("results", runs, runs="20200101-000000-000000")
+    assert any("20200101" in one.value.replace("\\", "") for one in test.warning)
+
+
 def test_the_comparison_says_who_wins(show: Open, runs: list[Job]) -> None:
     test = show("compare", runs, runs=",".join(job.id for job in runs))
     said = test.success[0].value
@@ -118,7 +141,7 @@ def test_what_cannot_be_is_told_beside_the_form(show: Open) -> None:
     replicas = next(one for one in test.number_input if one.label.startswith("Replicas"))
     replicas.set_value(9).run()
     assert any("36 accelerators" in one.value for one in test.warning)
-    run = next(one for one in test.button if one.label == "Run it")
+    run = next(one for one in test.button if one.label == "Run or compare")
     assert run.disabled
 
 

@@ -75,6 +75,35 @@ def playwright_expect(area: Any, pattern: re.Pattern[str]) -> None:
     expect(area).to_have_value(pattern)
 
 
+def test_a_draft_and_its_files_survive_a_reload(visitor: Visitor) -> None:
+    visitor.go("scenario")
+    edit(visitor, scenario_text("kept"))
+    upload(visitor, BESIDE, "kept.csv", TRACE.encode())
+    visitor.page.get_by_role("button", name="Replay it as the traffic of chat").click()
+    playwright_expect(editor_of(visitor), re.compile(r"trace: kept\.csv"))
+    visitor.wait().page.reload()
+    playwright_expect(editor_of(visitor), re.compile(r"trace: kept\.csv"))
+    visitor.page.get_by_text("This scenario can run.").wait_for()
+    visitor.close()
+
+
+def test_what_was_changed_can_be_taken_back(visitor: Visitor) -> None:
+    visitor.go("scenario")
+    before = editor_of(visitor).input_value()
+    edit(visitor, before.replace("seed: 1", "seed: 2"))
+    undo = visitor.page.get_by_role("button", name="Undo")
+    undo.click()
+    playwright_expect(editor_of(visitor), re.compile("seed: 1"))
+    visitor.close()
+
+
+def test_a_trace_with_other_columns_says_so_at_once(visitor: Visitor) -> None:
+    visitor.go("scenario")
+    upload(visitor, BESIDE, "odd.csv", b"when,prompt\n1,2\n")
+    visitor.page.get_by_text("cannot be replayed as it is").wait_for()
+    visitor.close()
+
+
 def test_a_wrong_line_is_marked_with_the_reason(visitor: Visitor) -> None:
     visitor.go("scenario")
     text = editor_of(visitor).input_value()
@@ -85,7 +114,7 @@ def test_a_wrong_line_is_marked_with_the_reason(visitor: Visitor) -> None:
     assert str(line) in mark.inner_text()
     assert mark.get_attribute("title")
     visitor.page.get_by_text("What to mend: 1").wait_for()
-    assert visitor.page.get_by_role("button", name="Run it").is_disabled()
+    assert visitor.page.get_by_role("button", name="Run or compare").is_disabled()
     visitor.close()
 
 
@@ -137,7 +166,7 @@ def test_a_run_survives_a_reload_and_can_be_cancelled(visitor: Visitor, server: 
         visitor,
         scenario_text("long-run").replace("4 min", "900 h").replace("replications: 2", "replications: 1"),
     )
-    visitor.page.get_by_role("button", name="Run it").click()
+    visitor.page.get_by_role("button", name="Run or compare").click()
     visitor.page.get_by_role("heading", name="Run", exact=True).wait_for()
     visitor.page.get_by_role("button", name="Run it").click()
     visitor.page.get_by_role("button", name="Cancel").wait_for()

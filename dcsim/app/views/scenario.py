@@ -78,8 +78,13 @@ def _pick(words: Words) -> None:
     if chosen is not None and chosen != origin:
         session.edit_gallery(chosen)
         st.rerun()
-    with upload, st.popover(words("scenario.files"), icon=":material/upload:", width="stretch"):
-        _upload(words)
+    is_open = st.session_state.get("open_files", False)  # as the first page asks for
+    with upload:
+        if is_open:
+            st.button(words("scenario.close_files"), on_click=_close_files, width="stretch")
+        else:
+            with st.popover(words("scenario.files"), icon=":material/upload:", width="stretch"):
+                _upload(words)
     with share, st.popover(words("scenario.share"), icon=":material/link:", width="stretch"):
         _share(words)
     with run:
@@ -92,6 +97,13 @@ def _pick(words: Words) -> None:
             disabled=not can_run,
         ):
             st.switch_page(st.session_state["pages"]["run"])
+    if is_open:
+        with st.container(border=True):
+            _upload(words)
+
+
+def _close_files() -> None:
+    st.session_state["open_files"] = False
 
 
 def _upload(words: Words) -> None:
@@ -157,6 +169,7 @@ def _traces(words: Words) -> None:
                 draft.put(("name",), slug(Path(name).stem))
                 draft.form_version += 1
                 st.session_state["upload_version"] = st.session_state.get("upload_version", 0) + 1
+                _close_files()
                 st.toast(words("scenario.replayed", name=name, workload=workload), icon=":material/replay:")
                 st.rerun()
 

@@ -46,18 +46,22 @@ def _card(comparison: Comparison, rows: Sequence[ComparisonRow], number: int, wo
     badges += [words("compare.baseline_badge")] * (number == comparison.baseline)
     badges += [words("figures.pareto")] * comparison.pareto[number]
     st.caption(" · ".join(badges))
-    for row in rows:
-        name = quantity_name(row.path)
-        one = row.values[number]
-        st.metric(
-            row_label(row.path, words),
-            value_text(name, one.value if one is not None else None),
-            _delta(row.differences[number], number == comparison.baseline, words),
-            delta_color=_colour(row, number),
-            help=f"95 %: {interval_text(name, one)}"
-            if one is not None and interval_text(name, one)
-            else None,
-        )
+    cells = st.columns(2) if len(comparison.labels) == 2 else (st.container(),)
+    for place, row in enumerate(rows):
+        with cells[place % len(cells)]:
+            _number(comparison, row, number, words)
+
+
+def _number(comparison: Comparison, row: ComparisonRow, number: int, words: Words) -> None:
+    """One number of one run: its interval, and its difference from the baseline."""
+    name, one = quantity_name(row.path), row.values[number]
+    st.metric(
+        row_label(row.path, words),
+        value_text(name, one.value if one is not None else None),
+        _delta(row.differences[number], number == comparison.baseline, words),
+        delta_color=_colour(row, number),
+    )
+    st.caption((interval_text(name, one) if one is not None else "") or "\u00a0")
 
 
 def _pattern(path: str) -> str:

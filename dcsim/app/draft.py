@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,7 @@ class Draft:
     folder: Path
     form_version: int = 0
     editor_version: int = 0
+    token: str = field(default_factory=lambda: secrets.token_hex(4))  # no two sessions' widgets are alike
     earlier: list[tuple[str, str]] = field(default_factory=list, repr=False)  # texts with their origins
     _checked: dict[str, Checked] = field(default_factory=dict, repr=False)
 

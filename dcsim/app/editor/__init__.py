@@ -26,7 +26,7 @@ def _component() -> st.components.v2.ComponentRenderer:  # type: ignore[name-def
 
 def yaml_editor(
     text: str,
-    version: int,
+    version: str,
     marks: Mapping[int, str],
     label: str,
     on_edit: Callable[[str], None],

@@ -59,9 +59,13 @@ def _workload(form: Form, name: str, values: object) -> None:
 def _optional(form: Form, one: Field, document: Mapping[str, object]) -> None:
     """A section that may be left out: a switch, and its fields while it is there."""
     is_there = document.get(one.key) is not None
-    key = f"form:{form.draft.form_version}:{one.key}:switch"
+    key = f"form:{form.draft.token}:{form.draft.form_version}:{one.key}:switch"
+
+    version = form.draft.form_version
 
     def switch() -> None:
+        if form.draft.form_version != version or key not in st.session_state:
+            return  # drawn before the text changed
         form.draft.put((one.key,), own_values(one) if st.session_state[key] else None)
         form.draft.form_version += 1
 

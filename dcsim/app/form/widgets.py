@@ -87,6 +87,8 @@ class Form:
         )
 
     def _put_text(self, path: tuple[str, ...], key: str, one: Field) -> None:
+        if not self._is_current(path, key):
+            return
         text = str(st.session_state[key]).strip()
         value: object = text or None
         if one.kind is Kind.NUMBER and _is_number(text):
@@ -177,6 +179,8 @@ class Form:
 
     def _put_policy(self, path: tuple[str, ...], key: str, one: Field) -> None:
         """Another policy, with those of its options that must be given at an example."""
+        if not self._is_current(path, key):
+            return
         name = st.session_state[key]
         needed = {
             option.key: _first_value(option) for option in one.options.get(name, ()) if option.is_required
@@ -212,6 +216,8 @@ class Form:
         return replace(self, inherited={".".join((*path, key)): text for key, text in given.items()})
 
     def _put_or_own(self, path: tuple[str, ...], key: str, one: Field) -> None:
+        if not self._is_current(path, key):
+            return
         name = st.session_state[key]
         self.draft.put(path, name if name != _OWN else own_values(one))
         self.draft.form_version += 1
@@ -237,10 +243,18 @@ class Form:
             st.text_input(label, text, disabled=True, key=self._key(path), help=one.help)
 
     def _put(self, path: tuple[str, ...], key: str) -> None:
-        self.draft.put(path, st.session_state[key])
+        if self._is_current(path, key):
+            self.draft.put(path, st.session_state[key])
+
+    def _is_current(self, path: tuple[str, ...], key: str) -> bool:
+        """Whether a widget was drawn for the text as it is.
+
+        The browser goes on sending the values of widgets that are gone, for a moment; they count for nothing.
+        """
+        return key == self._key(path) and key in st.session_state
 
     def _key(self, path: tuple[str, ...]) -> str:
-        return f"form:{self.draft.form_version}:{'.'.join(path)}"
+        return f"form:{self.draft.token}:{self.draft.form_version}:{'.'.join(path)}"
 
     def _label(self, one: Field) -> str:
         label = self.words.maybe(f"fields.{one.key}", one.key.replace("_", " "))

@@ -51,7 +51,8 @@ def show() -> None:
             icon=":material/undo:",
             width="stretch",
         )
-        yaml_editor(draft.text, draft.editor_version, marks, label, draft.write)
+        version = f"{draft.token}:{draft.editor_version}"
+        yaml_editor(draft.text, version, marks, label, draft.write)
     with form:
         scenario_form(draft, words, _file_names())
     with right:

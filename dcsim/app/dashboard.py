@@ -18,7 +18,6 @@ _STYLE = """
 [data-testid="stCaptionContainer"] { opacity: 0.85; }
 .stHorizontalBlock:has([data-testid="stMetric"]) { flex-wrap: wrap; }
 .stHorizontalBlock:has([data-testid="stMetric"]) > .stColumn { min-width: 9.2rem; }
-.stTable th, .stTable td { white-space: normal !important; overflow-wrap: anywhere; }
 [data-testid="stMetricLabel"] * { white-space: normal; overflow: visible; }
 [data-testid="stMetricValue"] { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 """

@@ -65,7 +65,7 @@ def _table(summary: SummaryView, words: Words) -> None:
         for key in LATENCIES
     }
     titles = {part: [cells[at] for cells in rows.values()] for at, part in enumerate(_SPREAD)}
-    st.table({words("latency.column"): list(rows), **titles}, hide_index=True)
+    st.dataframe({words("latency.column"): list(rows), **titles}, hide_index=True)
 
 
 def _cell(found: object, key: str) -> str:

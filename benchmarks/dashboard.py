@@ -70,7 +70,7 @@ def served(workspace: Path) -> Iterator[tuple[str, psutil.Process]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "dashboard.py")]
+    command = [sys.executable, "-m", "dcsim.app.serve", "run", str(ROOT / "app" / "dashboard.py")]
     command += ["--server.port", str(port), "--server.disconnectedSessionTTL", str(TTL_S)]
     environment = {**os.environ, "DCSIM_WORKSPACE": str(workspace)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -24,8 +24,8 @@ def run_dashboard(host: str, port: int, workspace: Path | None) -> int:
     Raises ScenarioError where the extra is not installed.
     """
     require_extra()
-    command = [sys.executable, "-m", "streamlit", "run", str(SCRIPT), "--server.address", host]
-    command += ["--server.port", str(port)]
+    command = [sys.executable, "-m", "dcsim.app.serve", "run", str(SCRIPT)]
+    command += ["--server.address", host, "--server.port", str(port)]
     environment = dict(os.environ)
     if workspace is not None:
         environment["DCSIM_WORKSPACE"] = str(workspace.resolve())

@@ -53,7 +53,9 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
 
 
 def texts(test: AppTest) -> str:
-    kinds = (test.markdown, test.caption, test.success, test.warning, test.error, test.info, test.header)
+    kinds = (
+        test.markdown, test.caption, test.success, test.warning, test.error, test.info, test.subheader
+    )
     return "\n".join(str(one.value) for kind in kinds for one in kind)
 
 
@@ -81,7 +83,27 @@ def test_the_results_have_verdict_tiles_and_sources(show: Open, runs: list[Job])
     usd = runs[0].result().view.number("cost.usd_per_million_output_tokens")
     assert usd is not None
     assert float(shown.split()[0].replace(",", "")) == pytest.approx(usd, rel=0.01)
-    assert "It rests on" in texts(test)
+
+
+@pytest.mark.parametrize(
+    ("title", "says"),
+    [
+        ("Over time", "First replication"),
+        ("Why", "most went into"),
+        ("Energy and cost", "Energy of the measured window"),
+        ("How far to trust it", "It rests on"),
+        ("Take it away", "A link that opens this scenario"),
+    ],
+)
+def test_a_tab_of_the_results_is_drawn_when_it_is_opened(
+    show: Open, runs: list[Job], title: str, says: str
+) -> None:
+    test = show("results", runs, runs=runs[0].id)
+    assert says not in texts(test)
+    test.session_state["sections"] = title
+    test.run()
+    assert not test.exception
+    assert says in texts(test)
 
 
 def test_the_address_names_the_run_that_is_shown(show: Open, runs: list[Job]) -> None:

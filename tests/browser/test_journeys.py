@@ -194,6 +194,7 @@ def test_a_worked_question_is_answered_by_one_click(visitor: Visitor, server: Se
 
 def test_results_can_be_taken_away(visitor: Visitor, runs: list[Job]) -> None:
     visitor.go(f"results?runs={runs[0].id}")
+    visitor.page.get_by_role("tab", name="Take it away").click()
     taken = {}
     for label in ("Report (html)", "Tables (parquet)", "Scenario (YAML)", "Numbers (JSON)"):
         with visitor.page.expect_download() as download:

@@ -46,6 +46,21 @@ def test_a_page_is_drawn_and_open_to_all(
     visitor.close()
 
 
+@pytest.mark.parametrize(
+    "tab", ["Over time", "Why", "Energy and cost", "How far to trust it", "Take it away"]
+)
+def test_a_tab_of_the_results_is_open_to_all(
+    browser: Any, server: Server, runs: list[Job], pictures: Path, tab: str
+) -> None:
+    visitor = Visitor.at(browser, server.address).go(address_of("results", runs))
+    visitor.page.get_by_role("tab", name=tab).click()
+    visitor.page.get_by_role("tab", name=tab, selected=True).wait_for()
+    visitor.wait()
+    visitor.picture(pictures / f"results-{tab.replace(' ', '-')}.png")
+    assert visitor.barriers() == []
+    visitor.close()
+
+
 def test_the_theme_follows_the_visitor(browser: Any, server: Server) -> None:
     shades = {}
     for theme in ("light", "dark"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
-from dcsim import Job, JobState
+from dcsim import Job, JobState, Result
 from dcsim.app import session
 from dcsim.app.sections import results as sections
 from dcsim.app.sections.registry import sections_of
@@ -28,8 +30,18 @@ def show() -> None:
     job = _chosen(done, words)
     result = session.result_of(job)
     st.markdown(f"*{escaped(job.question)}*" if job.question else "")
-    for section in sections_of(sections):
-        st.fragment(section.show)(result, words)  # what changes in one is drawn without the others
+    headline, *rest = sections_of(sections)
+    headline.show(result, words)
+    st.fragment(_tabs)(rest, result, words)
+
+
+def _tabs(rest: list[Any], result: Result, words: Words) -> None:
+    """One tab for each section; only the open one is drawn, and drawn anew without the rest of the page."""
+    tabs = st.tabs([words(section.TITLE) for section in rest], on_change="rerun", key="sections")
+    for tab, section in zip(tabs, rest, strict=True):
+        if tab.open:
+            with tab:
+                section.show(result, words)
 
 
 def _chosen(done: list[Job], words: Words) -> Job:

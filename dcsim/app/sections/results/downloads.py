@@ -13,12 +13,11 @@ from dcsim.app.html_report import html_report
 from dcsim.app.share import packed, with_plain_names
 from dcsim.app.words import Words
 
-ORDER = 6
+ORDER, TITLE = 6, "downloads.title"
 
 
 def show(result: Result, words: Words) -> None:
     """Buttons; what is large is only made when asked for."""
-    st.header(words("downloads.title"), divider="gray")
     name = result.scenario.name
     text = scenario_text(result)
     html, tables, yaml, summary = st.columns(4)

@@ -10,7 +10,7 @@ from dcsim.app.parts import cost_parts, energy_parts
 from dcsim.app.show import MISSING, figure
 from dcsim.app.words import Words
 
-ORDER = 4
+ORDER, TITLE = 4, "energy.title"
 _ENERGY_ROWS = (
     "energy.it_j",
     "energy.facility_j",
@@ -36,7 +36,6 @@ _COST_ROWS = (
 
 def show(result: Result, words: Words) -> None:
     """Energy left, money right, each as a bar of its parts and a table."""
-    st.header(words("energy.title"), divider="gray")
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(words("energy.energy"))

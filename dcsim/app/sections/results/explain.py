@@ -12,7 +12,7 @@ from dcsim.app.series import workload_series
 from dcsim.app.show import empty, figure, percent_text, value_text
 from dcsim.app.words import Words
 
-ORDER = 3
+ORDER, TITLE = 3, "explain.title"
 _GROUPS = ("mean", "p99_ttft", "p99_e2e")
 _MOST_ROWS = 20
 _COLUMNS = (
@@ -33,7 +33,7 @@ _COLUMNS = (
 
 def show(result: Result, words: Words) -> None:
     """A waterfall for each group of requests; the worst ones in a table."""
-    st.header(words("explain.title"), divider="gray", help=words("explain.help"))
+    st.caption(words("explain.help"))
     for name in result.serving:
         if len(result.serving) > 1:
             st.subheader(name)

@@ -9,7 +9,7 @@ from dcsim import Estimate, Result, SummaryView, given_text, limits_of, scales_o
 from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
-ORDER = 0
+ORDER, TITLE = 0, ""  # above the others, which are tabs
 _MONEY_TILES = (
     ("cost.usd_per_million_output_tokens", "usd_per_million_output_tokens"),
     ("cost.usd_per_yr", "usd_per_yr"),

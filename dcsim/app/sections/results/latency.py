@@ -10,13 +10,12 @@ from dcsim.app.series import Series, probabilities, workload_series
 from dcsim.app.show import MISSING, figure
 from dcsim.app.words import Words
 
-ORDER = 1
-_SPREAD = ("mean", "p50", "p90", "p95", "p99", "max")
+ORDER, TITLE = 1, "latency.title"
+_SPREAD = ("mean", "p50", "p90", "p99")  # as many as a tablet holds; the JSON has all
 
 
 def show(result: Result, words: Words) -> None:
     """Tabs of latencies with histogram and share of requests within a time; the table of all."""
-    st.header(words("latency.title"), divider="gray")
     for name, series in workload_series(result).items():
         if len(result.serving) > 1:
             st.subheader(name)
@@ -65,7 +64,7 @@ def _table(summary: SummaryView, words: Words) -> None:
         for key in LATENCIES
     }
     titles = {part: [cells[at] for cells in rows.values()] for at, part in enumerate(_SPREAD)}
-    st.dataframe({words("latency.column"): list(rows), **titles}, hide_index=True)
+    st.table({words("latency.column"): list(rows), **titles}, hide_index=True)
 
 
 def _cell(found: object, key: str) -> str:

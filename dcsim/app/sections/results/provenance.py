@@ -8,12 +8,11 @@ from dcsim import Result
 from dcsim.app.show import escaped
 from dcsim.app.words import Words
 
-ORDER = 5
+ORDER, TITLE = 5, "provenance.title"
 
 
 def show(result: Result, words: Words) -> None:
     """Counts, the entries with their sources, the estimates with why, and the notes."""
-    st.header(words("provenance.title"), divider="gray")
     provenance = result.summary.get("provenance")
     if not isinstance(provenance, dict):
         st.caption(words("provenance.none"))

@@ -11,12 +11,12 @@ from dcsim.app.series import power_series, workload_series
 from dcsim.app.show import figure
 from dcsim.app.words import Words
 
-ORDER = 2
+ORDER, TITLE = 2, "timelines.title"
 
 
 def show(result: Result, words: Words) -> None:
     """Six panels for each workload, two in a row; the power of all nodes; the share of each replica."""
-    st.header(words("timelines.title"), divider="gray", help=words("timelines.help"))
+    st.caption(words("timelines.help"))
     for name, series in workload_series(result).items():
         if len(result.serving) > 1:
             st.subheader(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -13,54 +14,37 @@ from dcsim.app.html_report import html_report
 from dcsim.app.share import packed, with_plain_names
 from dcsim.app.words import Words
 
+Content = str | Callable[[], str | bytes]
+
+_ICONS = {
+    "html": ":material/description:",
+    "parquet": ":material/table:",
+    "yaml": ":material/code:",
+    "summary": ":material/data_object:",
+}
 ORDER, TITLE = 6, "downloads.title"
 
 
 def show(result: Result, words: Words) -> None:
     """Buttons; what is large is only made when asked for."""
-    name = result.scenario.name
-    text = scenario_text(result)
-    html, tables, yaml, summary = st.columns(4)
-    with html:
-        st.download_button(
-            words("downloads.html"),
-            lambda: html_report([result], words),
-            f"{name}.html",
-            "text/html",
-            icon=":material/description:",
-            on_click="ignore",
-            width="stretch",
-        )
-    with tables:
-        st.download_button(
-            words("downloads.parquet"),
-            lambda: _packed_tables(result),
-            f"{name}-tables.zip",
-            "application/zip",
-            icon=":material/table:",
-            on_click="ignore",
-            width="stretch",
-        )
-    with yaml:
-        st.download_button(
-            words("downloads.yaml"),
-            text,
-            f"{name}.yaml",
-            "application/yaml",
-            icon=":material/code:",
-            on_click="ignore",
-            width="stretch",
-        )
-    with summary:
-        st.download_button(
-            words("downloads.summary"),
-            result.summary_text(),
-            f"{name}-summary.json",
-            "application/json",
-            icon=":material/data_object:",
-            on_click="ignore",
-            width="stretch",
-        )
+    name, text = result.scenario.name, scenario_text(result)
+    files: tuple[tuple[str, Content, str, str], ...] = (
+        ("html", lambda: html_report([result], words), f"{name}.html", "text/html"),
+        ("parquet", lambda: _packed_tables(result), f"{name}-tables.zip", "application/zip"),
+        ("yaml", text, f"{name}.yaml", "application/yaml"),
+        ("summary", result.summary_text(), f"{name}-summary.json", "application/json"),
+    )
+    for cell, (key, content, file, mime) in zip(st.columns(len(files)), files, strict=True):
+        with cell:
+            st.download_button(
+                words(f"downloads.{key}"),
+                content,
+                file,
+                mime,
+                icon=_ICONS[key],
+                on_click="ignore",
+                width="stretch",
+            )
     st.caption(words("downloads.png"))
     code = packed(text)
     if code is not None:

@@ -142,6 +142,16 @@ def test_an_unknown_run_in_the_address_is_told(show: Open, runs: list[Job]) -> N
     assert any("20200101" in one.value.replace("\\", "") for one in test.warning)
 
 
+def test_a_damaged_result_is_told_and_breaks_no_page(show: Open, tmp_path: Path) -> None:
+    (job,) = finished_runs(tmp_path / "damaged")[:1]
+    summary = job.folder / "result" / "summary.json"
+    summary.write_text(summary.read_text(encoding="utf-8").replace("chat", "tahc"), encoding="utf-8")
+    for view in ("start", "run", "results", "compare"):
+        test = show(view, [job], runs=job.id)
+        assert not test.exception
+    assert any("summary.json" in one.value.replace("\\", "") for one in show("results", [job], runs=job.id).error)
+
+
 def test_the_comparison_says_who_wins(show: Open, runs: list[Job]) -> None:
     test = show("compare", runs, runs=",".join(job.id for job in runs))
     said = test.success[0].value

@@ -45,7 +45,7 @@ def show() -> None:
 
 def _wait(job_ids: list[str], words: Words) -> None:
     """Progress of the runs that are not over yet."""
-    jobs = [session.workspace().job(one) for one in job_ids]
+    jobs = [job for job in session.workspace().jobs() if job.id in job_ids]  # one may have been removed
     if all(job.status().state.is_over for job in jobs):
         st.rerun()
     st.info(

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dcsim import Job, JobState, Result
+from dcsim import Job, JobState, Result, ScenarioError
 from dcsim.app import session
 from dcsim.app.sections import results as sections
 from dcsim.app.sections.registry import sections_of
@@ -28,7 +28,11 @@ def show() -> None:
         return
     no_such_runs(session.strangers_in_address(), words)
     job = _chosen(done, words)
-    result = session.result_of(job)
+    try:
+        result = session.result_of(job)
+    except ScenarioError as error:  # a file of it was changed or lost
+        st.error(escaped(str(error)), icon=":material/broken_image:")
+        return
     st.markdown(f"*{escaped(job.question)}*" if job.question else "")
     headline, *rest = sections_of(sections)
     headline.show(result, words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import dcsim
-from dcsim import Estimate, Job, JobState, SummaryView, duration_text
+from dcsim import Estimate, Job, JobState, ScenarioError, SummaryView, duration_text
 from dcsim.app import session
 from dcsim.app.alternatives import MAX_ALTERNATIVES, Alternative, alternatives, values_in, variable_fields
 from dcsim.app.catalogue_text import entry_text
@@ -192,7 +192,11 @@ def _how_far(job: Job, words: Words) -> str:
 def _partial(job: Job, words: Words) -> None:
     """Numbers of the replications so far, or of the result."""
     is_done = job.status().state is JobState.DONE
-    view = session.result_of(job).view if is_done else job.partial()
+    try:
+        view = session.result_of(job).view if is_done else job.partial()
+    except ScenarioError as error:  # a file of it was changed or lost
+        st.error(escaped(str(error)), icon=":material/broken_image:")
+        return
     if view is None:
         return
     serving = view.find("serving")

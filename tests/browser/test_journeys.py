@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ BESIDE = "A trace, or another file for the scenario"
 
 
 @pytest.fixture
-def visitor(browser: Any, server: Server) -> Visitor:
-    return Visitor.at(browser, server.address)
+def visitor(browser: Any, server: Server) -> Iterator[Visitor]:
+    found = Visitor.at(browser, server.address)
+    yield found
+    found.page.context.close()  # also where the test has failed
 
 
 def first_tile(visitor: Visitor) -> Any:

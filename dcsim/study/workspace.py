@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,13 +60,12 @@ class Workspace:
         for name in scenario.serving:
             resolve_deployment(scenario, name)
         folder = self._new_folder()
-        try:
+        with ExitStack() as undone:
+            undone.callback(shutil.rmtree, folder)
             self._fill(folder, scenario)
             job = Job(folder)
             job.start()
-        except BaseException:
-            shutil.rmtree(folder)
-            raise
+            undone.pop_all()  # it runs: its folder stays
         return job
 
     def jobs(self) -> list[Job]:

@@ -124,6 +124,18 @@ def test_an_infeasible_run_is_not_started(workspace: Workspace) -> None:
     assert workspace.jobs() == []
 
 
+def test_a_run_that_cannot_start_leaves_no_folder(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Job) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(Job, "start", refuse)
+    with pytest.raises(OSError, match="no more processes"):
+        workspace.start(dcsim.load(SCENARIO))
+    assert list((workspace.folder / "runs").iterdir()) == []
+
+
 def test_the_files_that_a_scenario_names_go_with_it(workspace: Workspace, tmp_path: Path) -> None:
     trace = tmp_path / "mine.csv"
     rows = "".join(f"{second},100,10\n" for second in range(60))

@@ -1,4 +1,4 @@
-"""Files that people upload: limited in size and kind, given a harmless name, kept in the session's folder."""
+"""Files that people upload: limited in size and kind, given a harmless name, kept in the draft's folder."""
 
 from __future__ import annotations
 

@@ -57,6 +57,14 @@ def test_a_histogram_counts_every_request(results: list[Result], latency: str) -
     assert sum(counts) == sum(histogram["counts"])
 
 
+def test_a_limit_and_its_label_stand_at_the_same_time(results: list[Result]) -> None:
+    series = workload_series(results[0])["chat"]
+    figure = distribution_figure(series, "tpot_s", 0.05, WORDS)
+    (line,), (label,) = figure.layout.shapes, figure.layout.annotations
+    assert line.x0 == pytest.approx(50.0)  # ms
+    assert 10.0**label.x == pytest.approx(50.0)  # plotly reads a label's place on such an axis as a power
+
+
 def test_the_share_served_never_falls(results: list[Result]) -> None:
     series = {"h100": workload_series(results[0])["chat"]}
     (curve,) = quantile_figure(series, probabilities(results[0]), "e2e_s", 1.0, WORDS).data

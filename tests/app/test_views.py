@@ -53,9 +53,7 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
 
 
 def texts(test: AppTest) -> str:
-    kinds = (
-        test.markdown, test.caption, test.success, test.warning, test.error, test.info, test.subheader
-    )
+    kinds = (test.markdown, test.caption, test.success, test.warning, test.error, test.info, test.subheader)
     return "\n".join(str(one.value) for kind in kinds for one in kind)
 
 
@@ -122,7 +120,8 @@ def test_a_strange_address_shows_the_latest_run(show: Open, runs: list[Job], que
 def test_a_field_over_a_preset_shows_what_the_preset_has(show: Open) -> None:
     test = show("scenario")
     draft = test.session_state["draft"]
-    draft.write(draft.text.replace("traffic: azure-conv-2023", "traffic: {base: azure-conv-2023, arrivals: {rate: 9 /s}}"))
+    over = "{base: azure-conv-2023, arrivals: {rate: 9 /s}}"
+    draft.write(draft.text.replace("traffic: azure-conv-2023", f"traffic: {over}"))
     test.run()
     assert not test.exception
     arrivals = next(one for one in test.selectbox if one.label == "Arrivals")
@@ -149,7 +148,8 @@ def test_a_damaged_result_is_told_and_breaks_no_page(show: Open, tmp_path: Path)
     for view in ("start", "run", "results", "compare"):
         test = show(view, [job], runs=job.id)
         assert not test.exception
-    assert any("summary.json" in one.value.replace("\\", "") for one in show("results", [job], runs=job.id).error)
+    said = show("results", [job], runs=job.id).error
+    assert any("summary.json" in one.value.replace("\\", "") for one in said)
 
 
 def test_the_comparison_says_who_wins(show: Open, runs: list[Job]) -> None:

@@ -35,7 +35,9 @@ class ComparedOperator:
     is_sampled: bool  # from raw samples; else from the residuals, which the prediction meets by construction
 
 
-def compared(profile: Efficiency, accelerator: Accelerator, samples_path: Path | None) -> list[ComparedOperator]:
+def compared(
+    profile: Efficiency, accelerator: Accelerator, samples_path: Path | None
+) -> list[ComparedOperator]:
     """Every operator of the profile that was measured."""
     tables = profile.residuals()
     found = []

@@ -28,6 +28,17 @@ def centre(samples: _Array) -> float:
     return float(_centres(samples[np.newaxis])[0])
 
 
+def densest_half(samples: _Array) -> tuple[float, float]:
+    """The ends of the shortest interval that holds half of the samples; :func:`centre` lies within.
+
+    >>> densest_half(np.array([1.0, 1.0, 1.3, 5.0, 9.0]))
+    (1.0, 1.3)
+    """
+    ordered = np.sort(samples)[np.newaxis]
+    half, first = _shortest_halves(ordered)
+    return float(ordered[0, first[0]]), float(ordered[0, first[0] + half - 1])
+
+
 def half_width_frac(samples: _Array) -> float:
     """Half-width of the 95 % interval of :func:`centre` by bootstrap, over the centre.
 
@@ -45,13 +56,18 @@ def half_width_frac(samples: _Array) -> float:
 def _centres(rows: _Array) -> _Array:
     """The centre of every row."""
     ordered = np.sort(rows, axis=1)
+    half, first = _shortest_halves(ordered)
+    sums: _Array = np.take_along_axis(ordered, first[:, np.newaxis] + np.arange(half), axis=1).sum(axis=1)
+    means: _Array = sums / half
+    return means
+
+
+def _shortest_halves(ordered: _Array) -> tuple[int, npt.NDArray[np.int64]]:
+    """How many samples are half of a row, and where the narrowest run of so many begins in each."""
     num_samples = ordered.shape[1]
     half = num_samples // 2 + 1
     widths = ordered[:, half - 1 :] - ordered[:, : num_samples - half + 1]
-    first = np.argmin(widths, axis=1)[:, np.newaxis]
-    sums: _Array = np.take_along_axis(ordered, first + np.arange(half), axis=1).sum(axis=1)
-    means: _Array = sums / half
-    return means
+    return half, np.argmin(widths, axis=1)
 
 
 @cache

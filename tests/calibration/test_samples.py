@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dcsim.calibration.centre import centre, half_width_frac
+from dcsim.calibration.centre import centre, densest_half, half_width_frac
 from dcsim.calibration.samples import (
     COLUMNS,
     Samples,
@@ -107,6 +109,13 @@ def test_the_centre_is_blind_to_half_of_the_samples_being_disturbed() -> None:
     times = np.array([1.00, 1.01, 0.99, 1.0, 1.02, 3.0, 2.4, 5.0, 9.0])
     assert centre(times) == pytest.approx(1.0, abs=0.01)
     assert np.median(times) > 1.015
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60))
+def test_the_densest_half_holds_the_centre_and_half_of_the_samples(times: list[float]) -> None:
+    low, high = densest_half(np.array(times))
+    assert low * (1 - 1e-12) <= centre(np.array(times)) <= high * (1 + 1e-12)
+    assert sum(low <= time <= high for time in times) >= len(times) / 2
 
 
 def test_the_interval_of_the_centre_covers_it_in_about_95_percent() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from dcsim.calibration.centre import centre
+from dcsim.calibration.centre import centre, densest_half
 from dcsim.calibration.measure.datatype import torch_datatype
 from dcsim.calibration.measure.device import Call, Device, DeviceKind
 from dcsim.calibration.measure.devices import open_device
@@ -66,10 +66,10 @@ class Measurer(Protocol):
 
 
 def measured(samples_s: Sequence[float]) -> Measured:
-    """The typical time of some samples, and their quartiles."""
+    """The typical time of some samples, and the narrowest interval with half of them."""
     array = np.asarray(samples_s, dtype=float)
-    low, high = np.quantile(array, (0.25, 0.75))
-    return Measured(centre(array), float(low), float(high), len(array))
+    low, high = densest_half(array)
+    return Measured(centre(array), low, high, len(array))
 
 
 class TorchMeasurer:

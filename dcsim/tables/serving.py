@@ -1,30 +1,12 @@
-"""Tables: what a simulation writes and what metrics read. The reference docs are generated from here.
-
-The simulation appends columns and knows no percentile; metrics read columns and know no event.
-A table is a set of equally long numpy columns; pandas is imported only when asked for.
-"""
+"""Tables of a serving workload: requests, engine steps, preemptions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-if TYPE_CHECKING:
-    import pandas
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its numpy dtype, its unit and what it means."""
-
-    dtype: str
-    unit: str
-    meaning: str
+from dcsim.tables.table import Column, Table
 
 
 class RequestStatus(IntEnum):
@@ -96,25 +78,6 @@ PREEMPTIONS: Mapping[str, Column] = {
     "last_token_at_s": Column("f8", "s", "when it produced its last token before; NaN if it had none"),
     "next_token_at_s": Column("f8", "s", "when it produced the next token; NaN if it never did"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Equally long named numpy columns."""
-
-    columns: Mapping[str, npt.NDArray[np.generic]]
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()))) if self.columns else 0
-
-    def __getitem__(self, name: str) -> npt.NDArray[np.generic]:
-        return self.columns[name]
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The table as a pandas DataFrame."""
-        import pandas
-
-        return pandas.DataFrame(dict(self.columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.row_pass import RowFindings, read_rows
 from dcsim.metrics.stability import Stability, judge
 from dcsim.metrics.throughput import engine_figures, fleet_figures, num_prompt_tokens, request_figures
-from dcsim.metrics.window import NUM_BATCHES, NUM_BINS, Window, joint_window, measured_window
+from dcsim.metrics.window import NUM_BATCHES, NUM_BINS, Window, cluster_window, measured_window
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables, ServingTables
 
 _BINS_PER_BATCH = NUM_BINS // NUM_BATCHES
 
@@ -101,15 +101,15 @@ class Replication:
         return {"energy": energy, "carbon": carbon, "cost": cost}
 
     def _idle_w(self) -> float:
-        return next(iter(self.workloads.values())).served.accelerator.idle_w
+        return self.scenario.cluster.installed_accelerator.idle_w
 
 
 def read_replication(
-    scenario: Scenario, deployments: Mapping[str, ServingDeployment], tables: Mapping[str, ServingTables]
+    scenario: Scenario, deployments: Mapping[str, ServingDeployment], tables: RunTables
 ) -> Replication:
     """Read the tables of one replication."""
     windows = {name: measured_window(scenario, name, one) for name, one in tables.items()}
-    joint = joint_window(list(windows.values()))
+    joint = cluster_window(scenario, tables, list(windows.values()))
     workloads = {}
     for name, one in tables.items():
         served, window = deployments[name], windows[name]

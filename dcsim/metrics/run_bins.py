@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from dcsim.metrics.columns import Array
 from dcsim.metrics.window import Window
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables
 
 _FEWEST, _USUAL, _MOST = 200, 300, 400
 _ROUNDING = 1e-9  # of a bin
@@ -44,13 +43,13 @@ class RunBins:
         return np.diff(self.starts(np.sort(instants_s)))
 
 
-def run_bins(tables: Mapping[str, ServingTables], joint: Window) -> RunBins:
+def run_bins(tables: RunTables, joint: Window) -> RunBins:
     """Some 300 bins from time 0 to the end of the run.
 
     Their length goes a whole number of times into the measured window, unless that is too small a part of
     the run, and is chosen so that the warm-up too is close to whole bins.
     """
-    ended_at_s = max(joint.ended_at_s, *(one.ended_at_s for one in tables.values()))
+    ended_at_s = max(joint.ended_at_s, tables.ended_at_s, *(one.ended_at_s for one in tables.values()))
     if ended_at_s <= 0.0:
         return RunBins(Window(0.0, _NO_TIME_S), 1)
     fewest, most = (math.ceil(num * joint.duration_s / ended_at_s) for num in (_FEWEST, _MOST - 2))

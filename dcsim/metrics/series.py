@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,11 @@ from dcsim.metrics.row_pass import RunRows, read_run_rows
 from dcsim.metrics.run_bins import RunBins, run_bins
 from dcsim.metrics.run_timeline import run_timeline
 from dcsim.metrics.time_bins import BinnedSums
-from dcsim.metrics.window import Window, joint_window, measured_window
+from dcsim.metrics.window import Window, cluster_window, measured_window
 from dcsim.metrics.worst_requests import Measured, worst_requests
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables, ServingTables
 
 SCHEMA = "dcsim/series/1"
 PROBABILITIES = (
@@ -44,7 +44,7 @@ class _Workload:
     measured: Sequence[Measured]
 
 
-def run_series(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Figures:
+def run_series(scenario: Scenario, replications: Sequence[RunTables]) -> Figures:
     """The series of a run: what ``series.json`` holds.
 
     Requests are those measured in all replications; whatever is over time or read from steps is of the
@@ -54,7 +54,7 @@ def run_series(scenario: Scenario, replications: Sequence[Mapping[str, ServingTa
         {name: measured_window(scenario, name, one) for name, one in tables.items()}
         for tables in replications
     ]
-    bins = run_bins(replications[0], joint_window(list(windows[0].values())))
+    bins = run_bins(replications[0], cluster_window(scenario, replications[0], list(windows[0].values())))
     serving: Figures = {}
     sums: list[BinnedSums] = []
     for name in scenario.serving:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dcsim.formulas.estimation import CONFIDENCE_FRAC
@@ -20,7 +20,7 @@ from dcsim.metrics.stability import Stability, Verdict, worst
 from dcsim.metrics.window import NUM_BATCHES
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables
 
 SCHEMA = "dcsim/summary/1"
 _FEWEST_PER_BATCH = 10  # requests: below that, batches are no sample of a steady state
@@ -59,7 +59,7 @@ class Measuring:
         self._stabilities: dict[str, list[Stability]] = {name: [] for name in scenario.serving}
         self._first: Replication | None = None
 
-    def add(self, tables: Mapping[str, ServingTables]) -> None:
+    def add(self, tables: RunTables) -> None:
         """Measure the next replication."""
         one = read_replication(self._scenario, self._deployments, tables)
         self._figures.append(one.figures())
@@ -97,7 +97,7 @@ class Measuring:
         return Summary({**head, **values}, intervals, by_replication=by_replication)
 
 
-def summarize(scenario: Scenario, replications: Iterable[Mapping[str, ServingTables]]) -> Summary:
+def summarize(scenario: Scenario, replications: Iterable[RunTables]) -> Summary:
     """The summary of all replications of a run."""
     measuring = Measuring(scenario)
     for tables in replications:
@@ -108,7 +108,7 @@ def summarize(scenario: Scenario, replications: Iterable[Mapping[str, ServingTab
 def _of_batches(one: Replication) -> Figures:
     """Half-widths by batch means; none where the batches hold too few requests."""
     num_requests = {name: one.num_requests_per_batch(name) for name in one.workloads}
-    if min(num_requests.values()) < _FEWEST_PER_BATCH:
+    if not num_requests or min(num_requests.values()) < _FEWEST_PER_BATCH:
         return {}
     return batch_intervals([one.batch(index) for index in range(NUM_BATCHES)], num_requests)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dcsim.metrics.columns import Array, floats
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables, ServingTables
 from dcsim.workloads.data_file import located
 from dcsim.workloads.trace_format import recognized_format
 
@@ -90,3 +90,15 @@ def _worked_until_s(tables: ServingTables) -> float:
 def joint_window(windows: list[Window]) -> Window:
     """The smallest window that holds all the given ones."""
     return Window(min(one.started_at_s for one in windows), max(one.ended_at_s for one in windows))
+
+
+def cluster_window(scenario: Scenario, tables: RunTables, windows: list[Window]) -> Window:
+    """The window in which the cluster is measured: the smallest that holds those of the serving workloads.
+
+    Where more than serving is simulated, it also holds all from the warm-up to the scenario's duration, or
+    to the end of the simulation.
+    """
+    if windows and not tables.cluster:
+        return joint_window(windows)
+    ended_at_s = tables.ended_at_s if scenario.duration_s is None else scenario.duration_s
+    return joint_window([*windows, Window(scenario.warmup_s, max(ended_at_s, scenario.warmup_s))])

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from dcsim.result.folder import MANIFEST, file_sha256, is_result, refusal
 from dcsim.result.result import FORMAT_VERSION, SCENARIO_FILE, SERIES_FILE, SUMMARY_FILE, Result, RunRecord
-from dcsim.result.tables import ResultTables, read_parquet
+from dcsim.result.tables import ResultTables, read_cluster, read_serving
 from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables
 
 
 def open_result(folder: str | Path) -> Result:
@@ -68,14 +69,26 @@ def _saved_series(
     return read
 
 
-def _replications(
-    place: Path, manifest: dict[str, dict[str, dict[str, str]]]
-) -> list[dict[str, ServingTables]]:
+def _replications(place: Path, manifest: Mapping[str, Any]) -> list[RunTables]:
+    num_replications = int(manifest["replications"])
     by_workload = {
-        workload: read_parquet({kind: _checked(place, name, manifest) for kind, name in names.items()})
+        workload: read_serving({kind: _checked(place, name, manifest) for kind, name in names.items()})
         for workload, names in manifest["tables"].items()
     }
-    return [dict(zip(by_workload, tables, strict=True)) for tables in zip(*by_workload.values(), strict=True)]
+    files = {
+        kind: _checked(place, name, manifest) for kind, name in manifest.get("cluster_tables", {}).items()
+    }
+    cluster, ended_at_s = (
+        read_cluster(files) if files else ([{}] * num_replications, [0.0] * num_replications)
+    )
+    return [
+        RunTables(
+            {name: tables[number] for name, tables in by_workload.items()},
+            cluster[number],
+            ended_at_s[number],
+        )
+        for number in range(num_replications)
+    ]
 
 
 def _checked(place: Path, name: str, manifest: Mapping[str, object]) -> Path:

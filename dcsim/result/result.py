@@ -23,7 +23,7 @@ from urllib.parse import quote
 from dcsim.metrics.series import run_series
 from dcsim.result.document import document_text
 from dcsim.result.folder import FORMAT, MANIFEST, file_sha256, refusal, whole_folder
-from dcsim.result.tables import KINDS, ResultTables, write_parquet
+from dcsim.result.tables import KINDS, ResultTables, write_cluster, write_serving
 from dcsim.result.view import SummaryView
 from dcsim.spec.scenario import Scenario
 from dcsim.version import __version__
@@ -157,11 +157,11 @@ class Result:
         return text + "\n"
 
     def _write_files(self, folder: Path) -> None:
-        names = self._write_tables(folder)
+        names, cluster_names = self._write_tables(folder), self._write_cluster_tables(folder)
         (folder / SCENARIO_FILE).write_text(document_text(self.scenario.document), encoding="utf-8")
         (folder / SUMMARY_FILE).write_text(self.summary_text(), encoding="utf-8")
         (folder / SERIES_FILE).write_text(self.series_text(), encoding="utf-8")
-        manifest = self._manifest(folder, names)
+        manifest = self._manifest(folder, names, cluster_names)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
     def _write_tables(self, folder: Path) -> dict[str, dict[str, str]]:
@@ -170,10 +170,19 @@ class Result:
         for workload in replications[0]:
             names[workload] = {kind: f"{quote(workload, safe='')}-{kind}.parquet" for kind in KINDS}
             for kind, name in names[workload].items():
-                write_parquet(folder / name, kind, workload, replications)
+                write_serving(folder / name, kind, workload, replications)
         return names
 
-    def _manifest(self, folder: Path, tables: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+    def _write_cluster_tables(self, folder: Path) -> dict[str, str]:
+        replications = self.tables.replications
+        names = {kind: f"cluster-{kind}.parquet" for kind in replications[0].cluster}
+        for kind, name in names.items():
+            write_cluster(folder / name, kind, replications)
+        return names
+
+    def _manifest(
+        self, folder: Path, tables: Mapping[str, Mapping[str, str]], cluster_tables: Mapping[str, str]
+    ) -> dict[str, object]:
         document = json.dumps(self.scenario.document, sort_keys=True, default=str)
         return {
             "format": FORMAT,
@@ -191,6 +200,7 @@ class Result:
             "seed": self.scenario.seed,
             "replications": self.scenario.replications,
             "tables": tables,
+            "cluster_tables": cluster_tables,
             "files": {
                 path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
                 for path in sorted(folder.iterdir())

@@ -13,7 +13,7 @@ from dcsim.sim.serving.formula_timer import FormulaTimer
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables
 
 _NUM_SLICES = 200  # how often a run reports its progress while requests come
 _DRAIN_GROWTH = 0.05  # after that, at instants growing by this fraction
@@ -25,7 +25,7 @@ def simulate(
     *,
     on_progress: Callable[[float], None] | None = None,
     is_stepwise: bool = False,
-) -> dict[str, ServingTables]:
+) -> RunTables:
     """Run one replication and return the tables of each serving workload, by name.
 
     ``on_progress`` is told the fraction done, 0 to 1. ``is_stepwise`` turns fast-forward off: every engine
@@ -42,7 +42,7 @@ def simulate(
             fleet.advance(min(until_s, fleet.limit_s))
         if on_progress:
             on_progress(min(_progress_frac(fleet, until_s) for fleet in fleets))
-    return {name: fleet.finish() for name, fleet in zip(scenario.serving, fleets, strict=True)}
+    return RunTables({name: fleet.finish() for name, fleet in zip(scenario.serving, fleets, strict=True)})
 
 
 def _fleet(

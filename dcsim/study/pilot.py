@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from dcsim.metrics.window import Window, joint_window, measured_window
 from dcsim.sim.streams import Streams
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.traffic import TraceSpec, Traffic
-from dcsim.tables import ServingTables, Table
+from dcsim.tables import RunTables, Table
 from dcsim.workloads.arrivals.closed_loop import ClosedLoop
 from dcsim.workloads.trace_format import Trace, TraceFormat
 
@@ -37,7 +36,7 @@ class Excerpt(TraceFormat):
         return self.recorded
 
 
-def pilot_of(scenario: Scenario, tables: Mapping[str, ServingTables]) -> Scenario:
+def pilot_of(scenario: Scenario, tables: RunTables) -> Scenario:
     """A scenario of one replication that offers at most about 2,000 requests; the whole one if that is short.
 
     ``tables`` are those of the first replication. Its measured window is cut into up to eight segments, and
@@ -127,7 +126,7 @@ def _part_of_fleet(scenario: Scenario, num_in_system: float) -> tuple[Scenario, 
     return scenario, 1.0
 
 
-def _without_files(scenario: Scenario, tables: Mapping[str, ServingTables]) -> Scenario:
+def _without_files(scenario: Scenario, tables: RunTables) -> Scenario:
     """The scenario with its traces in memory: a file may be long, and each draw would read it again."""
     traced = {
         name: one.model_copy(update={"traffic": _replay(one.traffic, _trace(tables[name].requests))})
@@ -137,7 +136,7 @@ def _without_files(scenario: Scenario, tables: Mapping[str, ServingTables]) -> S
     return scenario.model_copy(update={"serving": {**scenario.serving, **traced}}) if traced else scenario
 
 
-def _first_requests(scenario: Scenario, tables: Mapping[str, ServingTables], share_frac: float) -> Scenario:
+def _first_requests(scenario: Scenario, tables: RunTables, share_frac: float) -> Scenario:
     serving = {}
     for name, one in scenario.serving.items():
         chosen = np.arange(max(1, round(share_frac * len(tables[name].requests))))
@@ -161,7 +160,7 @@ def _replay(traffic: Traffic, trace: Trace) -> Traffic:
     return traffic.model_copy(update={"trace": spec, "arrivals": None, "lengths": None, "num_requests": None})
 
 
-def _mean_stay_s(tables: Mapping[str, ServingTables]) -> float:
+def _mean_stay_s(tables: RunTables) -> float:
     """Mean time from arrival to the end, over the requests of all workloads that had one."""
     stays_s = np.concatenate(
         [

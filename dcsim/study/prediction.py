@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from dcsim.errors import InfeasibleError
@@ -23,7 +23,7 @@ from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor
 from dcsim.study.pilot import pilot_of
 from dcsim.study.resampling import Normals, assumed_spreads, resampled
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class PilotTask:
 def predict(
     scenario: Scenario,
     measured: Summary,
-    tables: Mapping[str, ServingTables],
+    tables: RunTables,
     executor: AdaptiveExecutor,
     on_progress: Callable[[float], None],
 ) -> Summary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from dcsim.formulas.datatypes import Datatype
 from dcsim.metrics.columns import floats
 from dcsim.spec.deployment import resolve_efficiency
 from dcsim.spec.scenario import Scenario
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables, ServingTables
 
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
 
@@ -42,7 +42,7 @@ class _Source:
 
 
 def provenance_of(
-    scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]
+    scenario: Scenario, replications: Sequence[RunTables]
 ) -> dict[str, object]:
     """Entries, estimates and notes as plain values, for ``summary.json``."""
     sources = list(_sources(scenario))
@@ -138,7 +138,7 @@ def _prices_of_others(scenario: Scenario, sources: Sequence[_Source]) -> Iterato
             yield f"{source.name} is varied, but {book} prices it as the unvaried {source.name}"
 
 
-def _extrapolations(scenario: Scenario, replications: Sequence[Mapping[str, ServingTables]]) -> Iterator[str]:
+def _extrapolations(scenario: Scenario, replications: Sequence[RunTables]) -> Iterator[str]:
     """A note for each workload whose steps or contexts lie beyond what its profile was fitted on."""
     for name, serving in scenario.serving.items():
         profile = resolve_efficiency(serving, scenario.cluster.installed_accelerator)

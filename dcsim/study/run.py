@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from dcsim.metrics.summary import Measuring
@@ -14,7 +14,7 @@ from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor, num_usable_processors
 from dcsim.study.prediction import predict
 from dcsim.study.provenance import provenance_of
-from dcsim.tables import ServingTables
+from dcsim.tables import RunTables
 
 Task = tuple[Scenario, int]
 
@@ -77,7 +77,7 @@ def run(
     return Result(lambda: scenario, ResultTables(lambda: replications), summary, record)
 
 
-def simulate_task(task: Task, on_progress: Callable[[float], None]) -> Mapping[str, ServingTables]:
+def simulate_task(task: Task, on_progress: Callable[[float], None]) -> RunTables:
     """One replication: what a worker does."""
     scenario, replication = task
     return simulate(scenario, replication, on_progress=on_progress)
@@ -91,9 +91,9 @@ class _Stream:
         self._on_partial = on_partial
         self._num_all = scenario.replications
         self._num_measured = 0
-        self._early: dict[int, Mapping[str, ServingTables]] = {}
+        self._early: dict[int, RunTables] = {}
 
-    def receive(self, number: int, tables: Mapping[str, ServingTables]) -> None:
+    def receive(self, number: int, tables: RunTables) -> None:
         """Measure a replication, or keep it until those before it are there."""
         self._early[number] = tables
         while self._num_measured in self._early:

@@ -3,6 +3,7 @@ import pytest
 from dcsim.errors import ScenarioError
 from dcsim.formulas.economics import annual_capital_usd
 from dcsim.metrics.summary import summarize
+from dcsim.tables import RunTables
 from dcsim.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 from tests.metrics.by_hand import requests, scenario, served, serving_tables, steps
 
@@ -26,7 +27,9 @@ ROWS = [
 
 def cost(prices, **overrides):
     given = scenario(economics={"prices": prices}, **overrides)
-    return summarize(given, [{"chat": serving_tables(requests(served(0.0)), steps(*ROWS))}]).values["cost"]
+    return summarize(
+        given, [RunTables({"chat": serving_tables(requests(served(0.0)), steps(*ROWS))})]
+    ).values["cost"]
 
 
 @pytest.fixture

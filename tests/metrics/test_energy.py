@@ -7,6 +7,7 @@ from dcsim.formulas.step_time import StepWork
 from dcsim.metrics.row_pass import power_curve
 from dcsim.metrics.summary import summarize
 from dcsim.spec.deployment import resolve_deployment
+from dcsim.tables import RunTables
 from dcsim.units import JOULES_PER_KWH
 from tests.metrics.by_hand import requests, scenario, served, serving_tables, steps
 
@@ -22,7 +23,7 @@ BUSY = {
 
 def summary(*step_rows, **overrides):
     tables = serving_tables(requests(served(0.0)), steps(*step_rows))
-    return summarize(scenario(**overrides), [{"chat": tables}]).values
+    return summarize(scenario(**overrides), [RunTables({"chat": tables})]).values
 
 
 def idle_w(node, accelerator):

@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 
 from dcsim.metrics.run_bins import RunBins, run_bins
 from dcsim.metrics.window import Window
+from dcsim.tables import RunTables
 from tests.metrics.by_hand import requests, serving_tables, steps
 
 
 def bins_of(started_at_s: float, ended_at_s: float, run_ended_at_s: float) -> RunBins:
     tables = serving_tables(requests(), steps(), ended_at_s=run_ended_at_s)
-    return run_bins({"chat": tables}, Window(started_at_s, ended_at_s))
+    return run_bins(RunTables({"chat": tables}), Window(started_at_s, ended_at_s))
 
 
 def test_a_warmup_that_is_a_round_part_of_the_run_is_whole_bins_from_zero():

@@ -14,7 +14,7 @@ from dcsim.metrics.series import PROBABILITIES, SCHEMA, run_series
 from dcsim.metrics.series_contract import SECTIONS
 from dcsim.result import Result
 from dcsim.study.run import run
-from dcsim.tables import RequestStatus
+from dcsim.tables import RequestStatus, RunTables
 from tests.metrics.by_hand import requests, scenario, served, serving_tables, steps
 from tests.study.scenarios_for_tests import tiny
 
@@ -94,7 +94,7 @@ def test_quantiles_among_those_that_never_got_so_far_are_unknown():
     lost = {"arrived_at_s": 1.0, "status": RequestStatus.TIMED_OUT}
     rejected = {**lost, "status": RequestStatus.REJECTED}
     tables = serving_tables(requests(*[served(0.0) for _ in range(19)], lost, rejected), steps())
-    found = run_series(scenario(), [{"chat": tables}])["serving"]["chat"]["latency"]["e2e_s"]
+    found = run_series(scenario(), [RunTables({"chat": tables})])["serving"]["chat"]["latency"]["e2e_s"]
     by_probability = dict(zip(PROBABILITIES, found["quantiles"], strict=True))
     assert by_probability[0.9] == 5.0
     assert by_probability[0.99] is None
@@ -157,7 +157,7 @@ def test_the_mean_of_a_timeline_over_the_window_is_the_number_of_the_summary(cha
 def test_percentiles_of_ttft_in_a_bin_are_those_of_the_requests_that_arrived_in_it():
     rows = [served(4.0 + at / 1000, ttft=1.0 + at) for at in range(21)]
     tables = serving_tables(requests(served(0.0), *rows), steps())
-    timeline = run_series(scenario(), [{"chat": tables}])["serving"]["chat"]["timeline"]
+    timeline = run_series(scenario(), [RunTables({"chat": tables})])["serving"]["chat"]["timeline"]
     found = {name: [one for one in values if one is not None] for name, values in timeline["ttft_s"].items()}
     assert found == {"p50": [11.0], "p99": [pytest.approx(20.8)]}
 
@@ -196,6 +196,6 @@ def test_a_run_in_which_nothing_is_served_has_series_all_the_same():
     rejected = {"arrived_at_s": 0.0, "status": RequestStatus.REJECTED, "replica": -1, "engine": -1}
     given = scenario(duration=None, serving__chat__traffic__num_requests=1)
     tables = serving_tables(requests(rejected), steps(), ended_at_s=0.0)
-    found = run_series(given, [{"chat": tables}])
+    found = run_series(given, [RunTables({"chat": tables})])
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert sum(found["serving"]["chat"]["replicas"]["num_finished"]) == 0

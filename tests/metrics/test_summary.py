@@ -7,6 +7,7 @@ import pytest
 
 from dcsim.metrics.figures import leaves
 from dcsim.metrics.summary import SCHEMA, summarize
+from dcsim.tables import RunTables
 from tests.metrics.by_hand import requests, scenario, served, serving_tables, steps
 
 PERCENTILES = ("mean", "p50", "p90", "p95", "p99", "max")
@@ -15,13 +16,13 @@ BUSY = {"started_at_s": 0.0, "duration_s": 10.0, "num_steps": 100, "num_decodes"
 
 def replication(*ttfts_s, busy_s=10.0):
     rows = [served(float(index) / len(ttfts_s), ttft=ttft_s) for index, ttft_s in enumerate(ttfts_s)]
-    return {"chat": serving_tables(requests(*rows), steps({**BUSY, "duration_s": busy_s}))}
+    return RunTables({"chat": serving_tables(requests(*rows), steps({**BUSY, "duration_s": busy_s}))})
 
 
 def overloaded(num=3000):
     arrived = np.linspace(0.0, 10.0, num)
     rows = [served(at, wait=at, ttft=at + 0.1, e2e=at + 0.2) for at in arrived]
-    return {"chat": serving_tables(requests(*rows), steps(BUSY), ended_at_s=30.0)}
+    return RunTables({"chat": serving_tables(requests(*rows), steps(BUSY), ended_at_s=30.0)})
 
 
 def test_the_document_has_the_keys_of_the_contract():
@@ -96,7 +97,7 @@ def test_one_replication_gets_batch_means_of_its_twenty_batches():
     arrived = np.sort(rng.uniform(0.0, 10.0, 4000))
     ttft_s = rng.exponential(1.0, 4000)
     rows = [served(at, ttft=ttft) for at, ttft in zip(arrived, ttft_s, strict=True)]
-    found = summarize(scenario(), [{"chat": serving_tables(requests(*rows), steps(BUSY))}])
+    found = summarize(scenario(), [RunTables({"chat": serving_tables(requests(*rows), steps(BUSY))})])
     width = found.intervals["serving"]["chat"]["ttft_s"]["mean"]
     batch_means = [ttft_s[(arrived >= t) & (arrived < t + 0.5)].mean() for t in np.arange(0.0, 10.0, 0.5)]
     assert found.values["interval_method"] == "batch_means"
@@ -108,7 +109,7 @@ def test_one_replication_gets_batch_means_of_its_twenty_batches():
 def test_equal_replications_are_one_sample_not_certainty():
     rng = np.random.default_rng(1)
     rows = [served(at, ttft=rng.exponential(1.0)) for at in np.linspace(0.0, 9.99, 4000)]
-    one = {"chat": serving_tables(requests(*rows), steps(BUSY))}
+    one = RunTables({"chat": serving_tables(requests(*rows), steps(BUSY))})
     alone, thrice = summarize(scenario(), [one]), summarize(scenario(), [one, one, one])
     assert thrice.values["interval_method"] == "batch_means"
     assert thrice.intervals == alone.intervals
@@ -158,7 +159,7 @@ def test_occupancy_and_rates_are_over_the_whole_window():
 def test_two_workloads_share_the_cluster_and_its_cost():
     one = scenario().document["serving"]["chat"]
     given = scenario(serving={"chat": one, "code": one}, economics={"prices": "on-demand-2026"})
-    tables = {**replication(1.0), "code": replication(1.0)["chat"]}
+    tables = RunTables({**replication(1.0), "code": replication(1.0)["chat"]})
     found = summarize(given, [tables]).values
     alone = summarize(scenario(economics={"prices": "on-demand-2026"}), [replication(1.0)]).values
     assert found["cost"]["total_usd"] == pytest.approx(alone["cost"]["total_usd"])
@@ -176,5 +177,5 @@ def test_the_cached_share_is_of_the_prompts_first_scheduled_in_the_window():
     ]
     rows[0]["scheduled_at_s"] = 0.5
     tables = serving_tables(requests(*rows), steps(BUSY))
-    chat = summarize(scenario(), [{"chat": tables}]).values["serving"]["chat"]
+    chat = summarize(scenario(), [RunTables({"chat": tables})]).values["serving"]["chat"]
     assert chat["cached_prompt_tokens_frac"] == pytest.approx(240 / 400)

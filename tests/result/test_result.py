@@ -136,7 +136,7 @@ def test_the_disk_being_full_is_told_in_one_message(result: Result, tmp_path: Pa
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dcsim.result.result.write_parquet", fail)
+    monkeypatch.setattr("dcsim.result.result.write_serving", fail)
     with pytest.raises(ScenarioError, match="No space left on device"):
         result.save(tmp_path / "out")
     assert not list(tmp_path.iterdir())

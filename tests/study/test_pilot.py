@@ -7,6 +7,7 @@ import pytest
 from dcsim.sim.simulation import simulate
 from dcsim.spec.scenario import Scenario
 from dcsim.study.pilot import MAX_PILOT_REQUESTS, pilot_of
+from dcsim.tables import RunTables
 from tests.metrics.by_hand import requests, serving_tables, steps
 from tests.study.scenarios_for_tests import tiny
 
@@ -15,7 +16,9 @@ def tables(arrived_at_s, stay_s: float = 1.0):
     rows = requests(*({"arrived_at_s": 0.0} for _ in arrived_at_s))
     rows.columns["arrived_at_s"][:] = arrived_at_s
     rows.columns["finished_at_s"][:] = np.asarray(arrived_at_s) + stay_s
-    return {"chat": serving_tables(rows, steps({"started_at_s": 0.0, "duration_s": 1.0, "num_decodes": 1}))}
+    return RunTables(
+        {"chat": serving_tables(rows, steps({"started_at_s": 0.0, "duration_s": 1.0, "num_decodes": 1}))}
+    )
 
 
 def replayed(pilot: Scenario):

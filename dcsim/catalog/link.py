@@ -35,3 +35,14 @@ class Link(Entry):
         alias="in_network_reduction",
         description="Whether switches reduce (NVLS, SHARP): all-reduce moves S, not 2S.",
     )
+    num_torus_axes: int = Field(
+        default=0,
+        alias="torus_axes",
+        ge=0,
+        le=3,
+        description="Axes of the torus that such links make of accelerators, two links per axis and the "
+        "bandwidth that of one link; 0 for a switch or a full mesh within the node.",
+    )
+    torus_size: int | None = Field(
+        default=None, gt=0, description="Most accelerators that one torus joins, over all its nodes."
+    )

@@ -135,7 +135,7 @@ def test_peaks_are_dense_and_in_proportion_to_the_memory_bandwidth(name: str) ->
     widest = entry.peak_flops_per_s.get(Datatype.BF16, entry.peak_flops_per_s.get(Datatype.FP32, 0.0))
     assert entry.memory_bytes_per_s in Range(100e9, 10e12)
     # Sparse peaks, or bits taken for bytes, would leave this range.
-    assert widest / entry.memory_bytes_per_s in Range(10, 450)
+    assert widest / entry.memory_bytes_per_s in Range(10, 600)  # TPU v6e: 560
     assert entry.memory_bytes in Range(16e9, 2e12)
 
 

@@ -88,6 +88,8 @@ _EXAMPLES = {
     "USD/s": "2.5 USD/h",
     "USD/J": "0.08 USD/kWh",
     "USD/W/s": "140 USD/kW/month",
+    "USD/B/s": "23 USD/TB/month",
+    "USD/B": "90 USD/TB",
     "kg": "164 kg",
     "kg/J": "370 g/kWh",
 }
@@ -259,6 +261,8 @@ FractionPerYear = Annotated[float, Unit("1/yr", minimum=0)]
 Usd = Annotated[float, Unit("USD", minimum=0)]
 UsdPerSecond = Annotated[float, Unit("USD/s", minimum=0)]
 UsdPerJoule = Annotated[float, Unit("USD/J", minimum=0)]
+UsdPerByte = Annotated[float, Unit("USD/B", minimum=0)]
+UsdPerByteSecond = Annotated[float, Unit("USD/B/s", minimum=0)]
 UsdPerWattSecond = Annotated[float, Unit("USD/W/s", minimum=0)]
 Kilograms = Annotated[float, Unit("kg", minimum=0)]
 KilogramsPerJoule = Annotated[float, Unit("kg/J", minimum=0)]

@@ -21,7 +21,10 @@ from dcsim.catalog.link import Link
 from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
 from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
+from dcsim.catalog.reliability import ReliabilityPreset
 from dcsim.catalog.site import Site
+from dcsim.catalog.store import Store
+from dcsim.catalog.trained_model import Convolutional, Encoder, EncoderDecoder, FixedCost, Recommender
 from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import installed
 from dcsim.strict_yaml import Located, YamlPath, dotted, read_yaml_file
@@ -30,12 +33,14 @@ from dcsim.validation import Place, nearest, validated
 KINDS: Mapping[str, tuple[type[Entry], ...]] = {
     "accelerators": (Accelerator,),
     "nodes": (Node,),
-    "models": (Model,),
+    "models": (Model, Encoder, EncoderDecoder, Convolutional, Recommender, FixedCost),
     "links": (Link,),
     "sites": (Site,),
     "prices": (OwnedPrices, OnDemandPrices),
     "efficiency": (Efficiency,),
     "engines": (Engine,),
+    "storage": (Store,),
+    "reliability": (ReliabilityPreset,),
 }
 TRAFFIC = "traffic"  # presets: a title, a source and the keys of a traffic section, which the spec validates
 

@@ -42,7 +42,7 @@ def num_checkpoint_bytes(num_trained_parameters: float, saved: SavedBytes) -> fl
 
     With LoRA and its like only the adapters are trained and saved; the base model lies in the store already.
     AdamW in mixed precision keeps 14 B (Rajbhandari et al., ZeRO, arXiv:1910.02054, section 3.1, less the
-    gradients): 105, 914 and 5,290 GiB for Llama 3 of 8, 70 and 405 G parameters. MLPerf Storage v2.0 states
+    gradients): 105, 920 and 5,292 GiB for Llama 3 of 8, 70 and 405 G parameters. MLPerf Storage v2.0 states
     105, 912 and 5,290 "GB".
 
     >>> num_checkpoint_bytes(8.03e9, SavedBytes()) / 2**30
@@ -112,23 +112,11 @@ def asynchronous_stall_s(copy_s: float, barrier_s: float, drain_s: float, interv
     return copy_s + barrier_s + max(0.0, drain_s - interval_s)
 
 
-def expected_lost_s(interval_s: float, drain_s: float) -> float:
-    """Mean work lost to a failure that strikes at any moment between checkpoints: tau / 2 + D.
-
-    A checkpoint counts from the end of its drain: a failure before that falls back one interval more.
-    Synchronous checkpoints have D = 0. Range: D up to tau, failures rare in an interval.
-
-    >>> expected_lost_s(600.0, 40.0)
-    340.0
-    """
-    return interval_s / 2.0 + drain_s
-
-
 def lost_s(worked_s: float, interval_s: float, drain_s: float) -> float:
-    """Work lost to a failure after ``worked_s`` of work since the start, asynchronous or not.
+    """Work lost to a failure after ``worked_s`` of work since the start, asynchronous (D > 0) or not.
 
-    The last checkpoint taken at or before worked - D is safe: lost = worked - tau floor((worked - D) / tau).
-    Its mean over an interval is :func:`expected_lost_s`.
+    A checkpoint counts from the end of its drain, so that the last one taken at or before worked - D is safe:
+    lost = worked - tau floor((worked - D) / tau). The mean over an interval is tau / 2 + D.
 
     >>> lost_s(1210.0, 600.0, 40.0)
     610.0

@@ -158,9 +158,7 @@ def cached_read_s(cache: AccessLimits, store: AccessLimits, access: Access, hit_
         return transfer_s(store, access)
     if hit_frac >= 1.0:
         return transfer_s(cache, access)
-    return max(
-        transfer_s(cache, _part(access, hit_frac)), transfer_s(store, _part(access, 1.0 - hit_frac))
-    )
+    return max(transfer_s(cache, _part(access, hit_frac)), transfer_s(store, _part(access, 1.0 - hit_frac)))
 
 
 def _part(access: Access, frac: float) -> Access:

@@ -76,7 +76,7 @@ class Result:
         self.folder = folder
 
     def __repr__(self) -> str:
-        return f"<Result {self.summary.get('name', '')}: {', '.join(self.serving)}>"
+        return f"<Result {self.summary.get('name', '')}: {', '.join(self._names)}>"
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -107,7 +107,17 @@ class Result:
     @property
     def serving(self) -> SummaryView:
         """The served models by name: ``result.serving["chat"].ttft_s.p99``."""
-        return self._section("serving", "")
+        return self._section("serving", "the scenario serves nothing")
+
+    @property
+    def training(self) -> SummaryView:
+        """The training jobs by name: ``result.training["pretrain"].step_time_s``."""
+        return self._section("training", "the scenario trains nothing")
+
+    @property
+    def jobs(self) -> SummaryView:
+        """The jobs of the cluster's scheduler: waits, completion times, use."""
+        return self._section("jobs", "the scenario has no section jobs")
 
     @property
     def energy(self) -> SummaryView:
@@ -123,6 +133,11 @@ class Result:
     def cost(self) -> SummaryView:
         """Money."""
         return self._section("cost", "the scenario has no section economics")
+
+    @property
+    def _names(self) -> list[str]:
+        sections = [self.view.get(name) for name in ("serving", "training")]
+        return [name for section in sections if isinstance(section, SummaryView) for name in section]
 
     def _section(self, name: str, why_not: str) -> SummaryView:
         section = self.view.get(name)

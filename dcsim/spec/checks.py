@@ -19,6 +19,7 @@ from dcsim.workloads.lengths.fixed import Fixed
 if TYPE_CHECKING:
     from dcsim.spec.scenario import Scenario
 
+WORKLOAD_SECTIONS = ("serving", "training", "jobs")  # a scenario has one of them at least
 _WORKLOAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -42,9 +43,13 @@ def _scenario_problems(scenario: Scenario, source: Document) -> Iterator[Problem
         yield source.problem(
             ("name",), "must be a short name, since output is named by it", scenario.name, letters
         )
-    for name in scenario.serving:
-        if not _WORKLOAD_NAME.fullmatch(name):
-            yield source.problem(("serving", name), "the name of a served model is not usable", name, letters)
+    if not any(getattr(scenario, section, None) for section in WORKLOAD_SECTIONS):
+        remedy = f"Add {' or '.join(WORKLOAD_SECTIONS)}"
+        yield source.problem((), "there is nothing to simulate", remedy=remedy)
+    for section, what in (("serving", "served model"), ("training", "training job")):
+        for name in getattr(scenario, section, ()):
+            if not _WORKLOAD_NAME.fullmatch(name):
+                yield source.problem((section, name), f"the name of a {what} is not usable", name, letters)
     duration_s = scenario.duration_s
     if duration_s is not None and scenario.warmup_s >= duration_s:
         message = f"must be shorter than the duration, {duration_s:g} s: nothing would be measured"

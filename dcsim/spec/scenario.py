@@ -55,7 +55,7 @@ class Scenario(Section):
     )
     seed: int = Field(default=1, ge=0, lt=2**63, description="Seed of all random streams.")
     cluster: Cluster = Field(description="The machines.")
-    serving: dict[str, Serving] = Field(min_length=1, description="Served models, by name.")
+    serving: dict[str, Serving] = Field(default_factory=dict, description="Served models, by name.")
     facility: Facility | None = Field(
         default=None,
         description="Where the machines stand. Left out: no facility energy, carbon or electricity cost.",

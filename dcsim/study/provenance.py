@@ -100,7 +100,7 @@ def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
 
 def _presets(scenario: Scenario) -> Iterator[tuple[str, bool]]:
     """The traffic presets that the scenario names, and whether it varies them."""
-    sections = scenario.document["serving"]
+    sections = scenario.document.get("serving") or {}
     assert isinstance(sections, dict)
     for section in sections.values():
         traffic = section["traffic"]

@@ -1,91 +1,115 @@
-"""Collectives of a group of ranks that spans scale-up domains: hierarchical, with latency and bandwidth terms."""
+"""Collectives of groups of ranks: what was measured on a network first, a formula elsewhere."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from dcsim.formulas.collectives import IN_NETWORK_EFFICIENCY, RAMP_S_PER_SQRT_BYTE
-from dcsim.formulas.deployment import Wire
+from dcsim.formulas.collective_curve import CollectiveCurve, neighbours
+from dcsim.formulas.group_network import Collective, GroupNetwork, bus_bytes_frac
+from dcsim.formulas.nccl_time import nccl_time_s
 from dcsim.formulas.roofline import Floats
+from dcsim.formulas.torus_time import torus_time_s
 
-
-class Collective(StrEnum):
-    """What a group of ranks does together. Sizes are the full message S of nccl-tests."""
-
-    ALL_REDUCE = "all_reduce"
-    ALL_GATHER = "all_gather"
-    REDUCE_SCATTER = "reduce_scatter"
-    ALL_TO_ALL = "all_to_all"
-    BROADCAST = "broadcast"
-    SEND = "send"
-
-
-@dataclass(frozen=True, slots=True)
-class GroupNetwork:
-    """What a group of ranks talks over: the wires per accelerator, inside a scale-up domain and between them.
-
-    ``scale_out.bytes_per_s`` is an accelerator's share of its node's ports; contention leaves it
-    ``scale_out_share_frac``. On a TPU torus, ``torus_axes`` are the sizes of the axes that the group spans
-    and ``scale_up`` is one link of the torus.
-    """
-
-    scale_up: Wire
-    scale_out: Wire
-    domain_size: int
-    torus_axes: tuple[int, ...] = ()
-    scale_out_share_frac: float = 1.0
+__all__ = ["Collective", "GroupNetwork", "bus_bandwidth", "collective_time"]
 
 
 def collective_time(
     kind: Collective, network: GroupNetwork, num_ranks: int, ranks_per_domain: int, num_bytes: Floats
 ) -> Floats:
-    """Time in which ``num_ranks`` ranks, ``ranks_per_domain`` in each scale-up domain, move ``num_bytes``.
+    """Time in which ``num_ranks`` ranks, ``ranks_per_domain`` in each scale-up domain, do a collective.
 
-    ``num_bytes`` is the full message S as nccl-tests counts it: of an all-gather, all that is gathered.
+    ``num_bytes`` is the full message S as nccl-tests counts it: of an all-gather all that is gathered, of a
+    reduce-scatter all that is reduced, of an all-to-all what each rank sends, its own part included.
+
+    A torus has a formula of its own. Else measured curves of the network are interpolated: over sizes by a
+    cubic in logarithms, over ranks (inside a domain) or domains (across) by how far they lie from the
+    tuning form at both neighbours, which also scales them to groups, sizes and shares of the network that
+    were not measured: with fewer ranks per domain, the size at which each port moves as much. Without
+    curves the tuning form stands alone.
     """
     if isinstance(num_bytes, np.ndarray):
         times = [
-            collective_time(kind, network, num_ranks, ranks_per_domain, float(s)) for s in num_bytes.flat
+            _time_s(kind, network, num_ranks, ranks_per_domain, float(size)) for size in num_bytes.ravel()
         ]
         return np.array(times, dtype=float).reshape(num_bytes.shape)
+    return _time_s(kind, network, num_ranks, ranks_per_domain, num_bytes)
+
+
+def bus_bandwidth(
+    kind: Collective, network: GroupNetwork, num_ranks: int, ranks_per_domain: int, num_bytes: float
+) -> float:
+    """Bus bandwidth in bytes per second, as nccl-tests reports it."""
+    moved = num_bytes * bus_bytes_frac(kind, num_ranks)
+    return moved / _time_s(kind, network, num_ranks, ranks_per_domain, num_bytes)
+
+
+def _time_s(
+    kind: Collective, network: GroupNetwork, num_ranks: int, ranks_per_domain: int, num_bytes: float
+) -> float:
     if num_ranks <= 1 or num_bytes <= 0.0:
         return 0.0
-    inner = min(ranks_per_domain, num_ranks)
-    outer = -(-num_ranks // inner)
-    if kind is Collective.SEND:
-        return _send_s(network, num_ranks, inner, num_bytes)
-    phases = 2.0 if kind is Collective.ALL_REDUCE else 1.0
-    latency, inside_s, between_s = 0.0, 0.0, 0.0
-    if inner > 1:
-        volume = phases * _moved_frac(kind, num_ranks, inner)
-        if kind is Collective.ALL_REDUCE and network.scale_up.has_in_network_reduction and outer == 1:
-            volume = min(volume, (inner + 1) / inner / IN_NETWORK_EFFICIENCY)
-        inside_s = num_bytes * volume / _bandwidth(network.scale_up)
-        latency += phases * (inner - 1) * network.scale_up.hop_s
-    if outer > 1:
-        volume = phases * (num_ranks - inner) / num_ranks / (1 if kind is Collective.ALL_TO_ALL else inner)
-        between_s = num_bytes * volume / (_bandwidth(network.scale_out) * network.scale_out_share_frac)
-        latency += phases * math.log2(outer) * network.scale_out.hop_s
-    base = network.scale_out.base_s if outer > 1 else network.scale_up.base_s
-    return base + latency + max(inside_s, between_s) + RAMP_S_PER_SQRT_BYTE * math.sqrt(num_bytes)
+    if network.torus_axes:
+        return torus_time_s(kind, network, num_ranks, num_bytes)
+    curves = _curves(kind, network, num_ranks, ranks_per_domain)
+    if not curves:
+        return nccl_time_s(kind, network, num_ranks, ranks_per_domain, num_bytes)
+    return _measured_s(curves, kind, network, num_ranks, ranks_per_domain, num_bytes)
 
 
-def _moved_frac(kind: Collective, num_ranks: int, inner: int) -> float:
-    """Share of the message that each rank sends inside its domain."""
-    return (inner - 1) / (num_ranks if kind is Collective.ALL_TO_ALL else inner)
+def _curves(
+    kind: Collective, network: GroupNetwork, num_ranks: int, ranks_per_domain: int
+) -> Sequence[CollectiveCurve]:
+    if network.measured is None:
+        return ()
+    is_inside = num_ranks <= ranks_per_domain
+    return (network.measured.inside if is_inside else network.measured.spanning).get(kind, ())
 
 
-def _send_s(network: GroupNetwork, num_ranks: int, inner: int, num_bytes: float) -> float:
-    if inner >= num_ranks:
-        wire, share = network.scale_up, 1.0
+def _measured_s(
+    curves: Sequence[CollectiveCurve],
+    kind: Collective,
+    network: GroupNetwork,
+    num_ranks: int,
+    ranks_per_domain: int,
+    num_bytes: float,
+) -> float:
+    """The geometric mean of what the curves on both sides say, weighted by their distance in octaves."""
+    if num_ranks <= ranks_per_domain:
+        low, high, share = neighbours([one.num_ranks for one in curves], num_ranks)
     else:
-        wire, share = network.scale_out, network.scale_out_share_frac
-    return wire.base_s + wire.hop_s + num_bytes / (_bandwidth(wire) * share)
+        num_domains = -(-num_ranks // ranks_per_domain)
+        low, high, share = neighbours([one.num_domains for one in curves], num_domains)
+    below_s = _scaled_s(curves[low], kind, network, num_ranks, ranks_per_domain, num_bytes)
+    if share == 0.0:
+        return below_s
+    above_s = _scaled_s(curves[high], kind, network, num_ranks, ranks_per_domain, num_bytes)
+    return math.exp((1.0 - share) * math.log(below_s) + share * math.log(above_s))
 
 
-def _bandwidth(wire: Wire) -> float:
-    return wire.bytes_per_s * wire.achievable_frac
+def _scaled_s(
+    curve: CollectiveCurve,
+    kind: Collective,
+    network: GroupNetwork,
+    num_ranks: int,
+    ranks_per_domain: int,
+    num_bytes: float,
+) -> float:
+    """A measured time, scaled by the tuning form from what was measured to what is asked for."""
+    per_domain = min(ranks_per_domain, num_ranks)
+    alike = num_bytes
+    if num_ranks > per_domain and kind is not Collective.ALL_TO_ALL:
+        alike *= curve.ranks_per_domain / per_domain
+    alike = curve.nearest_bytes(alike)
+    measured_s = curve.time_s(alike)
+    is_same_group = num_ranks == curve.num_ranks and per_domain == curve.ranks_per_domain
+    is_same_network = num_ranks <= per_domain or network.scale_out_share_frac == 1.0
+    if is_same_group and is_same_network and alike == num_bytes:
+        return measured_s
+    free = network if network.scale_out_share_frac == 1.0 else replace(network, scale_out_share_frac=1.0)
+    formula_s = nccl_time_s(kind, network, num_ranks, ranks_per_domain, num_bytes)
+    there_s = nccl_time_s(kind, free, curve.num_ranks, curve.ranks_per_domain, alike)
+    return measured_s * formula_s / there_s

@@ -1,0 +1,60 @@
+"""What a group of ranks talks over: the wires inside a scale-up domain and between domains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dcsim.formulas.collective_curve import CollectiveCurves
+from dcsim.formulas.deployment import Wire
+
+
+class Collective(StrEnum):
+    """What a group of ranks does together. Sizes are the full message S as nccl-tests counts it."""
+
+    ALL_REDUCE = "all_reduce"
+    ALL_GATHER = "all_gather"
+    REDUCE_SCATTER = "reduce_scatter"
+    ALL_TO_ALL = "all_to_all"
+    BROADCAST = "broadcast"
+    SEND = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNetwork:
+    """The wires per accelerator, inside a scale-up domain and between domains.
+
+    ``scale_out.bytes_per_s`` is an accelerator's share of its node's ports; contention leaves it
+    ``scale_out_share_frac``. On a TPU torus ``scale_up`` is one link, one way, and ``torus_axes`` are the
+    sizes of the axes that the group spans, each a ring if ``has_wraparound``. ``measured`` holds measured
+    sizes and times of this very network, which go before any formula.
+    """
+
+    scale_up: Wire
+    scale_out: Wire
+    domain_size: int
+    torus_axes: tuple[int, ...] = ()
+    scale_out_share_frac: float = 1.0
+    has_wraparound: bool = True
+    measured: CollectiveCurves | None = None
+
+
+def large_message_bytes_per_s(wire: Wire) -> float:
+    """What large transfers reach."""
+    return wire.bytes_per_s * wire.achievable_frac
+
+
+def bus_bytes_frac(kind: Collective, num_ranks: int) -> float:
+    """Bus bandwidth over S / t: what the busiest link of n ranks carries of the message, at the least.
+
+    2(n-1)/n for an all-reduce, (n-1)/n for all-gather, reduce-scatter and all-to-all, else 1 (NVIDIA
+    nccl-tests, doc/PERFORMANCE.md).
+
+    >>> bus_bytes_frac(Collective.ALL_REDUCE, 8)
+    1.75
+    """
+    if kind is Collective.ALL_REDUCE:
+        return 2.0 * (num_ranks - 1) / num_ranks
+    if kind in (Collective.BROADCAST, Collective.SEND):
+        return 1.0
+    return (num_ranks - 1) / num_ranks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -106,6 +106,9 @@ class Linear(BaseModel):
 class Model(Entry):
     """One decoder-only transformer."""
 
+    kind: Literal["decoder"] = Field(
+        default="decoder", description="decoder: a decoder-only transformer, the only kind that is served."
+    )
     num_layers: int = Field(gt=0, description="Transformer layers.")
     hidden_size: int = Field(gt=0, description="Width of the residual stream.")
     num_heads: int = Field(gt=0, description="Query heads.")

@@ -13,6 +13,14 @@ from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
 from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
 from dcsim.catalog.site import Site
+from dcsim.catalog.trained_model import (
+    Convolutional,
+    Encoder,
+    EncoderDecoder,
+    FixedCost,
+    Recommender,
+    TrainedModel,
+)
 from dcsim.errors import Problem, ScenarioError
 from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.transformer import kv_elements_per_token, num_active_parameters, num_parameters
@@ -57,6 +65,8 @@ def key_figures(kind: str, name: str) -> Mapping[str, Figure]:
             return _of_node(entry)
         case Model():
             return _of_model(entry)
+        case Encoder() | EncoderDecoder() | Convolutional() | Recommender() | FixedCost():
+            return _of_trained_model(entry)
         case Site():
             return {
                 "pue": entry.pue,
@@ -106,6 +116,16 @@ def _of_node(entry: Node) -> dict[str, Figure]:
         "num_nics": float(entry.num_nics),
         "rated_w": entry.rated_w,
         "embodied_kg": entry.embodied_kg,
+    }
+
+
+def _of_trained_model(entry: TrainedModel) -> dict[str, Figure]:
+    workload = entry.workload
+    return {
+        "kind": entry.kind,
+        "num_parameters": workload.num_parameters + workload.num_table_parameters,
+        "training_flops": workload.training_flops,
+        "native_datatype": entry.native_datatype.value,
     }
 
 

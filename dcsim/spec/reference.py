@@ -40,6 +40,12 @@ class Reference:
     """
 
     kind: str
+    accepts: tuple[type[Entry], ...] = ()  # of a kind with several classes, those that fit; all if left out
+
+    @property
+    def classes(self) -> tuple[type[Entry], ...]:
+        """The classes of entries that fit here."""
+        return self.accepts or KINDS[self.kind]
 
     @property
     def name_key(self) -> str:
@@ -61,7 +67,7 @@ class Reference:
     ) -> JsonSchemaValue:
         """Offer the catalogue's names to editors, and the fields that a variation may set."""
         variations: list[JsonSchemaValue] = []
-        for model in KINDS[self.kind]:
+        for model in self.classes:
             entry = handler.resolve_ref_schema(handler(model.__pydantic_core_schema__))
             fields = {
                 "base": {"type": "string", "description": "Entry to start from."},
@@ -70,7 +76,7 @@ class Reference:
             variations.append(
                 {"type": "object", "properties": fields, "required": ["base"], "additionalProperties": False}
             )
-        names: JsonSchemaValue = {"enum": list(entry_names(self.kind)), CATALOGUE_KEY: self.kind}
+        names: JsonSchemaValue = {"enum": list(self._names()), CATALOGUE_KEY: self.kind}
         path: JsonSchemaValue = {
             "type": "string",
             "pattern": r"\.(yaml|yml|json)$",
@@ -78,7 +84,22 @@ class Reference:
         }
         return {"anyOf": [names, path, *variations]}
 
+    def _names(self) -> tuple[str, ...]:
+        """The names of the entries that fit."""
+        names = entry_names(self.kind)
+        if not self.accepts:
+            return names
+        return tuple(name for name in names if isinstance(load_entry(self.kind, name), self.accepts))
+
     def _validate(self, value: object, info: core_schema.ValidationInfo) -> Entry:
+        entry = self._entry(value, info)
+        if not isinstance(entry, self.classes):
+            wanted = " or ".join(_kind_text(one) for one in self.classes)
+            details = {"given": _kind_text(type(entry)), "wanted": wanted}
+            raise PydanticCustomError("reference", "is of kind {given}; this takes kind {wanted}", details)
+        return entry
+
+    def _entry(self, value: object, info: core_schema.ValidationInfo) -> Entry:
         if isinstance(value, KINDS[self.kind]):
             return value
         context = info.context or {}
@@ -143,3 +164,10 @@ def _inside(name: str, folder: Path, folders: tuple[Path, ...]) -> Path:
 
 def _as_pydantic(error: ScenarioError) -> PydanticCustomError:
     return PydanticCustomError("entry", "bad entry", {"problems": list(error.problems)})
+
+
+def _kind_text(entry: type[Entry]) -> str:
+    """What the entries of a class write under ``kind``."""
+    field = entry.model_fields.get("kind")
+    names = getattr(None if field is None else field.annotation, "__args__", ())
+    return " or ".join(str(name) for name in names) or entry.__name__

@@ -105,7 +105,7 @@ class Slo(Section):
 class Serving(Section):
     """One served model."""
 
-    model: Annotated[Model, Reference("models")] = Field(
+    model: Annotated[Model, Reference("models", accepts=(Model,))] = Field(
         description="Model: a catalogue name, a Hugging Face config.json, or {base: NAME, field: value}."
     )
     precision: Precision | None = Field(

@@ -1,0 +1,1 @@
+"""Training: operations, time and memory of one optimiser step of a parallel job."""

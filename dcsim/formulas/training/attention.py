@@ -1,0 +1,76 @@
+"""The attention core of one training layer on one rank, fused (Flash) or as separate kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dcsim.formulas.training.cost import NOTHING, Cost
+from dcsim.formulas.training.hardware import TrainingHardware
+from dcsim.formulas.training.operator_time import attention_cost, matmul_cost, streaming_cost
+from dcsim.formulas.training.plan import TrainingPlan
+from dcsim.formulas.training.products import wide_bytes
+from dcsim.formulas.training.software import SoftwareFacts
+from dcsim.formulas.transformer import (
+    TransformerShape,
+    attended_tokens,
+    flops_per_pair,
+    num_attention_layers,
+)
+
+FLASH_BACKWARD = 2.5  # five products against two of the forward pass (Dao, arXiv:2307.08691, section 3.1.2)
+SCORE_BYTES = 4.0  # softmax reads and writes each score in 16 bits
+DROPOUT_BYTES = 5.0  # dropout reads, writes, and keeps a mask of one byte
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionPasses:
+    """Forward and backward pass of the attention core, over the mean layer."""
+
+    forward: Cost = NOTHING
+    backward: Cost = NOTHING
+
+
+def attention_passes(
+    plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware, software: SoftwareFacts
+) -> AttentionPasses:
+    """The core of attention: scores, softmax, values."""
+    share = num_attention_layers(shape) / shape.num_layers
+    if software.has_flash_attention:
+        forward = _fused(plan, shape, hardware).times(share)
+        return AttentionPasses(forward, forward.times(FLASH_BACKWARD))
+    products, between = _separate(plan, shape, hardware)
+    forward = products.plus(between).times(share)
+    return AttentionPasses(forward, forward.times(2.0))
+
+
+def num_pairs(plan: TrainingPlan, shape: TransformerShape, causal_frac: float) -> float:
+    """Pairs of query and key that one rank works on in the mean layer: T s, or the causal part of it."""
+    tokens = plan.num_micro_tokens
+    pairs = tokens * plan.num_sequence_tokens * (causal_frac if plan.is_causal else 1.0)
+    return pairs if shape.local is None else float(attended_tokens(shape, pairs, tokens))
+
+
+def _fused(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware) -> Cost:
+    heads, kv_heads = -(-shape.num_heads // plan.tensor), -(-shape.num_kv_heads // plan.tensor)
+    pairs = num_pairs(plan, shape, hardware.causal_square_frac)
+    flops = flops_per_pair(shape) * (heads / shape.num_heads) * pairs
+    tokens = plan.num_micro_tokens
+    moved = 2.0 * tokens * (heads + kv_heads * plan.context) * shape.head_size * wide_bytes(plan)
+    length = plan.num_sequence_tokens / plan.context
+    sequence = (length, float(plan.micro_sequences), moved)
+    sizes = None if shape.latent is not None else (heads, kv_heads, shape.head_size)
+    return attention_cost(hardware.attention, sizes, sequence, flops)
+
+
+def _separate(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware) -> tuple[Cost, Cost]:
+    """Two batched products over the whole square, and the passes of softmax and dropout over the scores."""
+    heads, size, length = -(-shape.num_heads // plan.tensor), shape.head_size, plan.num_sequence_tokens
+    groups = float(plan.micro_sequences * heads)
+    rows = groups * length / plan.context
+    wide = wide_bytes(plan)
+    moved = wide * (rows * (size + length) + groups * length * size)
+    scores = matmul_cost(hardware.wide, rows, length, size, groups, moved)
+    values = matmul_cost(hardware.wide, rows, size, length, groups, moved)
+    per_score = SCORE_BYTES + (DROPOUT_BYTES if plan.has_dropout else 0.0)
+    between = streaming_cost(hardware, per_score * rows * length)
+    return scores.plus(values), between

@@ -1,0 +1,50 @@
+"""What a training job chooses among: recomputation, sharding, optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Recompute(StrEnum):
+    """Which activations are computed again in the backward pass instead of being kept."""
+
+    NONE = "none"
+    SELECTIVE = "selective"  # the attention core (Korthikanti et al., arXiv:2205.05198, section 5)
+    FULL = "full"  # everything but the input of each layer
+
+
+class Sharding(StrEnum):
+    """What data-parallel ranks share out instead of copying (ZeRO, Rajbhandari et al., arXiv:1910.02054)."""
+
+    NONE = "none"
+    OPTIMIZER = "optimizer"  # ZeRO-1: optimiser state
+    GRADIENTS = "gradients"  # ZeRO-2: gradients as well
+    FULL = "full"  # ZeRO-3, FSDP: weights as well
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """Bytes that an optimiser keeps and moves for each trained parameter.
+
+    ``state_bytes`` leaves out the master weights; ``traffic_bytes`` is read and written in one step:
+    gradient, master weight and state read, master weight, state and 16-bit weight written.
+    """
+
+    name: str
+    state_bytes: float
+    traffic_bytes: float
+
+
+MASTER_BYTES = 4.0  # weights in 32 bits beside those that are multiplied in 16 bits or fewer
+
+OPTIMIZERS = {
+    "adamw": Optimizer("adamw", 8.0, 4.0 + 12.0 + 12.0 + 2.0),  # two moments in 32 bits
+    "sgd": Optimizer("sgd", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # momentum
+    "adafactor": Optimizer("adafactor", 0.01, 4.0 + 4.0 + 4.0 + 2.0),  # rows and columns (arXiv:1804.04235)
+    "adamw_8bit": Optimizer("adamw_8bit", 2.03, 4.0 + 6.03 + 6.03 + 2.0),  # blocks of 256 (arXiv:2110.02861)
+    "adamw_16bit": Optimizer("adamw_16bit", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # moments in bf16
+    "muon": Optimizer(
+        "muon", 4.0, 4.0 + 8.0 + 8.0 + 2.0
+    ),  # one moment; its matrix products are counted apart
+}

@@ -1,0 +1,213 @@
+"""What ranks send each other in a step, and how long it takes when nothing hides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dcsim.formulas.group_collectives import Collective, GroupNetwork
+from dcsim.formulas.training.choices import Sharding
+from dcsim.formulas.training.groups import (
+    RankGroup,
+    context_group,
+    expert_gradient_group,
+    expert_group,
+    gradient_group,
+    neighbour_group,
+    tensor_group,
+)
+from dcsim.formulas.training.parameters import layer_parameters, num_trained_parameters
+from dcsim.formulas.training.plan import TrainingPlan
+from dcsim.formulas.training.products import num_routed_rows, wide_bytes
+from dcsim.formulas.training.routing import num_visited_domains
+from dcsim.formulas.training.software import SoftwareFacts
+from dcsim.formulas.training.update import num_shards
+from dcsim.formulas.transformer import num_attention_layers
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A collective of a group: what is sent (counted as in ``collective_time``), by whom, how often."""
+
+    kind: Collective
+    group: RankGroup
+    num_bytes: float
+    count: float = 1.0
+
+    def time_s(self, network: GroupNetwork) -> float:
+        """Time of all of them, one after the other."""
+        return self.count * self.group.time_s(self.kind, network, self.num_bytes)
+
+
+Messages = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepMessages:
+    """All messages of a step. Those of layers are of one micro-batch and the mean layer."""
+
+    tensor_forward: Messages
+    tensor_backward: Messages
+    context_forward: Messages
+    context_backward: Messages
+    expert_forward: Messages
+    expert_backward: Messages
+    gather_layer: Messages  # of the weights of one layer, where they are sharded
+    scatter_layer: Messages  # of the gradients of one layer, likewise
+    send: Messages  # to the next stage, once
+    reduce: Messages  # gradients of the step
+    gather: Messages  # parameters after the update
+    tied: Messages  # gradients of a tied embedding, between the first and the last stage
+
+
+def total_s(messages: Messages, network: GroupNetwork) -> float:
+    """Time of messages one after the other."""
+    return sum(one.time_s(network) for one in messages)
+
+
+@lru_cache(maxsize=4096)
+def step_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: int) -> StepMessages:
+    """What the ranks of a job send each other in one step."""
+    tensor = _tensor_messages(plan)
+    context = _context_message(plan)
+    expert = _expert_messages(plan, software, domain_size)
+    gather, scatter = _layer_shards(plan, software)
+    reduce, regather = _gradient_messages(plan, software)
+    return StepMessages(
+        tensor_forward=tensor,
+        tensor_backward=tensor,
+        context_forward=context,
+        context_backward=tuple(Message(m.kind, m.group, m.num_bytes, 2.0) for m in context),
+        expert_forward=expert,
+        expert_backward=expert,
+        gather_layer=gather,
+        scatter_layer=scatter,
+        send=_send(plan, software),
+        reduce=reduce,
+        gather=regather,
+        tied=_tied(plan, software),
+    )
+
+
+def _tensor_messages(plan: TrainingPlan) -> Messages:
+    """Behind attention and behind the MLP: an all-reduce, or its two halves (Shoeybi, arXiv:1909.08053).
+
+    With sequence parallelism an all-gather before and a reduce-scatter behind (arXiv:2205.05198, section
+    4.2.2). Routed experts alone need neither: their tokens are dispatched.
+    """
+    if plan.tensor == 1:
+        return ()
+    experts, blocks = plan.shape.experts, 2.0
+    if experts is not None and not experts.num_shared_experts:
+        blocks = 1.0 + plan.dense_layers_frac
+    size = plan.num_micro_tokens * plan.shape.hidden_size * wide_bytes(plan)
+    group = tensor_group(plan)
+    if not plan.has_sequence_parallelism:
+        return (Message(Collective.ALL_REDUCE, group, size, blocks),)
+    return (
+        Message(Collective.ALL_GATHER, group, size, blocks),
+        Message(Collective.REDUCE_SCATTER, group, size, blocks),
+    )
+
+
+def _context_message(plan: TrainingPlan) -> Messages:
+    """Keys and values of the whole sequence, gathered or passed round a ring (arXiv:2310.01889)."""
+    if plan.context == 1:
+        return ()
+    shape = plan.shape
+    if shape.latent is None:
+        width = 2 * -(-shape.num_kv_heads // plan.tensor) * shape.head_size
+    else:
+        latent = shape.latent
+        head = latent.nope_head_size + latent.rope_head_size + latent.value_head_size
+        width = -(-shape.num_heads // plan.tensor) * head
+    size = plan.num_micro_tokens * plan.context * width * wide_bytes(plan)
+    share = num_attention_layers(shape) / shape.num_layers
+    return (Message(Collective.ALL_GATHER, context_group(plan), size, share),)
+
+
+def _expert_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: int) -> Messages:
+    """Dispatch of tokens to their experts and combination of what comes back, over the mean layer.
+
+    A token goes once to each scale-up domain that it visits and is handed on there, where the software
+    does that (DeepSeek-V3, arXiv:2412.19437, section 3.2.2); else once for each expert.
+    """
+    shape, group = plan.shape, expert_group(plan)
+    if shape.experts is None or plan.expert == 1:
+        return ()
+    share = 2.0 * (1.0 - plan.dense_layers_frac)  # there and back
+    width = 0.5 * (software.dispatch_bytes + 2.0) * shape.hidden_size * plan.imbalance
+    size = num_routed_rows(plan, shape) * width
+    inner = RankGroup(group.ranks_per_domain(domain_size), group.stride)
+    num_domains = group.num_domains(domain_size)
+    if num_domains == 1 or not software.sends_tokens_once:
+        return (Message(Collective.ALL_TO_ALL, group, size, share),)
+    visited = num_visited_domains(shape.experts, num_domains, plan.max_routed_nodes)
+    once = size * visited / shape.experts.num_experts_per_token
+    return (
+        Message(Collective.ALL_TO_ALL, group, once, share),
+        Message(Collective.ALL_TO_ALL, inner, size - once, share),
+    )
+
+
+def _shard_groups(plan: TrainingPlan) -> tuple[RankGroup, RankGroup]:
+    """The ranks that share weights out, and those that hold the same share."""
+    whole, shards = gradient_group(plan), num_shards(plan)
+    return RankGroup(shards, whole.stride), RankGroup(whole.num_ranks // shards, whole.stride * shards)
+
+
+def _layer_shards(plan: TrainingPlan, software: SoftwareFacts) -> tuple[Messages, Messages]:
+    if plan.sharding is not Sharding.FULL:
+        return (), ()
+    dense, experts = layer_parameters(plan, plan.shape)
+    shards, _ = _shard_groups(plan)
+    gather = [Message(Collective.ALL_GATHER, shards, dense * software.gathered_bytes)]
+    scatter = [Message(Collective.REDUCE_SCATTER, shards, dense * software.reduced_bytes)]
+    if experts:
+        group = expert_gradient_group(plan)
+        gather.append(Message(Collective.ALL_GATHER, group, experts * software.gathered_bytes))
+        scatter.append(Message(Collective.REDUCE_SCATTER, group, experts * software.reduced_bytes))
+    if plan.adapters is not None:
+        return tuple(gather), ()
+    return tuple(gather), tuple(scatter)
+
+
+def _gradient_messages(plan: TrainingPlan, software: SoftwareFacts) -> tuple[Messages, Messages]:
+    """Gradients summed up once a step, and the updated parameters gathered where they are shared out."""
+    dense, experts = num_trained_parameters(plan)
+    sent = software.reduced_bytes * plan.compression.ratio
+    shards, copies = _shard_groups(plan)
+    both = ((dense, shards, copies), (experts, expert_gradient_group(plan), RankGroup(1, 1)))
+    reduce: list[Message] = []
+    gather: list[Message] = []
+    for number, group, others in both:
+        if plan.sharding is Sharding.NONE:
+            whole = gradient_group(plan) if group is shards else group
+            reduce.append(Message(Collective.ALL_REDUCE, whole, number * sent))
+            continue
+        if plan.sharding is not Sharding.FULL:
+            reduce.append(Message(Collective.REDUCE_SCATTER, group, number * sent))
+            gather.append(Message(Collective.ALL_GATHER, group, number * software.gathered_bytes))
+        reduce.append(Message(Collective.ALL_REDUCE, others, number * sent / group.num_ranks))
+    return _sent(reduce), _sent(gather)
+
+
+def _sent(messages: list[Message]) -> Messages:
+    return tuple(one for one in messages if one.group.num_ranks > 1 and one.num_bytes > 0.0)
+
+
+def _send(plan: TrainingPlan, software: SoftwareFacts) -> Messages:
+    if plan.pipeline == 1:
+        return ()
+    is_split = software.splits_sends or plan.has_sequence_parallelism
+    size = plan.num_micro_tokens * plan.shape.hidden_size * wide_bytes(plan)
+    group = neighbour_group(plan)
+    return (Message(Collective.SEND, group, size / (plan.tensor if is_split else 1)),)
+
+
+def _tied(plan: TrainingPlan, software: SoftwareFacts) -> Messages:
+    """First and last stage sum up the gradients of the embedding that both hold."""
+    if plan.pipeline == 1 or not plan.shape.has_tied_embeddings or plan.adapters is not None:
+        return ()
+    size = plan.shape.vocab_size * plan.shape.hidden_size / plan.tensor * software.reduced_bytes
+    return (Message(Collective.ALL_REDUCE, neighbour_group(plan), size),)

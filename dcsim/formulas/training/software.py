@@ -1,0 +1,49 @@
+"""Training software as structural facts and one efficiency: what overlaps, what is fused, what it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Which share of the time beside it a communication may hide in, and what both then lose.
+
+    ``compute_slowdown_frac`` is the compute lost for each second of communication beside it: kernels of
+    collectives take multiprocessors and memory bandwidth (DeepSeek-V3, arXiv:2412.19437, section 3.2.2,
+    sets aside 20 of 132). ``network_slowdown_frac`` is what the hidden communication loses.
+    """
+
+    tensor_frac: float = 0.0
+    context_frac: float = 0.0
+    expert_frac: float = 0.0
+    pipeline_frac: float = 0.0
+    gradients_frac: float = 0.0
+    parameters_frac: float = 0.0
+    compute_slowdown_frac: float = 0.0
+    network_slowdown_frac: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareFacts:
+    """A training framework. ``efficiency_frac`` is the one fitted scalar: ideal over actual operator time."""
+
+    efficiency_frac: float = 1.0
+    overlap: Overlap = field(default_factory=Overlap)
+    has_flash_attention: bool = True
+    elementwise_factor: float = 1.0  # memory traffic between the products over that of fused kernels
+    layer_host_s: float = 0.0  # the host's time to launch one layer's forward pass; twice that backward
+    step_host_s: float = 0.0  # exposed once per step: loss, logging, schedule
+    gradient_bytes: float = 4.0  # per parameter, accumulated and kept
+    reduced_bytes: float = 4.0  # per parameter, sent to be summed up
+    gathered_bytes: float = 2.0  # per parameter, gathered
+    splits_sends: bool = True  # tensor ranks send their part of what goes to the next stage
+    num_buckets: int = 8  # parts in which gradients are reduced: the last one is exposed
+    jitter_frac: float = 0.0  # standard deviation of one rank's step over its mean
+    reserved_bytes: float = 0.0  # context, communication buffers, workspace
+    fragmentation_frac: float = 0.0  # of the activations
+    logit_bytes: float = 10.0  # per logit at the peak: 2 and 4 forward, 4 of gradient
+    dispatch_bytes: float = 2.0  # per element of a token sent to an expert
+    sends_tokens_once: bool = False  # to each scale-up domain that holds one of its experts
+    keeps_narrow_inputs: bool = True  # inputs of narrow linear layers are kept in their type
+    has_master_weights: bool = True  # in 32 bits beside 16-bit weights

@@ -1,0 +1,309 @@
+"""The process of failures: draws them on the clock, tells who is hit, and sends nodes to repair and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import simpy
+
+from dcsim.catalog.reliability import Cause, Component, Domain
+from dcsim.errors import InfeasibleError, Problem, ScenarioError
+from dcsim.sim.failures.clocks import Due, FailureClock, MemorylessClock, RecordedClock, RenewalClock
+from dcsim.sim.failures.failure import Drain, Effect, Failure, NodeListener
+from dcsim.sim.failures.log import FailureLog
+from dcsim.sim.failures.node_states import NodeStates
+from dcsim.sim.failures.repair import RepairShop
+from dcsim.sim.streams import Streams
+from dcsim.spec.reliability import ClusterShape, Maintenance, Reliability
+from dcsim.workloads.failure_time import ANY_NODE, LifeDistribution
+
+MAX_FAILURES = 2_000_000  # of one run: failures without end must not become a run without end
+_ALARM = "alarm: "  # before the name of a cause: its false alarms
+
+
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    """A request to leave: the row of the log, and when the node comes back if it needs no repair."""
+
+    row: int
+    away_s: float | None
+
+
+class FailureProcess:
+    """All failures of a cluster, on one clock: one event for each, however many units there are."""
+
+    def __init__(
+        self,
+        environment: simpy.Environment,
+        reliability: Reliability,
+        shape: ClusterShape,
+        streams: Streams,
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        self.log = FailureLog()
+        self.nodes = NodeStates(shape.num_nodes)
+        self.on_return: Callable[[int], None] | None = None  # told of nodes that are back in service
+        self._environment, self._reliability, self._shape = environment, reliability, shape
+        self._rng, self._slow_rng = streams["failures.times"], streams["failures.slow"]
+        self._prediction_rng = streams["failures.prediction"]
+        self._shop = RepairShop(environment, reliability.num_crews, streams["failures.repair"])
+        self._causes = reliability.causes
+        self._jobs: list[NodeListener] = []
+        self._leaving: dict[int, _Leave] = {}
+        self._memoryless = MemorylessClock(self._rng)
+        self._renewals: dict[str, RenewalClock] = {}
+        self._clocks: list[FailureClock] = [self._memoryless]
+        self._wake_at_s = math.inf
+        self._num_occurred = 0
+        for name, cause in self._causes.items():
+            self._wind(name, cause, folder or Path())
+
+    def start(self) -> None:
+        """Put the first failures, the slow nodes and the maintenance on the clock."""
+        slow, num_nodes = self._reliability.slow, self._shape.num_nodes
+        if slow is not None:
+            num_slow = int(self._slow_rng.binomial(num_nodes, slow.share_frac))
+            for node in sorted(self._slow_rng.choice(num_nodes, num_slow, replace=False).tolist()):
+                self._slow_down("slow_nodes", Component.NODE, (node,), 1.0 + slow.slowdown_frac)
+        for maintenance in self._reliability.maintenance:
+            first_s = maintenance.every_s if maintenance.first_s is None else maintenance.first_s
+            self._after(first_s - self._environment.now, partial(self._maintain, maintenance, 0))
+        self._wake_later()
+
+    def add_job(self, job: NodeListener) -> None:
+        """A job starts: causes that are counted by job hit it from now on."""
+        self._jobs.append(job)
+        self._count_jobs()
+
+    def remove_job(self, job: NodeListener) -> None:
+        """A job has ended."""
+        self._jobs.remove(job)
+        self._count_jobs()
+
+    def slow_factor(self, nodes: Iterable[int]) -> float:
+        """How many times as long a gang on these nodes computes: as its slowest node does."""
+        return max(map(self.nodes.slow_factor, nodes), default=1.0)
+
+    def must_leave(self, node: int) -> bool:
+        """Whether the node has been asked to leave."""
+        return node in self._leaving
+
+    def retire(self, node: int) -> None:
+        """A node that was asked to leave leaves: its holder has saved what it had there."""
+        leave = self._leaving.pop(node, None)
+        if leave is None or not self.nodes.is_up(node):
+            return
+        self.nodes.take_down(node)
+        self.log.node_left(leave.row)
+        if leave.away_s is None:
+            done = partial(self._back, node, leave.row, None)
+            self._shop.take_in(self._reliability.repair_s, done)
+        else:
+            self._after(leave.away_s, partial(self._back, node, leave.row, None, is_as_new=False))
+
+    # --- clocks -----------------------------------------------------------------------------------
+
+    def _wind(self, name: str, cause: Cause, folder: Path) -> None:
+        """Make the clock of a cause."""
+        recorded = cause.times.recorded(folder)
+        num_units = self._shape.num_units(cause.counted_by, self._shape.num_nodes)
+        if recorded is not None:
+            highest = int(recorded.node.max(initial=ANY_NODE))
+            if highest >= self._shape.num_nodes:
+                message = f"failures of '{name}' name a node that the cluster does not have"
+                raise ScenarioError(Problem(message, value=highest, remedy="Nodes are numbered from 0"))
+            self._clocks.append(RecordedClock(name, recorded))
+            return
+        assert isinstance(cause.times, LifeDistribution)
+        self._wind_alarms(name, cause, num_units)
+        if cause.counted_by is Domain.JOB:
+            return  # counted when jobs come and go
+        if cause.times.is_memoryless:
+            self._memoryless.set(name, cause.rate_per_s, num_units, self._environment.now)
+        else:
+            clock = RenewalClock(name, cause.times, 1.0 / cause.rate_per_s, num_units, self._rng)
+            self._renewals[name] = clock
+            self._clocks.append(clock)
+
+    def _wind_alarms(self, name: str, cause: Cause, num_units: int) -> None:
+        """False alarms: recall x (1 - precision) / precision for each failure that could be foreseen."""
+        prediction = self._reliability.prediction
+        if prediction is not None and _is_foreseeable(cause):
+            per_failure = (
+                prediction.recall_frac * (1.0 - prediction.precision_frac) / prediction.precision_frac
+            )
+            self._memoryless.set(
+                _ALARM + name, cause.rate_per_s * per_failure, num_units, self._environment.now
+            )
+
+    def _count_jobs(self) -> None:
+        for name, cause in self._causes.items():
+            if cause.counted_by is Domain.JOB and cause.rate_per_s > 0:
+                self._memoryless.set(name, cause.rate_per_s, len(self._jobs), self._environment.now)
+        self._wake_later()
+
+    def _wake_later(self) -> None:
+        """See that the next failure happens; waking too early does no harm."""
+        next_at_s = min(clock.next_at_s for clock in self._clocks)
+        if next_at_s < self._wake_at_s:
+            self._wake_at_s = next_at_s
+            self._after(next_at_s - self._environment.now, partial(self._wake, next_at_s))
+
+    def _wake(self, at_s: float) -> None:
+        if at_s != self._wake_at_s:
+            return  # an earlier one has taken its place
+        self._wake_at_s = math.inf
+        clock = min(self._clocks, key=lambda one: one.next_at_s)
+        if clock.next_at_s <= at_s:
+            self._occur(clock.pop())
+        self._wake_later()
+
+    def _after(self, delay_s: float, call: Callable[[], None]) -> None:
+        event = self._environment.timeout(max(delay_s, 0.0), call)
+        event.callbacks.append(lambda event: cast(Callable[[], None], event.value)())
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    def _occur(self, due: Due) -> None:
+        self._num_occurred += 1
+        if self._num_occurred > MAX_FAILURES:
+            raise InfeasibleError(
+                f"more than {MAX_FAILURES:,} failures: one every {self._environment.now / MAX_FAILURES:.3g} s"
+            )
+        name = due.cause.removeprefix(_ALARM)
+        cause = self._causes[name]
+        if cause.takes_down is Domain.JOB:
+            self._crash(name, cause, due)
+            return
+        node = self._node_of(cause, due.unit)
+        nodes = self.nodes.up(self._shape.nodes_of(cause.takes_down, node))
+        if due.cause != name:
+            if nodes:
+                self._ask_to_leave(Drain(Effect.FALSE_ALARM, nodes, False), name, cause.component, None)
+        elif cause.slowdown_frac is not None:
+            self._slow_down(name, cause.component, nodes, 1.0 + cause.slowdown_frac)
+            self._renew(due)
+        elif not nodes:
+            self._renew(due)  # all of it was down already
+        else:
+            self._stop_or_foresee(due, cause, nodes)
+
+    def _node_of(self, cause: Cause, unit: int) -> int:
+        """A node that the unit belongs to."""
+        num_nodes, shape = self._shape.num_nodes, self._shape
+        if unit == ANY_NODE or cause.counted_by in (Domain.SITE, Domain.JOB):
+            return int(self._rng.integers(num_nodes))
+        if isinstance(cause.times, LifeDistribution):
+            if cause.counted_by is Domain.ACCELERATOR:
+                return unit // shape.num_accelerators_per_node
+            if cause.counted_by is Domain.NIC:
+                return unit // shape.num_nics_per_node
+            return min(unit * shape.nodes_per.get(cause.counted_by, 1), num_nodes - 1)
+        return unit
+
+    def _crash(self, name: str, cause: Cause, due: Due) -> None:
+        """A job stops and its nodes stay."""
+        if not self._jobs:
+            return
+        in_range = 0 <= due.unit < len(self._jobs)
+        job = self._jobs[due.unit if in_range else int(self._rng.integers(len(self._jobs)))]
+        now_s = self._environment.now
+        self.log.add(now_s, name, cause.component, Effect.STOP, (), 1)
+        job.on_failure(Failure(name, cause.component, (), now_s))
+
+    def _stop_or_foresee(self, due: Due, cause: Cause, nodes: tuple[int, ...]) -> None:
+        prediction = self._reliability.prediction
+        if prediction is None or self._prediction_rng.random() >= prediction.recall_frac:
+            self._stop(due, cause, nodes)
+            return
+        generations = tuple(map(self.nodes.generation, nodes))
+        self._ask_to_leave(Drain(Effect.FORESEEN, nodes, False), due.cause, cause.component, None)
+        self._after(prediction.lead_s, partial(self._stop_if_still_there, due, cause, nodes, generations))
+
+    def _stop_if_still_there(
+        self, due: Due, cause: Cause, nodes: tuple[int, ...], generations: tuple[int, ...]
+    ) -> None:
+        same = [n for n, gen in zip(nodes, generations, strict=True) if self.nodes.generation(n) == gen]
+        left = self.nodes.up(same)
+        if left:
+            self._stop(due, cause, left)
+        else:
+            self._renew(due)
+
+    def _stop(self, due: Due, cause: Cause, nodes: tuple[int, ...]) -> None:
+        """Nodes go down and to the repair shop, and whoever held them is told."""
+        now_s, told = self._environment.now, self.nodes.listeners(nodes)
+        row = self.log.add(now_s, due.cause, cause.component, Effect.STOP, nodes, len(told))
+        for number, node in enumerate(nodes):
+            self._leaving.pop(node, None)
+            self.nodes.take_down(node)
+            self.log.node_left(row)
+            done = partial(self._back, node, row, due if number == 0 else None)
+            self._shop.take_in(cause.repair_s or self._reliability.repair_s, done)
+        for listener in told:
+            listener.on_failure(Failure(due.cause, cause.component, nodes, now_s))
+
+    def _slow_down(self, name: str, component: Component, nodes: tuple[int, ...], factor: float) -> None:
+        for node in nodes:
+            told = self.nodes.listeners((node,))
+            self.nodes.slow_down(node, factor)
+            self.log.add(self._environment.now, name, component, Effect.SLOW, (node,), len(told))
+            for listener in told:
+                listener.on_slow(node)
+            mean_s = self._reliability.mean_slow_detection_s
+            if mean_s is not None:
+                found = partial(self._find, name, component, node, self.nodes.generation(node))
+                self._after(float(self._slow_rng.exponential(mean_s)), found)
+
+    def _find(self, name: str, component: Component, node: int, generation: int) -> None:
+        """A slow node is found, unless it has been repaired for another reason."""
+        if self.nodes.is_up(node) and self.nodes.generation(node) == generation:
+            self._ask_to_leave(Drain(Effect.SLOW_FOUND, (node,), False), name, component, None)
+
+    def _maintain(self, maintenance: Maintenance, first: int) -> None:
+        num_nodes = self._shape.num_nodes
+        count = max(1, round(maintenance.nodes_frac * num_nodes))
+        nodes = self.nodes.up(sorted((first + i) % num_nodes for i in range(count)))
+        if nodes:
+            drain = Drain(Effect.MAINTENANCE, nodes, True)
+            self._ask_to_leave(drain, "maintenance", None, maintenance.duration_s)
+        self._after(maintenance.every_s, partial(self._maintain, maintenance, (first + count) % num_nodes))
+
+    def _ask_to_leave(
+        self, drain: Drain, name: str, component: Component | None, away_s: float | None
+    ) -> None:
+        told = self.nodes.listeners(drain.nodes)
+        row = self.log.add(self._environment.now, name, component, drain.effect, drain.nodes, len(told))
+        for node in drain.nodes:
+            self._leaving[node] = _Leave(row, away_s)
+        held = {node for node in drain.nodes if self.nodes.listeners((node,))}
+        for listener in told:
+            listener.on_drain(drain)
+        for node in drain.nodes:
+            if node not in held:
+                self.retire(node)
+
+    def _back(self, node: int, row: int, due: Due | None, *, is_as_new: bool = True) -> None:
+        self.nodes.bring_back(node, is_as_new=is_as_new)
+        self.log.node_back(row, self._environment.now)
+        if due is not None:
+            self._renew(due)
+        if self.on_return is not None:
+            self.on_return(node)
+
+    def _renew(self, due: Due) -> None:
+        clock = self._renewals.get(due.cause)
+        if clock is not None:
+            clock.renew(due.unit, self._environment.now)
+            self._wake_later()
+
+
+def _is_foreseeable(cause: Cause) -> bool:
+    """Whether a machine goes down, rather than a job alone or in silence."""
+    return cause.takes_down is not Domain.JOB and cause.slowdown_frac is None

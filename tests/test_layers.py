@@ -12,7 +12,7 @@ PACKAGE = ROOT / "dcsim"
 LAYERS = (
     {"errors", "units", "plugins", "strict_yaml", "model_walk", "validation", "version"},
     {"formulas"},
-    {"policies", "workloads", "catalog", "tables"},
+    {"policies", "workloads", "networks", "topologies", "catalog", "tables"},
     {"spec"},
     {"sim"},
     {"metrics"},

@@ -1,0 +1,1 @@
+"""Networks: hosts, switches, the links between them, and the ways through them. No clock."""

@@ -1,0 +1,165 @@
+"""Routes: which links flows cross, and with which part of their rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
+from dcsim.networks.flow import AnyFlow
+from dcsim.networks.network import Network
+from dcsim.networks.next_hops import UNREACHED, Choices, NextHops
+from dcsim.policies.routing import Crossroads, Routing
+from dcsim.policies.routings.spray import Spray
+
+_EVENLY = Spray()  # how a host uses its ports, whatever the switches do
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The links that one flow, or one bundle, crosses, with weights as in ``formulas.max_min.Incidence``.
+
+    ``is_open`` is False where some pair of endpoints has no way left: then there are no links.
+    """
+
+    links: Indices
+    weights: Numbers
+    latency_s: float
+    is_open: bool
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Parts of flows on their way: equally long columns."""
+
+    owners: Indices
+    pairs: Indices
+    sources: Indices
+    destinations: Indices
+    tables: Indices
+    paths: Indices
+    vertices: Indices
+    strides: Indices
+    weights: Numbers
+    latency_s: Numbers
+
+    def rows(self, chosen: Indices) -> _Walk:
+        """The chosen rows; rows chosen several times are not divided."""
+        return _Walk(*(getattr(self, name).take(chosen) for name in self.__slots__))
+
+
+class Routes:
+    """Ways through a network with some cables failed, under one routing."""
+
+    def __init__(self, network: Network, routing: Routing, is_up: Mask | None = None) -> None:
+        self._network, self._routing = network, routing
+        self._hops = NextHops(network, np.full(network.num_links, True) if is_up is None else is_up)
+
+    def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
+        """The route of each flow."""
+        pairs = [
+            (owner, self._network.vertex(source), self._network.vertex(destination))
+            for owner, flow in enumerate(flows)
+            for source, destination in flow.pairs
+        ]
+        table = np.array(pairs, dtype=np.int64).reshape(-1, 3)
+        is_open, latency_s = np.full(len(flows), True), np.zeros(len(flows))
+        table = table[table[:, 1] != table[:, 2]]
+        walk = self._begun(table)
+        lost = self._hops.distances(walk.tables, walk.vertices) >= UNREACHED
+        is_open[walk.owners[lost]] = False
+        walk = walk.rows(np.flatnonzero(is_open[walk.owners]))
+        entries = self._walked(walk, latency_s)
+        return _by_owner(entries, latency_s, is_open, self._network.num_links)
+
+    def _begun(self, table: Indices) -> _Walk:
+        owners, sources, destinations = table.T
+        return _Walk(
+            owners=owners,
+            pairs=np.arange(len(table)),
+            sources=sources,
+            destinations=destinations,
+            tables=self._hops.tables(destinations),
+            paths=np.full(len(table), -1),  # not yet divided among paths
+            vertices=sources,
+            strides=np.ones(len(table), dtype=np.int64),
+            weights=np.ones(len(table)),
+            latency_s=np.zeros(len(table)),
+        )
+
+    def _walked(self, walk: _Walk, latency_s: Numbers) -> list[tuple[Indices, Indices, Numbers]]:
+        """Owners, links and weights of every hop; the longest latency of each owner goes to ``latency_s``."""
+        entries: list[tuple[Indices, Indices, Numbers]] = []
+        while len(walk.owners):
+            choices = self._hops.choices(walk.tables, walk.vertices, walk.destinations)
+            walk, at = self._branched(walk, choices)
+            links = self._hops.links.take(at)
+            entries.append((walk.owners, links, walk.weights))
+            walk.latency_s = walk.latency_s + self._network.latency_s.take(links)
+            np.maximum.at(latency_s, walk.owners, walk.latency_s)
+            walk.vertices = self._network.destinations.take(links)
+            walk = walk.rows(np.flatnonzero(walk.vertices != walk.destinations))
+            if self._routing.is_spread:
+                walk = _merged(walk, self._network.num_vertices)
+        return entries
+
+    def _branched(self, walk: _Walk, choices: Choices) -> tuple[_Walk, Indices]:
+        """The walk divided among choices, and where in the links the choice of each part stands."""
+        is_start = ~self._network.forwards.take(walk.vertices) & (walk.vertices == walk.sources)
+        starting, going = np.flatnonzero(is_start), np.flatnonzero(~is_start)
+        undivided = (walk.paths[going] < 0) & (choices.counts[going] > 1)
+        copies = np.where(undivided, self._routing.num_paths, 1)
+        going = np.repeat(going, copies)
+        first, second = walk.rows(starting), walk.rows(going)
+        turn = np.arange(len(going)) - np.repeat(np.cumsum(copies) - copies, copies)
+        second.paths = np.where(np.repeat(undivided, copies), turn, second.paths)
+        second.weights = second.weights / np.repeat(copies, copies)
+        parts = (
+            self._taken(first, choices.firsts[starting], choices.counts[starting], _EVENLY),
+            self._taken(second, choices.firsts[going], choices.counts[going], self._routing),
+        )
+        second = parts[1][0]
+        second.strides = second.strides * choices.counts[going].take(parts[1][2])
+        joined = _Walk(
+            *(np.concatenate((getattr(parts[0][0], n), getattr(second, n))) for n in _Walk.__slots__)
+        )
+        return joined, np.concatenate((parts[0][1], parts[1][1]))
+
+    def _taken(
+        self, walk: _Walk, firsts: Indices, counts: Indices, routing: Routing
+    ) -> tuple[_Walk, Indices, Indices]:
+        """The walk after one routing chose, where the links of its rows stand, and whence the rows come."""
+        at = Crossroads(
+            walk.sources, walk.destinations, np.maximum(walk.paths, 0), walk.vertices, counts, walk.strides
+        )
+        rows, picks = routing.branches(at)
+        taken = walk.rows(rows)
+        taken.weights = taken.weights / np.bincount(rows, minlength=len(counts)).take(rows)
+        return taken, firsts.take(rows) + picks, rows
+
+
+def _merged(walk: _Walk, num_vertices: int) -> _Walk:
+    """Parts of one flow that meet at a vertex, as one."""
+    places = walk.pairs * num_vertices + walk.vertices
+    _, firsts, inverse = np.unique(places, return_index=True, return_inverse=True)
+    merged = walk.rows(firsts)
+    merged.weights = summed(inverse, walk.weights, len(firsts))
+    return merged
+
+
+def _by_owner(
+    entries: list[tuple[Indices, Indices, Numbers]], latency_s: Numbers, is_open: Mask, num_links: int
+) -> list[Route]:
+    """One route for each owner, its links in order, each once."""
+    none = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
+    owners, links, weights = (np.concatenate(column) for column in zip(none, *entries, strict=True))
+    codes, inverse = np.unique(owners * num_links + links, return_inverse=True)
+    sums = summed(inverse, weights, len(codes))
+    bounds = np.searchsorted(codes, np.arange(len(is_open) + 1) * num_links)
+    links = codes % num_links
+    return [
+        Route(links[start:end], sums[start:end], float(latency), bool(reaches))
+        for start, end, latency, reaches in zip(bounds[:-1], bounds[1:], latency_s, is_open, strict=True)
+    ]

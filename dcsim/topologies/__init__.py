@@ -1,0 +1,1 @@
+"""Topologies: which cables join nodes and switches. One file per topology."""

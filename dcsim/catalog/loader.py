@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.collective import MeasuredCollectives
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
 from dcsim.catalog.entry import Entry
@@ -23,6 +24,7 @@ from dcsim.catalog.node import Node
 from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
 from dcsim.catalog.reliability import ReliabilityPreset
 from dcsim.catalog.site import Site
+from dcsim.catalog.software import Software
 from dcsim.catalog.store import Store
 from dcsim.catalog.trained_model import Convolutional, Encoder, EncoderDecoder, FixedCost, Recommender
 from dcsim.errors import Problem, ScenarioError
@@ -35,10 +37,12 @@ KINDS: Mapping[str, tuple[type[Entry], ...]] = {
     "nodes": (Node,),
     "models": (Model, Encoder, EncoderDecoder, Convolutional, Recommender, FixedCost),
     "links": (Link,),
+    "collectives": (MeasuredCollectives,),
     "sites": (Site,),
     "prices": (OwnedPrices, OnDemandPrices),
     "efficiency": (Efficiency,),
     "engines": (Engine,),
+    "software": (Software,),
     "storage": (Store,),
     "reliability": (ReliabilityPreset,),
 }

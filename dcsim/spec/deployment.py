@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dcsim.catalog.accelerator import Accelerator
-from dcsim.catalog.efficiency import Efficiency, OperatorEfficiency
+from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
 from dcsim.catalog.link import Link
 from dcsim.catalog.loader import entry_names, load_entry
@@ -24,13 +24,19 @@ from dcsim.formulas.sampling import GREEDY_LOGIT_BYTES, Sampling
 from dcsim.plugins import policy_class
 from dcsim.policies.router import Router
 from dcsim.policies.scheduler import Scheduler
+from dcsim.spec.ceilings import (
+    ALIKE,
+    as_ceiling,
+    known_datatype,
+    operator_ceiling,
+    wide_datatype,
+)
 from dcsim.spec.memory import MemoryDemand, does_not_fit
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Parallelism, Precision, Serving
 from dcsim.workloads.lengths.fixed import Fixed
 
 _SCHEDULERS = "dcsim.policies.schedulers"
-_ALIKE = {Datatype.BF16: Datatype.FP16, Datatype.FP16: Datatype.BF16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ def _deployment(
 ) -> Deployment:
     precision, parallelism = resolve_precision(serving), serving.parallelism
     where, device = f"serving.{name}", f"accelerator {accelerator.name}"
-    peaks, wide = accelerator.peak_flops_per_s, _wide(precision.activations, accelerator)
+    peaks, wide = accelerator.peak_flops_per_s, wide_datatype(precision.activations, accelerator)
     return Deployment(
         shape=serving.model.shape,
         weights=precision.weights,
@@ -234,16 +240,16 @@ def _deployment(
         tensor=parallelism.tensor,
         pipeline=parallelism.pipeline,
         expert=parallelism.expert,
-        peak_flops_per_s=peaks[_known(precision.activations, peaks, where, device)],
-        attention_peak_flops_per_s=peaks[_known(wide, peaks, where, device)],
+        peak_flops_per_s=peaks[known_datatype(precision.activations, peaks, where, device)],
+        attention_peak_flops_per_s=peaks[known_datatype(wide, peaks, where, device)],
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         num_compute_units=accelerator.num_compute_units,
-        gemm=_ceiling(efficiency, "gemm", precision.activations, where),
+        gemm=operator_ceiling(efficiency, "gemm", precision.activations, where),
         grouped_gemm=_grouped_ceiling(efficiency, precision, where),
-        wide_gemm=_ceiling(efficiency, "gemm", wide, where),
-        decode=_ceiling(efficiency, "attention_decode", precision.kv_cache, where),
-        prefill=_ceiling(efficiency, "attention_prefill", precision.kv_cache, where),
-        elementwise=_as_ceiling(efficiency.elementwise),
+        wide_gemm=operator_ceiling(efficiency, "gemm", wide, where),
+        decode=operator_ceiling(efficiency, "attention_decode", precision.kv_cache, where),
+        prefill=operator_ceiling(efficiency, "attention_prefill", precision.kv_cache, where),
+        elementwise=as_ceiling(efficiency.elementwise),
         causal_square_frac=efficiency.causal_square_frac,
         tensor_wire=_tensor_wire(node, parallelism, efficiency),
         pipeline_wire=_pipeline_wire(node, parallelism),
@@ -276,33 +282,8 @@ def _routed_precision(
     return RoutedPrecision(
         weights=precision.expert_weights or precision.weights,
         activations=activations,
-        peak_flops_per_s=peaks[_known(activations, peaks, where, device)],
+        peak_flops_per_s=peaks[known_datatype(activations, peaks, where, device)],
     )
-
-
-def _wide(activations: Datatype, accelerator: Accelerator) -> Datatype:
-    """The datatype of attention, router and LM head: 16 bits, or wider where activations are."""
-    if activations in (Datatype.FP32, Datatype.TF32):
-        return activations
-    peaks = accelerator.peak_flops_per_s
-    return next((kind for kind in (Datatype.BF16, Datatype.FP16) if kind in peaks), Datatype.FP32)
-
-
-def _known(datatype: Datatype, known: Collection[Datatype], where: str, what: str) -> Datatype:
-    """The datatype, or the other 16-bit one, if it is among the ``known``."""
-    for candidate in (datatype, _ALIKE.get(datatype, datatype)):
-        if candidate in known:
-            return candidate
-    names, remedy = ", ".join(known), ""
-    if datatype in WEIGHT_ONLY:
-        remedy = f"; as a format of weights alone: precision: {{base: bf16, weights: {datatype}}}"
-    raise InfeasibleError(f"{where}: {what} has no figures for {datatype}; it has {names}{remedy}")
-
-
-def _ceiling(efficiency: Efficiency, operator: str, datatype: Datatype, where: str) -> Ceiling:
-    known: dict[Datatype, OperatorEfficiency] = getattr(efficiency, operator)
-    found = _known(datatype, known, where, f"efficiency profile {efficiency.name}")
-    return _as_ceiling(known[found], _residual(efficiency, operator, found))
 
 
 def _logit_bytes(serving: Serving) -> float:
@@ -318,22 +299,11 @@ def _grouped_ceiling(efficiency: Efficiency, precision: Precision, where: str) -
     """
     weights = precision.expert_weights or precision.weights
     if weights in WEIGHT_ONLY and weights in efficiency.grouped_gemm:
-        return _ceiling(efficiency, "grouped_gemm", weights, where)
+        return operator_ceiling(efficiency, "grouped_gemm", weights, where)
     datatype = precision.expert_activations or precision.activations
-    if {datatype, _ALIKE.get(datatype, datatype)} & set(efficiency.grouped_gemm):
-        return _ceiling(efficiency, "grouped_gemm", datatype, where)
-    return replace(_ceiling(efficiency, "gemm", datatype, where), residual=None)
-
-
-def _residual(efficiency: Efficiency, operator: str, datatype: Datatype) -> ResidualTable | None:
-    """The residual of an operator, or that of the other 16-bit type, which runs through the same kernels."""
-    tables = efficiency.residuals()
-    keys = (f"{operator}.{kind}" for kind in (datatype, _ALIKE.get(datatype, datatype)))
-    return next((tables[key] for key in keys if key in tables), None)
-
-
-def _as_ceiling(efficiency: OperatorEfficiency, residual: ResidualTable | None = None) -> Ceiling:
-    return Ceiling(efficiency.launch_s, efficiency.compute_frac, efficiency.memory_frac, residual)
+    if {datatype, ALIKE.get(datatype, datatype)} & set(efficiency.grouped_gemm):
+        return operator_ceiling(efficiency, "grouped_gemm", datatype, where)
+    return replace(operator_ceiling(efficiency, "gemm", datatype, where), residual=None)
 
 
 def _wire(name: str, num_links: float) -> Wire:

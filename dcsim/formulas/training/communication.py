@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dcsim.formulas.group_collectives import Collective, GroupNetwork
+from dcsim.formulas.group_collectives import Collective
+from dcsim.formulas.group_network import GroupNetwork
 from dcsim.formulas.training.choices import Sharding
 from dcsim.formulas.training.groups import (
     RankGroup,

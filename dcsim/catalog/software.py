@@ -1,0 +1,106 @@
+"""Training software: what it fuses, what it overlaps, what it keeps, and one efficiency."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dcsim.catalog.entry import Entry
+from dcsim.formulas.training.software import Overlap, SoftwareFacts
+from dcsim.units import Bytes, Fraction, PositiveFraction, Ratio, Seconds
+
+
+class OverlapShares(BaseModel):
+    """Which share of the computation beside it a communication may hide in, and what both then lose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tensor_frac: Fraction = Field(default=0.0, alias="tensor", description="Tensor-parallel collectives.")
+    context_frac: Fraction = Field(default=0.0, alias="context", description="Keys and values.")
+    expert_frac: Fraction = Field(default=0.0, alias="expert", description="Dispatch and combination.")
+    pipeline_frac: Fraction = Field(default=0.0, alias="pipeline", description="Sends between stages.")
+    gradients_frac: Fraction = Field(default=0.0, alias="gradients", description="Summing up of gradients.")
+    parameters_frac: Fraction = Field(
+        default=0.0, alias="parameters", description="Gathering of parameters, and of sharded weights."
+    )
+    compute_slowdown_frac: Ratio = Field(
+        default=0.0,
+        alias="compute_slowdown",
+        description="Computation lost for each second of communication beside it.",
+    )
+    network_slowdown_frac: Ratio = Field(
+        default=0.0, alias="network_slowdown", description="By how much hidden communication takes longer."
+    )
+
+
+class Software(Entry):
+    """One training framework: structural facts, and at most one fitted efficiency."""
+
+    efficiency_frac: PositiveFraction = Field(
+        alias="efficiency",
+        description="Calibrated operator time over actual operator time: the one fitted scalar.",
+    )
+    overlap: OverlapShares = Field(
+        default_factory=OverlapShares, description="What communication hides behind computation."
+    )
+    has_flash_attention: bool = Field(
+        alias="flash_attention", description="Whether attention is one fused kernel."
+    )
+    elementwise_factor: Ratio = Field(
+        alias="elementwise_traffic",
+        description="Memory traffic between the products over that of fused kernels: 1 if all are fused.",
+    )
+    layer_host_s: Seconds = Field(
+        alias="layer_host_time",
+        description="The host's time to launch one layer's forward pass; it counts where devices wait for it.",
+    )
+    step_host_s: Seconds = Field(
+        alias="step_host_time", description="Exposed time of the host once per step: loss, logging, schedule."
+    )
+    gradient_bytes: Bytes = Field(alias="gradient_size", description="Bytes per parameter of kept gradients.")
+    reduced_bytes: Bytes = Field(
+        alias="reduced_gradient_size", description="Bytes per parameter of gradients that are summed up."
+    )
+    gathered_bytes: Bytes = Field(
+        default=2.0, alias="gathered_weight_size", description="Bytes per parameter of gathered weights."
+    )
+    splits_sends: bool = Field(
+        default=True,
+        alias="split_sends",
+        description="Whether tensor-parallel ranks send their part of what goes to the next stage.",
+    )
+    num_buckets: int = Field(
+        default=8, gt=0, description="Parts in which gradients are summed up; the last one stays exposed."
+    )
+    dispatch_bytes: Bytes = Field(
+        default=2.0, alias="dispatch_size", description="Bytes per element of a token sent to an expert."
+    )
+    sends_tokens_once: bool = Field(
+        default=False,
+        alias="tokens_sent_once",
+        description="Whether a token goes once to each node that holds one of its experts.",
+    )
+    keeps_narrow_inputs: bool = Field(
+        default=True, description="Whether inputs of narrow linear layers are kept in their type."
+    )
+    has_master_weights: bool = Field(
+        default=True, alias="master_weights", description="Whether weights are also kept in 32 bits."
+    )
+    has_dropout: bool = Field(default=False, alias="dropout", description="Whether dropout is used.")
+    logit_bytes: Bytes = Field(
+        default=10.0, alias="logit_size", description="Bytes per logit at the peak of memory."
+    )
+    jitter_frac: Fraction = Field(
+        alias="jitter", description="Standard deviation of one rank's step over its mean."
+    )
+    reserved_bytes: Bytes = Field(
+        alias="reserved_memory", description="Context, communication buffers and workspace per accelerator."
+    )
+    fragmentation_frac: Fraction = Field(
+        alias="fragmentation", description="Memory lost between activations, as a share of them."
+    )
+
+    @property
+    def facts(self) -> SoftwareFacts:
+        """What the formulas take."""
+        values = {name: getattr(self, name) for name in SoftwareFacts.__dataclass_fields__ if name != "overlap"}
+        return SoftwareFacts(overlap=Overlap(**self.overlap.model_dump()), **values)

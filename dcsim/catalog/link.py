@@ -46,3 +46,7 @@ class Link(Entry):
     torus_size: int | None = Field(
         default=None, gt=0, description="Most accelerators that one torus joins, over all its nodes."
     )
+    collectives: tuple[str, ...] = Field(
+        default=(),
+        description="Measured collectives over this link, catalogue names; used where the node fits.",
+    )

@@ -2,9 +2,10 @@
 
     python -m benchmarks.accuracy.collectives [../shared]
 
-For each set of measured sizes, prints a row per predictor as a Markdown table: ``table``, the catalogue's
-curves with the size that is predicted left out of its curve; ``other``, the catalogue's curves as they
-are, where the set is not in them; ``form``, NCCL's tuning form without any curve.
+For each set of measured sizes, prints a row per predictor as a Markdown table: ``size left out``, the
+catalogue's curves without the size that is predicted; ``ranks left out``, without the whole curve, so
+that other numbers of ranks speak for it; ``others``, as they are, where the set is not among them;
+``form``, NCCL's tuning form without any curve.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import csv
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,14 +128,20 @@ def kernel_sets(folder: Path) -> Iterator[MeasuredSet]:
 def errors(one: MeasuredSet) -> dict[str, dict[float, float]]:
     """Absolute relative errors by predictor and size."""
     network = group_network(one.node)
-    own = [curve for entry in measured_on(one.node) for curve in entry.curves if _is_of(curve, one)]
-    bare = replace(network, measured=None)
-    found = {"form": {size: _error(one, bare, size) for size in one.times_s}}
-    if own:
-        held_out = {size: _held_out(one, network, size) for size in one.times_s}
-        found["table"] = {size: _error(one, held_out[size], size) for size in one.times_s}
-    elif network.measured is not None and _has_curves(one, network):
-        found["other"] = {size: _error(one, network, size) for size in one.times_s}
+    networks = {"form": replace(network, measured=None)}
+    if any(_is_of(curve, one) for entry in measured_on(one.node) for curve in entry.curves):
+        networks["ranks left out"] = _left_out(one, network, one.times_s)
+    else:
+        networks["others"] = network
+    found = {
+        predictor: {size: _error(one, without, size) for size in one.times_s}
+        for predictor, without in networks.items()
+        if predictor == "form" or _has_curves(one, without)
+    }
+    if "ranks left out" in networks:
+        found["size left out"] = {
+            size: _error(one, _left_out(one, network, [size]), size) for size in one.times_s
+        }
     return found
 
 
@@ -148,24 +155,29 @@ def _is_of(curve: MeasuredCurve, one: MeasuredSet) -> bool:
     return len(close) > 1 and sum(close) > len(close) / 2
 
 
-def _held_out(one: MeasuredSet, network: GroupNetwork, size: float) -> GroupNetwork:
-    """The network with one size taken out of the curve that holds it."""
+def _left_out(one: MeasuredSet, network: GroupNetwork, sizes: Collection[float]) -> GroupNetwork:
+    """The network with some sizes taken out of the curve that holds them, or the whole curve."""
     entries = [
-        entry.model_copy(update={"curves": tuple(_without(curve, one, size) for curve in entry.curves)})
+        entry.model_copy(update={"curves": tuple(_without(entry.curves, one, sizes))})
         for entry in measured_on(one.node)
     ]
     return replace(network, measured=curves_of(entries))
 
 
-def _without(curve: MeasuredCurve, one: MeasuredSet, size: float) -> MeasuredCurve:
-    if not _is_of(curve, one):
-        return curve
-    kept = {other: value for other, value in curve.bus_bandwidth.items() if other != size}
-    return curve.model_copy(update={"bus_bandwidth": kept})
+def _without(
+    curves: Sequence[MeasuredCurve], one: MeasuredSet, sizes: Collection[float]
+) -> Iterator[MeasuredCurve]:
+    for curve in curves:
+        left = {size: value for size, value in curve.bus_bandwidth.items() if size not in sizes}
+        if not _is_of(curve, one):
+            yield curve
+        elif len(sizes) < len(one.times_s):
+            yield curve.model_copy(update={"bus_bandwidth": left})
 
 
 def _has_curves(one: MeasuredSet, network: GroupNetwork) -> bool:
-    assert network.measured is not None
+    if network.measured is None:
+        return False
     is_inside = one.num_ranks <= one.ranks_per_domain
     return one.kind in (network.measured.inside if is_inside else network.measured.spanning)
 

@@ -23,7 +23,7 @@ class SavedBytes:
     """Bytes that a checkpoint keeps for each parameter that is trained.
 
     Mixed precision with AdamW: 2 of weights + 4 of master weights + 8 of moments = 14. Weights in fp32 need
-    no master copy (4 + 0 + 8 = 12). Gradients are not saved. What other optimizers keep is the ``state_bytes``
+    no master copy (4 + 0 + 8 = 12). Gradients are not saved. What other optimizers keep is ``state_bytes``
     of ``dcsim.formulas.training.choices.OPTIMIZERS``.
     """
 

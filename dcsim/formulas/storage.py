@@ -29,6 +29,16 @@ class AccessLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """One store, or the store of each node where it is local: what bounds it both ways, and what it holds."""
+
+    reading: AccessLimits
+    writing: AccessLimits
+    capacity_bytes: float = math.inf
+    is_local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """One transfer: so many bytes in so many files, moved by so many nodes."""
 

@@ -1,0 +1,86 @@
+"""The moves of a transfer: bytes at the sides of a store and on the fabric, all under way at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import simpy
+
+from dcsim.formulas.storage import Access
+from dcsim.sim.storage.side import Side, Visit
+from dcsim.sim.storage.storage_log import StorageLog
+from dcsim.sim.storage.transfer import Transfer
+from dcsim.tables.storage import StorageOperation
+
+
+class Carrier(Protocol):
+    """Moves the bytes of a transfer over the fabric, between nodes and the gateway of a store."""
+
+    def carry(self, nodes: Sequence[int], gateway: str, num_bytes: float, *, is_write: bool) -> simpy.Event:
+        """Start to move the bytes, evenly over the nodes; the event of their arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Bytes that a transfer moves at one side of a store, and whether they cross the fabric for it."""
+
+    side: Side
+    num_bytes: float
+    num_files: int
+    is_carried: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a transfer does, for whom, and under which label it is logged."""
+
+    operation: StorageOperation
+    nodes: Sequence[int]
+    label: str
+
+    @property
+    def is_write(self) -> bool:
+        """Whether bytes go to the store."""
+        return self.operation is StorageOperation.WRITE
+
+
+class Mover:
+    """Carries out moves for one store and logs them."""
+
+    def __init__(
+        self, environment: simpy.Environment, name: str, log: StorageLog, carrier: Carrier | None
+    ) -> None:
+        self._environment = environment
+        self._name = name
+        self._log = log
+        self._carrier = carrier
+
+    def run(
+        self, transfer: Transfer, order: Order, moves: Sequence[Move], on_done: Callable[[], None]
+    ) -> None:
+        """Start all moves, and the way of their bytes over the fabric; call back when the last one ends."""
+        now_s = self._environment.now
+        row = self._log.begin(self._name, order.operation, now_s, transfer.num_bytes, order.label)
+        carried = sum(move.num_bytes for move in moves if move.is_carried)
+        is_carried = self._carrier is not None and carried > 0.0
+        num_left = len(moves) + is_carried
+
+        def one_done(_: simpy.Event | None = None) -> None:
+            nonlocal num_left
+            num_left -= 1
+            if num_left == 0 and not transfer.is_cancelled:
+                self._log.end(row, self._environment.now)
+                on_done()
+
+        for move in moves:
+            access = Access(move.num_bytes, move.num_files, len(order.nodes))
+            visit = Visit(move.side, order.nodes, access, is_write=order.is_write, on_done=one_done)
+            transfer.when_cancelled(visit.give_up)
+        if self._carrier is not None and carried > 0.0:
+            arrival = self._carrier.carry(order.nodes, self._name, carried, is_write=order.is_write)
+            if arrival.callbacks is None:  # already processed
+                one_done()
+            else:
+                arrival.callbacks.append(one_done)

@@ -11,6 +11,7 @@ from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section
+from dcsim.spec.storage import StoreSpec
 
 
 class Cluster(Section):
@@ -25,6 +26,9 @@ class Cluster(Section):
         "{base: NAME, field: value}. Prices stay those of the node and of the entry's name.",
     )
     num_nodes: int = Field(gt=0, le=1_000_000, description="Number of nodes.")
+    storage: dict[str, StoreSpec] = Field(
+        default_factory=dict, description="Stores, by name. Left out: nothing is read or written."
+    )
 
     @property
     def installed_accelerator(self) -> Accelerator:

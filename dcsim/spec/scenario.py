@@ -13,8 +13,10 @@ from dcsim.spec.checks import cross_field_problems
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.document import Document
 from dcsim.spec.facility import Economics, Facility
+from dcsim.spec.reliability import Reliability
 from dcsim.spec.section import Section
 from dcsim.spec.serving import Serving
+from dcsim.spec.training import TrainingJob
 from dcsim.units import PositiveSeconds, Seconds
 from dcsim.validation import in_order, validated
 
@@ -56,6 +58,10 @@ class Scenario(Section):
     seed: int = Field(default=1, ge=0, lt=2**63, description="Seed of all random streams.")
     cluster: Cluster = Field(description="The machines.")
     serving: dict[str, Serving] = Field(default_factory=dict, description="Served models, by name.")
+    training: dict[str, TrainingJob] = Field(default_factory=dict, description="Training jobs, by name.")
+    reliability: Reliability | None = Field(
+        default=None, description="What fails, and how the cluster recovers. Left out: nothing fails."
+    )
     facility: Facility | None = Field(
         default=None,
         description="Where the machines stand. Left out: no facility energy, carbon or electricity cost.",

@@ -1,0 +1,257 @@
+"""The sets of published training steps, each with what its source says of the runs beyond the table."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from benchmarks.accuracy.training_case import Case, Machine, label_of, plan_of
+from benchmarks.accuracy.training_rows import Convention, PublishedRow
+from benchmarks.accuracy.training_tpu import maxtext_cases, palm_cases
+from dcsim.formulas.training.choices import Recompute, Sharding
+from dcsim.formulas.training.plan import TrainingPlan
+from dcsim.policies.pipeline_schedules.dualpipe import Dualpipe
+
+SEED = 7  # of the half of vTrain's rows that may be fitted
+MICRO_BATCHES = (1, 2, 4, 8, 16)
+DGX_A100 = Machine("dgx-a100")
+MACHINES = {
+    "H100": Machine("dgx-h100"),
+    "H100-80GB": Machine("dgx-h100"),
+    "H100-SXM5-80GB": Machine("dgx-h100"),
+    "H100-SXM-80GB": Machine("dgx-h100"),
+    "H100-96GB(HBM2e,500W)": Machine("grand-teton-h100"),
+    "H200": Machine("dgx-h200"),
+    "H200-SXM5-141GB": Machine("dgx-h200"),
+    "H800-80GB": Machine("hgx-h800"),
+    "B200": Machine("dgx-b200"),
+    "B200-SXM": Machine("dgx-b200"),
+    "Blackwell GPU (B200-SXM-180GB)": Machine("dgx-b200"),
+    "B300": Machine("dgx-b300"),
+    "GB200": Machine("gb200-nvl72"),
+    "Blackwell GPU (GB200)": Machine("gb200-nvl72"),
+    "GB300": Machine("gb300-nvl72"),
+    "A100-80GB": DGX_A100,
+    "A100-40GB": Machine("a100-40gb-8x", num_nics=8, scale_out="infiniband-hdr"),
+}
+COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
+UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
+
+
+def _case(
+    name: str, framework: str, row: PublishedRow, plans: Iterable[TrainingPlan], **options: object
+) -> Case:
+    """A case on the usual machine of a row's device; options are further fields of the case."""
+    fields = {"machine": MACHINES.get(row.device), "measured_s": row.step_s(Convention.HARDWARE), **options}
+    return Case(name, label_of(row), framework, plans=tuple(plans), **fields)  # type: ignore[arg-type]
+
+
+def vtrain(rows: list[PublishedRow]) -> Iterator[Case]:
+    """vTrain (MICRO 2024), Megatron-DeepSpeed, full recomputation, 800 Gbit/s per node; a half may be fitted."""
+    chosen = set(random.Random(SEED).sample(range(len(rows)), len(rows) // 2))  # noqa: S311
+    machine = Machine("dgx-a100", num_nics=4)
+    for number, row in enumerate(rows):
+        plan = plan_of(row, sharding=Sharding.NONE, has_dropout=True)
+        fitted = number in chosen
+        name = "vTrain, half that may be fitted" if fitted else "vTrain, held out"
+        yield _case(name, "megatron-2021", row, [plan], machine=machine, is_fitted=fitted)
+
+
+def sc21_table_1(rows: list[PublishedRow]) -> Iterator[Case]:
+    """Megatron-LM at SC 2021: interleaved; micro-batch and chunks are not printed, so the fastest that fits."""
+    for row in rows:
+        if row.metric == "step_time_s":
+            plan = plan_of(row, sharding=Sharding.NONE, has_dropout=True)
+            yield _case("SC'21 table 1", "megatron-2021", row, _choices(plan))
+
+
+def _choices(plan: TrainingPlan) -> Iterator[TrainingPlan]:
+    """The micro-batches and chunks that divide a plan's batch and layers."""
+    for micro in MICRO_BATCHES:
+        if plan.num_sequences % (plan.data * micro):
+            continue
+        layers = plan.shape.num_layers // plan.pipeline
+        whole = plan.num_sequences // (plan.data * micro) % plan.pipeline == 0
+        for chunks in range(1, layers + 1 if plan.pipeline > 1 and whole else 2):
+            if plan.pipeline == 1 or plan.shape.num_layers % (plan.pipeline * chunks) == 0:
+                yield _with_chunks(replace(plan, micro_sequences=micro), chunks)
+
+
+def _with_chunks(plan: TrainingPlan, chunks: int) -> TrainingPlan:
+    from dcsim.policies.pipeline_schedules.interleaved import Interleaved
+
+    return plan if chunks == 1 else replace(plan, virtual_stages=chunks, schedule=Interleaved())
+
+
+def sc21_table_2(rows: list[PublishedRow]) -> Iterator[Case]:
+    """GPT-530B by Megatron-LM (PTD) and by DeepSpeed's ZeRO-3 of 2021, which overlaps little."""
+    for row in rows:
+        if row.metric != "tflops_per_gpu":
+            continue
+        if "ZeRO-3" in row.notes:
+            plan = plan_of(row, sharding=Sharding.FULL, has_dropout=True)
+            yield _case("SC'21 table 2, ZeRO-3", "deepspeed", row, [plan])
+        else:
+            plan = plan_of(row, sharding=Sharding.NONE, has_dropout=True)
+            yield _case("SC'21 table 2, Megatron", "megatron-2021", row, _choices(plan))
+
+
+def korthikanti(rows: list[PublishedRow]) -> Iterator[Case]:
+    """Table 5; three chunks per stage where they divide (not of 1T, whose stages have two layers)."""
+    for row in rows:
+        is_selective = row.recompute == "selective"
+        chunks = 3 if row.pipeline in (8, 35) else 1
+        plan = plan_of(
+            row,
+            has_sequence_parallelism=is_selective,
+            sharding=Sharding.NONE,
+            has_dropout=True,
+            virtual_stages=chunks,
+        )
+        name = "Korthikanti, selective" if is_selective else "Korthikanti, full"
+        yield _case(name, "megatron-2021", row, [plan])
+
+
+def megatron_2020(rows: list[PublishedRow]) -> Iterator[Case]:
+    """Megatron-LM of 2020 on DGX A100 of 40 GB, one micro-batch per step."""
+    for row in rows:
+        if row.device == "A100-40GB":
+            plan = plan_of(
+                row, sharding=Sharding.NONE, has_dropout=True, micro_sequences=row.num_sequences // row.data
+            )
+            yield _case("Megatron 2020, A100 40 GB", "megatron-2021", row, [plan])
+
+
+def bloom(rows: list[PublishedRow]) -> Iterator[Case]:
+    """BLOOM: Megatron-DeepSpeed with ZeRO-1 over Omni-Path, four ports per node."""
+    machine = Machine("dgx-a100", num_nics=4, scale_out="omni-path-100g")
+    for row in rows:
+        if row.metric == "tflops_per_gpu":
+            plan = plan_of(row, has_dropout=False)
+            yield _case("BLOOM", "megatron-2021", row, [plan], machine=machine)
+
+
+def other_a100(rows: list[PublishedRow]) -> Iterator[Case]:
+    """FSDP's paper (173 TFLOP/s, "more than"; RoCE of 2 Tbit/s per node) and BloombergGPT (SageMaker, p4d)."""
+    for row in rows:
+        plan = plan_of(row, sharding=Sharding.FULL, micro_sequences=row.micro_sequences or 4)
+        if "FSDP" in row.source:
+            machine = Machine("dgx-a100", num_nics=10)
+            yield _case("FSDP paper", "fsdp", row, [plan], machine=machine)
+        else:
+            yield _case("BloombergGPT", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))
+
+
+def pythia(rows: list[PublishedRow]) -> Iterator[Case]:
+    """GPT-NeoX on p4d nodes: ZeRO-1, one micro-batch per step and full recomputation, as its files say."""
+    for row in rows:
+        micro = row.num_sequences // row.num_accelerators
+        plan = replace(
+            plan_of(row, micro_sequences=micro), recompute=Recompute.FULL, data=row.num_accelerators
+        )
+        plan = replace(plan, shape=replace(plan.shape, has_tied_embeddings=False))
+        yield _case("Pythia", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))
+
+
+def llm_foundry(rows: list[PublishedRow]) -> Iterator[Case]:
+    """MosaicML llm-foundry, FSDP: gradients summed up in 16 bits (PURE) or 32 (DEFAULT)."""
+    for row in rows:
+        if row.metric != "tokens_per_s_per_gpu":
+            continue
+        sharding = Sharding.GRADIENTS if "SHARD_GRAD_OP" in row.notes else Sharding.FULL
+        reduced = 2.0 if "PURE" in row.notes else 4.0
+        device = row.device.partition("-")[0] + (" fp8" if "fp8" in row.precision else "")
+        yield _case(
+            f"llm-foundry, {device}",
+            "fsdp",
+            row,
+            [plan_of(row, sharding=sharding)],
+            facts={"reduced_bytes": reduced},
+        )
+
+
+def torchtitan(rows: list[PublishedRow]) -> Iterator[Case]:
+    """torchtitan: selective checkpointing recomputes every second product, taken as half of the layers."""
+    for row in rows:
+        plan = plan_of(row, sharding=Sharding.FULL, has_sequence_parallelism=row.tensor > 1)
+        if row.recompute == "selective":
+            half = plan.shape.num_layers // 2
+            plan = replace(plan, recompute=Recompute.FULL, num_recomputed_layers=half)
+        kind = "fp8" if "fp8" in row.precision else "bf16"
+        facts = {"tensor_overlap_frac": 0.9 if "async" in row.notes.lower() else 0.0}
+        if "compile" in row.notes or "TP" in row.notes:
+            facts |= COMPILED
+        yield _case(f"torchtitan, {kind}", "fsdp", row, [plan], facts=facts)
+
+
+def simumax(rows: list[PublishedRow]) -> Iterator[Case]:
+    """Megatron-LM 0.14 on eight B200 (measured by SimuMax's authors), sequence parallel, nothing recomputed."""
+    for row in rows:
+        plan = plan_of(row, has_sequence_parallelism=row.tensor > 1)
+        kind = "MoE" if row.expert > 1 else "long" if row.context > 1 else "dense"
+        yield _case(f"SimuMax B200 bf16, {kind}", "megatron", row, [plan])
+
+
+def mlperf(rows: list[PublishedRow]) -> Iterator[Case]:
+    """Median steps in MLPerf Training logs, NeMo: GPT-3 with six chunks per stage, Llama 3.1 405B with eight."""
+    for row in rows:
+        if row.metric != "step_time_s":
+            continue
+        chunks = 6 if row.model.startswith("gpt3") else 8
+        plan = plan_of(row, has_sequence_parallelism=True, virtual_stages=chunks, has_dropout=False)
+        model = row.model.split("-")[0]
+        yield _case(f"MLPerf {model}, {row.precision}", "megatron", row, [plan])
+
+
+def megatron_bridge(rows: list[PublishedRow]) -> Iterator[Case]:
+    """NVIDIA Megatron-Bridge summaries; experts forced to balance, nothing recomputed."""
+    for row in rows:
+        if row.metric != "tokens_per_s_per_gpu" or row.model.startswith(UNKNOWN_SHAPES):
+            continue
+        is_sharded = "FSDP=" in row.notes
+        sharding = Sharding.FULL if is_sharded else Sharding.OPTIMIZER
+        plan = plan_of(row, has_sequence_parallelism=row.tensor > 1, sharding=sharding)
+        if "[LoRA]" in row.model:
+            continue  # the rank of the adapters is not published
+        year = "2026" if " 26." in row.source else "2025"
+        kind = "MoE" if plan.shape.experts else "dense"
+        yield _case(f"Megatron-Bridge {year}, {kind} {plan.linear}", "megatron", row, [plan])
+
+
+def deepseek_v3(rows: list[PublishedRow]) -> Iterator[Case]:
+    """DeepSeek-V3's own training: DualPipe, one sequence per micro-batch, four nodes per token at most."""
+    for row in rows:
+        if row.metric == "tokens_per_s_per_gpu":
+            plan = replace(plan_of(row), schedule=Dualpipe(), max_routed_nodes=4, num_logit_heads=2)
+            yield _case("DeepSeek-V3 on 2,048 H800", "megatron", row, [plan])
+
+
+SETS: Mapping[str, Callable[[list[PublishedRow]], Iterator[Case]]] = {  # by what the source begins with
+    "vTrain": vtrain,
+    "Megatron-LM SC21 arXiv:2104.04473 Table 1": sc21_table_1,
+    "Megatron-LM SC21 arXiv:2104.04473 Table 2": sc21_table_2,
+    "Korthikanti": korthikanti,
+    "Megatron-LM repo images/tables.tex": megatron_2020,
+    "BLOOM": bloom,
+    "PyTorch FSDP": other_a100,
+    "BloombergGPT": other_a100,
+    "Pythia": pythia,
+    "MosaicML": llm_foundry,
+    "pytorch/torchtitan": torchtitan,
+    "SimuMax": simumax,
+    "MLPerf": mlperf,
+    "NVIDIA Megatron-Bridge": megatron_bridge,
+    "DeepSeek-V3": deepseek_v3,
+    "AI-Hypercomputer/maxtext src/maxtext/configs/tpu": maxtext_cases,
+    "PaLM": palm_cases,
+}
+
+
+def all_cases(rows: list[PublishedRow]) -> list[Case]:
+    """The cases of all sets, in the order of the sets."""
+    return [
+        case
+        for beginning, cases in SETS.items()
+        for case in cases([row for row in rows if row.source.startswith(beginning)])
+    ]

@@ -51,7 +51,7 @@ class Software(Entry):
     )
     layer_host_s: Seconds = Field(
         alias="layer_host_time",
-        description="The host's time to launch one layer's forward pass; it counts where devices wait for it.",
+        description="Time of the host to launch one layer's forward pass; it counts where devices wait.",
     )
     step_host_s: Seconds = Field(
         alias="step_host_time", description="Exposed time of the host once per step: loss, logging, schedule."
@@ -102,5 +102,6 @@ class Software(Entry):
     @property
     def facts(self) -> SoftwareFacts:
         """What the formulas take."""
-        values = {name: getattr(self, name) for name in SoftwareFacts.__dataclass_fields__ if name != "overlap"}
-        return SoftwareFacts(overlap=Overlap(**self.overlap.model_dump()), **values)
+        names = [name for name in SoftwareFacts.__dataclass_fields__ if name != "overlap"]
+        overlap = Overlap(**self.overlap.model_dump())
+        return SoftwareFacts(overlap=overlap, **{name: getattr(self, name) for name in names})

@@ -38,13 +38,27 @@ class Optimizer:
 
 MASTER_BYTES = 4.0  # weights in 32 bits beside those that are multiplied in 16 bits or fewer
 
+
+class OptimizerName(StrEnum):
+    """The optimisers that are known."""
+
+    ADAMW = "adamw"
+    ADAMW_16BIT = "adamw_16bit"
+    ADAMW_8BIT = "adamw_8bit"
+    ADAFACTOR = "adafactor"
+    SGD = "sgd"
+    MUON = "muon"
+
+
 OPTIMIZERS = {
-    "adamw": Optimizer("adamw", 8.0, 4.0 + 12.0 + 12.0 + 2.0),  # two moments in 32 bits
-    "sgd": Optimizer("sgd", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # momentum
-    "adafactor": Optimizer("adafactor", 0.01, 4.0 + 4.0 + 4.0 + 2.0),  # rows and columns (arXiv:1804.04235)
-    "adamw_8bit": Optimizer("adamw_8bit", 2.03, 4.0 + 6.03 + 6.03 + 2.0),  # blocks of 256 (arXiv:2110.02861)
-    "adamw_16bit": Optimizer("adamw_16bit", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # moments in bf16
-    "muon": Optimizer(
-        "muon", 4.0, 4.0 + 8.0 + 8.0 + 2.0
-    ),  # one moment; its matrix products are counted apart
+    OptimizerName.ADAMW: Optimizer("adamw", 8.0, 4.0 + 12.0 + 12.0 + 2.0),  # two moments in 32 bits
+    OptimizerName.ADAMW_16BIT: Optimizer("adamw_16bit", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # moments in bf16
+    OptimizerName.ADAMW_8BIT: Optimizer(
+        "adamw_8bit", 2.03, 4.0 + 6.03 + 6.03 + 2.0
+    ),  # blocks of 256 with a scale of 32 bits (Dettmers et al., arXiv:2110.02861)
+    OptimizerName.ADAFACTOR: Optimizer(
+        "adafactor", 0.01, 4.0 + 4.0 + 4.0 + 2.0
+    ),  # a row and a column for each matrix (Shazeer and Stern, arXiv:1804.04235)
+    OptimizerName.SGD: Optimizer("sgd", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # momentum
+    OptimizerName.MUON: Optimizer("muon", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # momentum; its products not counted
 }

@@ -6,7 +6,13 @@ import math
 from dataclasses import dataclass, field
 
 from dcsim.formulas.datatypes import Datatype
-from dcsim.formulas.training.choices import OPTIMIZERS, Optimizer, Recompute, Sharding
+from dcsim.formulas.training.choices import (
+    OPTIMIZERS,
+    Optimizer,
+    OptimizerName,
+    Recompute,
+    Sharding,
+)
 from dcsim.formulas.training.schedule import PipelineSize, Schedule
 from dcsim.formulas.transformer import TransformerShape, num_dense_layers
 
@@ -76,7 +82,7 @@ class TrainingPlan:
     sharding: Sharding = Sharding.OPTIMIZER
     num_shards: int | None = None  # ranks that share out; all data-parallel ones if None (HSDP: fewer)
     linear: Datatype = Datatype.BF16
-    optimizer: Optimizer = OPTIMIZERS["adamw"]
+    optimizer: Optimizer = OPTIMIZERS[OptimizerName.ADAMW]
     imbalance: float = 1.0  # rows of the busiest expert rank over the mean
     max_routed_nodes: int | None = None  # node-limited routing (DeepSeek-V3: 4)
     num_logit_heads: int = 1  # further ones predict further tokens (multi-token prediction)

@@ -1,0 +1,86 @@
+"""From a cluster to the hardware of a training job: ceilings of its operators, its networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.efficiency import Efficiency
+from dcsim.catalog.group_network import group_network
+from dcsim.catalog.link import Link
+from dcsim.catalog.loader import load_entry
+from dcsim.catalog.node import Node
+from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.power import PowerCurve
+from dcsim.formulas.training.hardware import Kernel, TrainingHardware
+from dcsim.spec.ceilings import known_datatype, operator_ceiling, wide_datatype
+
+NVME_BYTES_PER_S = 3e9  # of local drives for each accelerator: one PCIe 4 drive reads 6 to 7 GB/s for two
+
+
+def training_hardware(
+    node: Node, accelerator: Accelerator, linear: Datatype, where: str = "training"
+) -> TrainingHardware:
+    """The hardware of a job whose linear layers run in a datatype.
+
+    Raises InfeasibleError if the accelerator or its efficiency profile lacks the datatype.
+    """
+    text = node.model_dump_json() + accelerator.model_dump_json()
+    return _hardware(_Installed(text, node, accelerator), linear, where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    """A node and what it carries; two are equal if all their values are."""
+
+    text: str
+    node: Node = field(compare=False)
+    accelerator: Accelerator = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _hardware(installed: _Installed, linear: Datatype, where: str) -> TrainingHardware:
+    """One object for equal hardware, so that operators timed once are found again."""
+    node, accelerator = installed.node, installed.accelerator
+    efficiency = load_entry("efficiency", accelerator.efficiency)
+    link = load_entry("links", node.host_link)
+    assert isinstance(efficiency, Efficiency)
+    assert isinstance(link, Link)
+    wide = wide_datatype(linear, accelerator)
+    wide_kernel = _kernel(accelerator, efficiency, "gemm", wide, where)
+    busy = accelerator.busy_power
+    return TrainingHardware(
+        linear=_kernel(accelerator, efficiency, "gemm", linear, where),
+        wide=wide_kernel,
+        attention=_kernel(accelerator, efficiency, "attention_prefill", wide, where),
+        memory_bytes=accelerator.memory_bytes,
+        memory_bytes_per_s=accelerator.memory_bytes_per_s,
+        streaming_frac=wide_kernel.ceiling.memory_frac,
+        causal_square_frac=efficiency.causal_square_frac,
+        network=group_network(node),
+        num_per_node=node.num_accelerators,
+        host_bytes_per_s=link.bytes_per_s * link.achievable_frac,
+        nvme_bytes_per_s=NVME_BYTES_PER_S,
+        power=PowerCurve(
+            tdp_w=accelerator.tdp_w,
+            idle_w=accelerator.idle_w,
+            active_frac=busy.active_frac,
+            memory_frac=busy.memory_frac,
+            compute_frac=busy.compute_frac,
+            cap_frac=busy.cap_frac,
+        ),
+    )
+
+
+def _kernel(
+    accelerator: Accelerator, efficiency: Efficiency, operator: str, datatype: Datatype, where: str
+) -> Kernel:
+    peaks = accelerator.peak_flops_per_s
+    known = known_datatype(datatype, peaks, where, f"accelerator {accelerator.name}")
+    return Kernel(
+        ceiling=operator_ceiling(efficiency, operator, datatype, where),
+        peak_flops_per_s=peaks[known],
+        memory_bytes_per_s=accelerator.memory_bytes_per_s,
+        num_compute_units=accelerator.num_compute_units,
+    )

@@ -1,4 +1,4 @@
-"""Checks of training jobs across fields: sizes that do not divide, more ranks than accelerators, and the like."""
+"""Checks of training jobs across fields: sizes that do not divide, more ranks than accelerators."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def _expert_problems(job: TrainingJob, model: Model, source: Document, path: Yam
         ranks = sizes.tensor * sizes.context * sizes.data
         if ranks % (sizes.expert * sizes.expert_tensor):
             message = (
-                f"expert x expert_tensor = {sizes.expert * sizes.expert_tensor} must divide the {ranks} ranks of "
-                "a pipeline stage (tensor x context x data)"
+                f"expert x expert_tensor = {sizes.expert * sizes.expert_tensor} must divide the {ranks} "
+                "ranks of a pipeline stage (tensor x context x data)"
             )
             yield source.problem((*at, "expert"), message, sizes.expert)
 

@@ -13,7 +13,8 @@ def scale_out_bytes(plan: TrainingPlan, software: SoftwareFacts, network: GroupN
     """Bytes that the mean accelerator sends to other domains in one step.
 
     Of a message S over n ranks, i of them in each of d domains: all-reduce 2 S (d - 1) / (d i), each of its
-    halves half of that, all-to-all S (n - i) / n, and a send all of it, where the two ranks are in different domains.
+    halves half of that, all-to-all S (n - i) / n, and a send all of it, where the
+    two ranks are in different domains.
     """
     size = network.domain_size
     messages = step_messages(plan, software, size)

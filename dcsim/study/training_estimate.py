@@ -1,0 +1,119 @@
+"""An instant estimate of training jobs: step, utilisation, time, memory, energy and cost in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dcsim.formulas.training.breakdown import TrainingStep
+from dcsim.formulas.training.memory import RankMemory
+from dcsim.metrics.cost import cost_figures
+from dcsim.metrics.energy import ClusterSums, energy_figures
+from dcsim.metrics.figures import Figures
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.units import SECONDS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingForecast:
+    """One training job without failures, checkpoints and neighbours.
+
+    Energy and cost are those of the job's nodes while it runs; None where the scenario lacks what they need,
+    and everything that depends on the length of the job where it has none.
+    """
+
+    num_accelerators: int
+    num_nodes: int
+    step: TrainingStep
+    step_s: float
+    generation_s: float  # of each step's samples, in reinforcement learning
+    tokens_per_s: float
+    tokens_per_accelerator_s: float
+    model_flops_per_accelerator_s: float
+    mfu_frac: float
+    hfu_frac: float
+    memory: RankMemory
+    num_checkpoint_bytes: float
+    scale_out_bytes_per_node: float
+    accelerator_w: float  # of the mean accelerator of the job
+    num_steps: float | None
+    num_tokens: float | None
+    days: float | None
+    it_j: float | None
+    facility_j: float | None
+    cost_usd: float | None
+    usd_per_million_tokens: float | None
+
+
+def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
+    """The training jobs of a scenario in closed form, by name.
+
+    Raises
+    ------
+    InfeasibleError
+        A job does not fit in memory, the cluster is too small for it, or the accelerator lacks a datatype.
+    """
+    return {name: _forecast(scenario, resolve_training(scenario, name)) for name in scenario.training}
+
+
+def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
+    step = job.step()
+    generation_s = 0.0
+    step_s = step.total_s + generation_s
+    num_steps = num_job_steps(job.job, job.tokens_per_step)
+    duration_s = None if num_steps is None else num_steps * step_s * num_rounds(job.job)
+    num_tokens = None if num_steps is None else num_steps * job.tokens_per_step
+    tokens_per_s = job.tokens_per_step / step_s
+    energy, cost = _money(scenario, job, step, duration_s)
+    usd = _number(cost, "total_usd")
+    flops_per_s = job.model_flops_per_step / job.num_accelerators / step_s
+    return TrainingForecast(
+        num_accelerators=job.num_accelerators,
+        num_nodes=job.num_nodes,
+        step=step,
+        step_s=step_s,
+        generation_s=generation_s,
+        tokens_per_s=tokens_per_s,
+        tokens_per_accelerator_s=tokens_per_s / job.num_accelerators,
+        model_flops_per_accelerator_s=flops_per_s,
+        mfu_frac=step.mfu_frac * step.total_s / step_s,
+        hfu_frac=step.hfu_frac * step.total_s / step_s,
+        memory=job.memory,
+        num_checkpoint_bytes=job.num_checkpoint_bytes,
+        scale_out_bytes_per_node=job.scale_out_bytes_per_node,
+        accelerator_w=job.hardware.power.idle_w + step.accelerator_rise_w,
+        num_steps=num_steps,
+        num_tokens=num_tokens,
+        days=None if duration_s is None else duration_s / SECONDS_PER_DAY,
+        it_j=_number(energy, "it_j"),
+        facility_j=_number(energy, "facility_j"),
+        cost_usd=usd,
+        usd_per_million_tokens=None if usd is None or num_tokens is None else usd / num_tokens * 1e6,
+    )
+
+
+def _money(
+    scenario: Scenario, job: TrainingDeployment, step: TrainingStep, duration_s: float | None
+) -> tuple[Figures, Figures]:
+    """Energy and cost of the nodes that hold the job, as a cluster of their own."""
+    if duration_s is None:
+        return {}, {}
+    cluster = scenario.cluster.model_copy(update={"num_nodes": job.num_nodes})
+    alone = scenario.model_copy(update={"cluster": cluster})
+    sums = ClusterSums(
+        duration_s=duration_s,
+        rise_j=step.accelerator_rise_w * job.num_accelerators * duration_s,
+        num_output_tokens=0.0,
+        num_prompt_tokens=0.0,
+        prefill_accelerator_s=0.0,
+        decode_accelerator_s=0.0,
+    )
+    energy = energy_figures(alone, job.hardware.power.idle_w, sums)
+    return energy, cost_figures(alone, energy, sums) or {}
+
+
+def _number(figures: Figures, key: str) -> float | None:
+    found = figures.get(key)
+    return float(found) if isinstance(found, int | float) else None

@@ -5,16 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from dcsim.formulas.collective_curve import CollectiveCurve, neighbours
+from dcsim.formulas.collective_curve import CollectiveCurve, CollectiveCurves, neighbours
 from dcsim.formulas.group_network import Collective, GroupNetwork, bus_bytes_frac
 from dcsim.formulas.nccl_time import nccl_time_s
 from dcsim.formulas.roofline import Floats
 from dcsim.formulas.torus_time import torus_time_s
 
 __all__ = ["Collective", "GroupNetwork", "bus_bandwidth", "collective_time"]
+
+
+class _Group(NamedTuple):
+    """A collective of so many ranks and bytes, wherever it happens."""
+
+    kind: Collective
+    num_ranks: int
+    ranks_per_domain: int
+    num_bytes: float
+
+    @property
+    def is_spanning(self) -> bool:
+        return self.num_ranks > self.ranks_per_domain
+
+    def formula_s(self, network: GroupNetwork) -> float:
+        return nccl_time_s(self.kind, network, self.num_ranks, self.ranks_per_domain, self.num_bytes)
 
 
 def collective_time(
@@ -54,62 +71,44 @@ def _time_s(
         return 0.0
     if network.torus_axes:
         return torus_time_s(kind, network, num_ranks, num_bytes)
-    curves = _curves(kind, network, num_ranks, ranks_per_domain)
-    if not curves:
-        return nccl_time_s(kind, network, num_ranks, ranks_per_domain, num_bytes)
-    return _measured_s(curves, kind, network, num_ranks, ranks_per_domain, num_bytes)
+    asked = _Group(kind, num_ranks, min(ranks_per_domain, num_ranks), num_bytes)
+    curves = _curves(network.measured, asked)
+    return _measured_s(curves, network, asked) if curves else asked.formula_s(network)
 
 
-def _curves(
-    kind: Collective, network: GroupNetwork, num_ranks: int, ranks_per_domain: int
-) -> Sequence[CollectiveCurve]:
-    if network.measured is None:
+def _curves(measured: CollectiveCurves | None, asked: _Group) -> Sequence[CollectiveCurve]:
+    if measured is None:
         return ()
-    is_inside = num_ranks <= ranks_per_domain
-    return (network.measured.inside if is_inside else network.measured.spanning).get(kind, ())
+    return (measured.spanning if asked.is_spanning else measured.inside).get(asked.kind, ())
 
 
-def _measured_s(
-    curves: Sequence[CollectiveCurve],
-    kind: Collective,
-    network: GroupNetwork,
-    num_ranks: int,
-    ranks_per_domain: int,
-    num_bytes: float,
-) -> float:
-    """The geometric mean of what the curves on both sides say, weighted by their distance in octaves."""
-    if num_ranks <= ranks_per_domain:
-        low, high, share = neighbours([one.num_ranks for one in curves], num_ranks)
-    else:
-        num_domains = -(-num_ranks // ranks_per_domain)
+def _measured_s(curves: Sequence[CollectiveCurve], network: GroupNetwork, asked: _Group) -> float:
+    """Time by the curves on both sides, which count by their distance in octaves."""
+    if asked.is_spanning:
+        num_domains = -(-asked.num_ranks // asked.ranks_per_domain)
         low, high, share = neighbours([one.num_domains for one in curves], num_domains)
-    below_s = _scaled_s(curves[low], kind, network, num_ranks, ranks_per_domain, num_bytes)
-    if share == 0.0:
-        return below_s
-    above_s = _scaled_s(curves[high], kind, network, num_ranks, ranks_per_domain, num_bytes)
-    return math.exp((1.0 - share) * math.log(below_s) + share * math.log(above_s))
-
-
-def _scaled_s(
-    curve: CollectiveCurve,
-    kind: Collective,
-    network: GroupNetwork,
-    num_ranks: int,
-    ranks_per_domain: int,
-    num_bytes: float,
-) -> float:
-    """A measured time, scaled by the tuning form from what was measured to what is asked for."""
-    per_domain = min(ranks_per_domain, num_ranks)
-    alike = num_bytes
-    if num_ranks > per_domain and kind is not Collective.ALL_TO_ALL:
-        alike *= curve.ranks_per_domain / per_domain
-    alike = curve.nearest_bytes(alike)
-    measured_s = curve.time_s(alike)
-    is_same_group = num_ranks == curve.num_ranks and per_domain == curve.ranks_per_domain
-    is_same_network = num_ranks <= per_domain or network.scale_out_share_frac == 1.0
-    if is_same_group and is_same_network and alike == num_bytes:
+    else:
+        low, high, share = neighbours([one.num_ranks for one in curves], asked.num_ranks)
+    there, measured_s = _measured_alike(curves[low], asked)
+    is_free = network.scale_out_share_frac == 1.0
+    if there == asked and (is_free or not asked.is_spanning):
         return measured_s
-    free = network if network.scale_out_share_frac == 1.0 else replace(network, scale_out_share_frac=1.0)
-    formula_s = nccl_time_s(kind, network, num_ranks, ranks_per_domain, num_bytes)
-    there_s = nccl_time_s(kind, free, curve.num_ranks, curve.ranks_per_domain, alike)
-    return measured_s * formula_s / there_s
+    free = network if is_free else replace(network, scale_out_share_frac=1.0)
+    log_ratio = math.log(measured_s / there.formula_s(free))
+    if share > 0.0:
+        there, measured_s = _measured_alike(curves[high], asked)
+        log_ratio += share * (math.log(measured_s / there.formula_s(free)) - log_ratio)
+    return asked.formula_s(network) * math.exp(log_ratio)
+
+
+def _measured_alike(curve: CollectiveCurve, asked: _Group) -> tuple[_Group, float]:
+    """What was measured nearest to what is asked for, and its time.
+
+    With another number of ranks per domain, that is the size at which each port moves as much: a port of an
+    all-reduce, gather or scatter carries what the ranks of a domain share, of an all-to-all a rank's own.
+    """
+    alike = asked.num_bytes
+    if asked.is_spanning and asked.kind is not Collective.ALL_TO_ALL:
+        alike *= curve.ranks_per_domain / asked.ranks_per_domain
+    alike = curve.nearest_bytes(alike)
+    return _Group(asked.kind, curve.num_ranks, curve.ranks_per_domain, alike), curve.time_s(alike)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -32,7 +32,7 @@ def time_s(kind: Collective, network: GroupNetwork, num_bytes: float, num_slices
 
 def worst_link_bytes(axes: tuple[int, ...], is_ring: bool) -> float:
     """Bytes over the busiest link when each chip sends 1 byte in all, axis by axis, the shorter way."""
-    loads: Counter[tuple[int, tuple[int, ...], int]] = Counter()
+    loads: defaultdict[tuple[int, tuple[int, ...], int], float] = defaultdict(float)
     chips = list(itertools.product(*map(range, axes)))
     for source, target in itertools.product(chips, chips):
         at = list(source)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -13,12 +15,16 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from dcsim.catalog.loader import entry_names
 from dcsim.catalog.store import Store, StoreScope
+from dcsim.errors import Problem
 from dcsim.formulas.storage import AccessLimits, StoreLimits
+from dcsim.spec.document import Document
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section, or_alone
-from dcsim.units import PositiveBytes
+from dcsim.units import PositiveBytes, PositiveFraction, PositiveSeconds
+from dcsim.validation import nearest
 
 MAX_SERVERS = 10_000_000
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class CacheWrites(StrEnum):
@@ -84,6 +90,22 @@ class CacheSpec(TierSpec):
     )
 
 
+class BackupSpec(Section):
+    """Copies of a store's content in another store of the cluster, and tests that they can be read back."""
+
+    store: str = Field(description="Store that the copies go to.")
+    every_s: PositiveSeconds = Field(alias="every", description="Time between copies.")
+    changed_frac: PositiveFraction = Field(
+        default=1.0, alias="changed", description="Share of the content that a copy moves."
+    )
+    restore_test_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="restore_test",
+        description="Time between tests that read the last copy back; none if left out.",
+    )
+    num_nodes: int = Field(default=1, gt=0, le=1_000_000, description="Nodes that copy.")
+
+
 class StoreSpec(TierSpec):
     """One store of the cluster."""
 
@@ -94,6 +116,7 @@ class StoreSpec(TierSpec):
         description="Requests that one node keeps under way: readers or writers of its processes.",
     )
     cache: CacheSpec | None = Field(default=None, description="Cache in front of the store.")
+    backup: BackupSpec | None = Field(default=None, description="Copies in another store.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +134,34 @@ class StoreDeployment:
     egress_usd_per_byte: float = 0.0
 
     @property
+    def gateway_bytes_per_s(self) -> float:
+        """What its port to the fabric must carry, each way; infinite where nothing limits it in common."""
+        return max(self.limits.reading.bytes_per_s, self.limits.writing.bytes_per_s)
+
+    @property
     def cache_name(self) -> str:
         """The name of the cache in tables."""
         return f"{self.name}.cache"
+
+
+def storage_problems(stores: Mapping[str, StoreSpec], source: Document) -> Iterator[Problem]:
+    """Contradictions between stores, under ``cluster.storage`` of a scenario."""
+    for name, spec in stores.items():
+        path = ("cluster", "storage", name)
+        if not _STORE_NAME.fullmatch(name):
+            remedy = "Use letters, digits, - and _, beginning with a letter or digit"
+            yield source.problem(path, "the name of a store is not usable", name, remedy)
+        if spec.backup is None:
+            continue
+        target, is_local = spec.backup.store, spec.base.scope is StoreScope.NODE
+        if target not in stores:
+            remedy = nearest(target, tuple(stores))
+            yield source.problem((*path, "backup", "store"), "no store of that name", target, remedy)
+        elif target == name:
+            yield source.problem((*path, "backup", "store"), "a store cannot back itself up", target)
+        elif is_local or stores[target].base.scope is StoreScope.NODE:
+            remedy = "Back up a store that all nodes share, to another such store"
+            yield source.problem((*path, "backup"), "local stores take no part in backups", remedy=remedy)
 
 
 def resolve_store(spec: StoreSpec, name: str) -> StoreDeployment:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dcsim.tables.storage import STORAGE_LOAD, STORAGE_OPERATIONS
 from dcsim.tables.table import Column
 
-CLUSTER_TABLES: Mapping[str, Mapping[str, Column]] = {}
+CLUSTER_TABLES: Mapping[str, Mapping[str, Column]] = {
+    "storage_operations": STORAGE_OPERATIONS,
+    "storage_load": STORAGE_LOAD,
+}

@@ -32,5 +32,5 @@ STORAGE_LOAD: Mapping[str, Column] = {
     "write_bytes_per_s": Column("f8", "B/s", "rate at which it is written"),
     "bandwidth_frac": Column("f8", "", "share of the store's bandwidth in use, reading and writing together"),
     "num_transfers": Column("i4", "", "transfers under way"),
-    "used_bytes": Column("f8", "B", "capacity reserved, at the end of the stretch"),
+    "used_bytes": Column("f8", "B", "capacity in use"),
 }

@@ -18,7 +18,9 @@ from dcsim.tables.storage import StorageOperation
 class Carrier(Protocol):
     """Moves the bytes of a transfer over the fabric, between nodes and the gateway of a store."""
 
-    def carry(self, nodes: Sequence[int], gateway: str, num_bytes: float, *, is_write: bool) -> simpy.Event:
+    def carry(
+        self, nodes: Sequence[int], gateway: str, num_bytes: float, *, is_write: bool, label: str
+    ) -> simpy.Event:
         """Start to move the bytes, evenly over the nodes; the event of their arrival."""
 
 
@@ -79,7 +81,9 @@ class Mover:
             visit = Visit(move.side, order.nodes, access, is_write=order.is_write, on_done=one_done)
             transfer.when_cancelled(visit.give_up)
         if self._carrier is not None and carried > 0.0:
-            arrival = self._carrier.carry(order.nodes, self._name, carried, is_write=order.is_write)
+            arrival = self._carrier.carry(
+                order.nodes, self._name, carried, is_write=order.is_write, label=order.label
+            )
             if arrival.callbacks is None:  # already processed
                 one_done()
             else:

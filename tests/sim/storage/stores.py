@@ -74,7 +74,9 @@ class SlowWire:
         self.environment: simpy.Environment | None = None
         self.carried: list[tuple[str, float, bool]] = []
 
-    def carry(self, nodes: Sequence[int], gateway: str, num_bytes: float, *, is_write: bool) -> simpy.Event:
+    def carry(
+        self, nodes: Sequence[int], gateway: str, num_bytes: float, *, is_write: bool, label: str
+    ) -> simpy.Event:
         assert self.environment is not None
         self.carried.append((gateway, num_bytes, is_write))
         return self.environment.timeout(num_bytes / self.bytes_per_s)

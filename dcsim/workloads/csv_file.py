@@ -123,7 +123,11 @@ class CsvFile:
 
 def open_csv(path: Path, delimiter: str = ",") -> CsvFile:
     """The file, read into memory. Raises ScenarioError when it is missing, empty or not UTF-8 text."""
-    raw = content(path)
+    return parsed_csv(path, content(path), delimiter)
+
+
+def parsed_csv(path: Path, raw: bytes, delimiter: str = ",") -> CsvFile:
+    """The bytes of that file as CSV. Raises ScenarioError when they are empty or not UTF-8 text."""
     if not raw.strip():
         raise ScenarioError(Problem("is empty", file=str(path), remedy="A trace has a header line and rows"))
     nul_at = raw.find(b"\0")

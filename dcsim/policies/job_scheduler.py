@@ -1,0 +1,87 @@
+"""What every job scheduler is: which waiting jobs start now, and which running ones make way."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+from dcsim.plugins import Policy
+from dcsim.policies.job import Job
+from dcsim.policies.job_queue import Key
+from dcsim.policies.room import Room
+
+
+class JobScheduler(Policy):
+    """Base of all job schedulers. ``decide`` is asked whenever a job comes or ends, or nodes come or go."""
+
+    is_preemptive: ClassVar[bool] = False
+    needs_history: ClassVar[bool] = False  # jobs carry a prediction from their users' earlier jobs
+
+    def key(self, job: Job) -> Key:
+        """Jobs wait in this order, smallest first; it must not change while a job waits."""
+        return (job.submitted_at_s,)
+
+    def kind(self, job: Job) -> Hashable:
+        """Jobs of one kind wait in one line, which ``decide`` can pass over as a whole."""
+        return job.request
+
+    @abstractmethod
+    def decide(self, room: Room) -> None:
+        """Start, stop and resize jobs."""
+
+    def wake_at_s(self, room: Room) -> float | None:
+        """When to be asked again though nothing has happened; None if never."""
+        return None
+
+    def refusal(self, job: Job) -> str | None:
+        """Why the job can never start under this scheduler; None if it can."""
+        return None
+
+
+def start_in_order(room: Room) -> Job | None:
+    """Start waiting jobs until one finds no room: that one, or None if all have started."""
+    for job in room.queue:
+        if not room.try_start(job):
+            return job
+    return None
+
+
+def make_way(room: Room, job: Job, victims: Sequence[Job]) -> bool:
+    """Start the job by stopping as few of the running ones as it takes, the first in the list first.
+
+    Nothing is stopped unless the job then fits.
+    """
+    nodes, stopped = room.nodes, []
+    parts = None
+    for victim in victims:
+        nodes.give(victim.parts)
+        stopped.append(victim)
+        parts = room.parts_for(job)
+        if parts is not None:
+            break
+    if parts is None:
+        for victim in stopped:
+            nodes.take(victim.parts)
+        return False
+    spared = _spared(room, job, stopped)
+    for victim in stopped:
+        if victim not in spared:
+            nodes.take(victim.parts)  # the room gives it back when it stops the job
+            room.stop(victim)
+    parts = room.parts_for(job)
+    assert parts is not None
+    room.start(job, parts)
+    return True
+
+
+def _spared(room: Room, job: Job, stopped: Sequence[Job]) -> list[Job]:
+    """Victims without whose accelerators the job fits too: they go on, the last in the list first."""
+    spared = []
+    for victim in reversed(stopped[:-1]):
+        room.nodes.take(victim.parts)
+        if room.placement.place(room.nodes, job.held_request, room.rng) is None:
+            room.nodes.give(victim.parts)
+        else:
+            spared.append(victim)
+    return spared

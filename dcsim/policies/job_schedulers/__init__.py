@@ -1,0 +1,1 @@
+"""Job schedulers: which waiting jobs start, and which running ones make way. One file per scheduler."""

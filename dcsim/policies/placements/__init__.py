@@ -1,0 +1,1 @@
+"""Placements: which nodes a job gets. One file per placement."""

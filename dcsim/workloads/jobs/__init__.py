@@ -1,0 +1,1 @@
+"""Job generators: synthetic streams of jobs. One file per generator."""

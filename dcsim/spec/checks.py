@@ -12,6 +12,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import policy_names
 from dcsim.spec.document import Document
 from dcsim.spec.serving import Serving
+from dcsim.spec.storage import storage_problems
 from dcsim.strict_yaml import YamlPath
 from dcsim.validation import nearest
 from dcsim.workloads.lengths.fixed import Fixed
@@ -27,6 +28,7 @@ _SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def cross_field_problems(scenario: Scenario, source: Document) -> list[Problem]:
     """Every contradiction in a scenario whose fields are valid one by one."""
     problems = [*_scenario_problems(scenario, source), *_node_problems(scenario, source)]
+    problems += storage_problems(scenario.cluster.storage, source)
     for name, serving in scenario.serving.items():
         path = ("serving", name)
         problems += _traffic_problems(scenario, serving, source, path)

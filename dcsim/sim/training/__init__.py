@@ -1,0 +1,1 @@
+"""Training jobs on the clock: steps in jumps, checkpoints, restarts."""

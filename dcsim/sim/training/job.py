@@ -1,0 +1,209 @@
+"""One training job on the clock: it starts, computes, fails, recovers and ends.
+
+The job is a gang: it computes on all its nodes or not at all (or, elastic, on whole data-parallel replicas).
+A failure undoes everything after the last durable checkpoint and starts the recovery; one in a recovery
+starts it anew. A planned stop (a drain, maintenance, a gang that grows again) saves the work first.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import simpy
+from simpy.events import ProcessGenerator
+
+from dcsim.sim.failures.failure import Failure
+from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.training.checkpointing import Checkpointing
+from dcsim.sim.training.gang import Gang
+from dcsim.sim.training.span_log import SpanLog
+from dcsim.sim.training.step_source import Network, StepSource
+from dcsim.sim.training.stepping import Stepping
+from dcsim.sim.training.waiting import CHANGE, timer, wait
+from dcsim.spec.reliability import RecoveryTimes
+from dcsim.tables.training import SpanKind, TrainingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """What a job is to do, and how it recovers."""
+
+    name: str
+    steps: StepSource
+    recovery: RecoveryTimes
+    num_steps: float = math.inf  # as long as the simulation lasts, if infinite
+    is_elastic: bool = False
+    submitted_at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Why the job does not compute."""
+
+    cause: str
+    is_failure: bool
+
+
+class TrainingProcess:
+    """A training job. ``failures`` and ``pool`` tell it what happens to its nodes and give it others."""
+
+    def __init__(
+        self,
+        environment: simpy.Environment,
+        task: TrainingTask,
+        checkpoints: Checkpointing | None,
+        failures: FailureProcess,
+        pool: SparePool,
+        log: SpanLog,
+        *,
+        network: Network | None = None,
+    ) -> None:
+        self.task = task
+        self.status = TrainingStatus.UNFINISHED
+        self.started_at_s = self.finished_at_s = math.nan
+        self.num_failures = self.num_planned_stops = 0
+        self.gang = Gang(task.steps.num_nodes, failures, pool, self)
+        self._environment, self._failures, self._log = environment, failures, log
+        self._stepping = Stepping(environment, task.name, task.steps, checkpoints, self.gang, log)
+        self._stepping.num_steps = task.num_steps
+        self._stepping.network = network
+        self._arrival: simpy.Event | None = None  # awaited nodes
+        self._span: tuple[SpanKind, str, float, int] | None = None  # the span under way
+        self._process = environment.process(self._life())
+
+    @property
+    def num_steps_done(self) -> float:
+        """Steps that count so far."""
+        return self._stepping.position
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its last step is saved."""
+        return self.status is TrainingStatus.FINISHED
+
+    def throttle(self, factor: float) -> None:
+        """Let accelerators compute that many times as long as they should (a power cap)."""
+        self._stepping.throttle_factor = factor
+        self.on_change()
+
+    def finish(self) -> None:
+        """The simulation ends: close what is under way."""
+        if self._span is not None:
+            self._end_span()
+        has_saved = self._stepping.durable_position > 0
+        self._stepping.finish()
+        if not self.is_done and self.num_failures and not has_saved:
+            self.status = TrainingStatus.STALLED
+
+    # --- what its gang tells it -------------------------------------------------------------------
+
+    def on_failure(self, failure: Failure) -> None:
+        """Nodes failed, or the job crashed."""
+        if self._process.is_alive:
+            self._process.interrupt(failure)
+
+    def on_change(self) -> None:
+        """The pace has changed, or nodes have come."""
+        if self._arrival is not None and not self.gang.num_missing:
+            self._arrival.succeed()
+            self._arrival = None
+        is_own_doing = self._environment.active_process is self._process
+        if self._stepping.is_running and self._process.is_alive and not is_own_doing:
+            self._process.interrupt(CHANGE)
+
+    def on_forced_drain(self, cause: str) -> None:
+        """Nodes must leave as soon as the work is saved."""
+        self._stepping.forced_stop = cause
+        self.on_change()
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    def _life(self) -> ProcessGenerator:
+        delay_s = self.task.submitted_at_s - self._environment.now
+        if delay_s > 0:
+            yield self._environment.timeout(delay_s)
+        stop: _Stop | None = None  # not begun
+        while not self.is_done:
+            try:
+                yield from self._come_up(stop)
+                cause = yield from self._stepping.compute()
+            except simpy.Interrupt as interrupt:
+                stop = self._fall_back(interrupt)
+            else:
+                if cause is None:
+                    self._complete()
+                else:
+                    self.num_planned_stops += 1
+                    stop = _Stop(cause, is_failure=False)
+
+    def _come_up(self, stop: _Stop | None) -> ProcessGenerator:
+        """Everything between a stop and the next step."""
+        recovery, cause = self.task.recovery, stop.cause if stop else ""
+        if stop and stop.is_failure:
+            yield from self._spend(SpanKind.DETECT, cause, recovery.detection_s)
+            yield from self._spend(SpanKind.DIAGNOSE, cause, recovery.diagnosis_s)
+        elif stop:
+            yield from self._stepping.save_before_stop(cause)
+        self._stepping.forced_stop = None
+        before = set(self.gang.nodes)
+        self.gang.shed()
+        yield from self._gather(stop is None, cause)
+        if stop is None:
+            self.started_at_s = self._environment.now
+            self._failures.add_job(self.gang)
+        elif set(self.gang.nodes) != before:
+            yield from self._spend(SpanKind.SWAP, cause, recovery.swap_s)
+        yield from self._spend(SpanKind.INITIALIZE, cause, recovery.initialization_s)
+        read = self._stepping.restore()
+        if read is not None:
+            yield from self._spend_until(SpanKind.RESTORE, cause, read)
+        yield from self._spend(SpanKind.WARMUP, cause, recovery.warmup_s)
+
+    def _gather(self, is_first: bool, cause: str) -> ProcessGenerator:
+        """Get the nodes that are missing; an elastic job goes on without, if enough are left."""
+        if self.task.is_elastic and not is_first:
+            self.gang.take_free()
+            if self._stepping.can_run:
+                return
+        kind = SpanKind.QUEUE if is_first else SpanKind.WAIT
+        self.gang.gather(is_replacement=not is_first)
+        if self.gang.num_missing:
+            self._arrival = self._environment.event()
+            yield from self._spend_until(kind, cause, self._arrival)
+
+    def _fall_back(self, interrupt: simpy.Interrupt) -> _Stop:
+        """A failure undoes what is not safe."""
+        failure = interrupt.cause
+        assert isinstance(failure, Failure)  # changes of pace stop nothing, and end where steps wait
+        self.num_failures += 1
+        self._arrival = None
+        self._stepping.fall_back(failure.cause)
+        return _Stop(failure.cause, is_failure=True)
+
+    def _complete(self) -> None:
+        self.status, self.finished_at_s = TrainingStatus.FINISHED, self._environment.now
+        self._stepping.finish()
+        self._failures.remove_job(self.gang)
+        self.gang.disband()
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _spend(self, kind: SpanKind, cause: str, duration_s: float) -> ProcessGenerator:
+        if duration_s > 0:
+            yield from self._spend_until(kind, cause, timer(self._environment, duration_s))
+
+    def _spend_until(self, kind: SpanKind, cause: str, event: simpy.Event) -> ProcessGenerator:
+        """Wait for an event, and write the time down as a span."""
+        self._span = (kind, cause, self._environment.now, self._stepping.num_accelerators)
+        try:
+            yield from wait(event)
+        finally:
+            if self._span is not None:  # else the simulation has ended, and the span is written
+                self._end_span()
+
+    def _end_span(self) -> None:
+        assert self._span is not None
+        (kind, cause, started_at_s, held), self._span = self._span, None
+        self._log.add(self.task.name, kind, cause, started_at_s, self._environment.now, held)

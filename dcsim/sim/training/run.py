@@ -1,0 +1,68 @@
+"""Runs: stretches of equal steps, which a checkpoint makes count and a failure undoes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dcsim.sim.training.cycle import Advance, Cycle, Place
+
+
+@dataclass(frozen=True, slots=True)
+class StepParts:
+    """The time of one step under its condition, by what stretches it, and the power of its accelerators."""
+
+    undisturbed_s: float
+    shrink_s: float = 0.0
+    contention_s: float = 0.0
+    slow_s: float = 0.0
+    accelerator_rise_w: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        """The step."""
+        return self.undisturbed_s + self.shrink_s + self.contention_s + self.slow_s
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Steps and stalls from ``started_at_s`` on, under one condition."""
+
+    cycle: Cycle
+    parts: StepParts
+    num_accelerators: int
+    place: Place
+    started_at_s: float
+    duration_s: float
+
+    @property
+    def ended_at_s(self) -> float:
+        """Its end."""
+        return self.started_at_s + self.duration_s
+
+    def advance(self) -> Advance:
+        """Where it ended."""
+        return self.cycle.advance(self.place, self.duration_s)
+
+    def split(self, after_s: float) -> tuple[Run, Run]:
+        """The run before and after an instant, so many seconds from its start."""
+        middle = self.cycle.advance(self.place, after_s).place
+        first = Run(self.cycle, self.parts, self.num_accelerators, self.place, self.started_at_s, after_s)
+        second = Run(
+            self.cycle,
+            self.parts,
+            self.num_accelerators,
+            middle,
+            self.started_at_s + after_s,
+            self.duration_s - after_s,
+        )
+        return first, second
+
+
+def stall_run(
+    position: float, num_accelerators: int, at_s: float, duration_s: float, *, is_complete: bool
+) -> Run:
+    """A stall by itself, whose length was not known before; one that was broken off saves nothing."""
+    cycle = Cycle(step_s=1.0, stall_s=0.0, steps_per_save=1.0, last_position=position)
+    place = Place(position, duration_s if is_complete else math.inf)
+    return Run(cycle, StepParts(0.0), num_accelerators, place, at_s, duration_s)

@@ -57,9 +57,10 @@ def max_min_rates(capacities: Numbers, incidence: Incidence) -> Numbers:
     Two flows on a link of 10, one of which also crosses a link of 2: rates 8 and 2.
     """
     left = capacities.astype(np.float64)
+    wanted = summed(incidence.links, incidence.weights, len(left))
     rates = incidence.caps.astype(np.float64)
     while len(incidence.flows):
-        level, is_settled = _settled(left, incidence)
+        level, is_settled = _settled(left, wanted, incidence)
         is_done = is_settled.take(incidence.flows)
         done, incidence = (
             incidence.entries(np.flatnonzero(is_done)),
@@ -67,13 +68,16 @@ def max_min_rates(capacities: Numbers, incidence: Incidence) -> Numbers:
         )
         np.copyto(rates, level, where=is_settled)
         left = np.maximum(left - done.loads(rates, len(left)), 0.0)
+        wanted = wanted - summed(done.links, done.weights, len(left))
     return rates
 
 
-def _settled(left: Numbers, incidence: Incidence) -> tuple[Numbers, Mask]:
-    """The least that each waiting flow will get, and whether it can get no more."""
+def _settled(left: Numbers, wanted: Numbers, incidence: Incidence) -> tuple[Numbers, Mask]:
+    """The least that each waiting flow will get, and whether it can get no more.
+
+    ``wanted`` is the sum of the weights of the waiting flows on each link.
+    """
     flows, links = incidence.flows, incidence.links
-    wanted = summed(links, incidence.weights, len(left))
     share = np.divide(left, wanted, out=np.full(len(left), np.inf), where=wanted > 0)
     level = np.full(len(incidence.caps), np.inf)
     np.minimum.at(level, flows, share.take(links))

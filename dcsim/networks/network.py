@@ -76,6 +76,12 @@ class Network:
         is_own = (self.sources == host) & (self.costs < LAST_RESORT_COST)
         return float(self.bytes_per_s[is_own].sum())
 
+    def num_ports_at_end(self) -> Indices:
+        """For each link, the links that end where it does, those of last resort left out."""
+        is_own = self.costs < LAST_RESORT_COST
+        counts = np.bincount(self.destinations[is_own], minlength=self.num_vertices)
+        return np.maximum(counts, 1).take(self.destinations)
+
     def with_gateway(self, name: str, bytes_per_s: float, latency_s: float = 0.0) -> Network:
         """The network with a gateway: a port of so many bytes per second each way, plugged in everywhere
         that ``attachments`` names.

@@ -1,0 +1,1 @@
+"""The fabric in time: transfers that share links, links that fail."""

@@ -1,0 +1,211 @@
+"""Active flows: rates, remaining bytes and routes of what is under way, in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dcsim.formulas.max_min import Incidence, Indices, Mask, Numbers, max_min_rates, summed
+from dcsim.networks.routes import Route
+
+TIE_FRAC = 1e-12  # differences below are rounding
+_NEAR_FRAC = 1e-9  # of the time: a first, coarse choice of flows that may be due
+_MIN_DEAD = 64  # slots that are empty before they are swept
+
+
+class ActiveFlows:
+    """Flows in numbered slots, with rates that are max-min fair since the last ``resolve``.
+
+    Only what a change can reach is solved again. Below the rate of a flow that leaves, filling went as it
+    would have gone without it; below the share that a link of a new flow offers at least, as without that
+    one. So slower flows keep their rates, and of the others those that share no link with a change, directly
+    or through others.
+    """
+
+    def __init__(self, num_links: int) -> None:
+        self._num_links = num_links
+        self._flows, self._links = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        self._weights = np.empty(0)
+        self._firsts, self._counts = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)  # by slot
+        self._free: list[int] = []  # empty slots without entries
+        self._dead: list[int] = []  # empty slots whose entries still stand
+        self.is_live, self._is_new = np.empty(0, dtype=bool), np.empty(0, dtype=bool)
+        self.is_phase = np.empty(0, dtype=bool)  # whether its end changes no other rate
+        self.caps, self.rates, self.remaining = np.empty(0), np.empty(0), np.empty(0)
+        self.started_at_s, self.finish_at_s, self._moved = np.empty(0), np.empty(0), np.empty(0)
+        self._is_touched = np.full(num_links, False)
+        self._floor = np.inf  # rates below stay as they are
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether flows came or went, or links changed, since the last ``resolve``."""
+        return bool(self._is_touched.any())
+
+    @property
+    def num_live(self) -> int:
+        """Flows under way."""
+        return int(self.is_live.sum())
+
+    def add(
+        self, routes: Sequence[Route], num_bytes: Sequence[float], caps: Sequence[float], now_s: float
+    ) -> list[int]:
+        """Let flows in, each on its route, and return their slots. They have no rate before ``resolve``."""
+        slots = [self._free.pop() if self._free else self._grown() for _ in routes]
+        at = np.array(slots, dtype=np.int64)
+        self.is_live[at], self._is_new[at], self.is_phase[at] = True, True, False
+        self.caps[at], self.remaining[at] = caps, num_bytes
+        self.rates[at], self._moved[at] = 0.0, 0.0
+        self.started_at_s[at], self.finish_at_s[at] = now_s, np.inf
+        links = np.concatenate([route.links for route in routes])
+        counts = np.array([len(route.links) for route in routes], dtype=np.int64)
+        self._firsts[at], self._counts[at] = len(self._flows) + np.cumsum(counts) - counts, counts
+        self._flows = np.concatenate((self._flows, np.repeat(at, counts)))
+        self._links = np.concatenate((self._links, links))
+        self._weights = np.concatenate((self._weights, *(route.weights for route in routes)))
+        self._is_touched[links] = True
+        return slots
+
+    def remove(self, slots: Indices) -> None:
+        """Let flows go. What they leave to others is theirs after ``resolve``."""
+        for first, count in zip(self._firsts[slots].tolist(), self._counts[slots].tolist(), strict=True):
+            self._is_touched[self._links[first : first + count]] = True
+        solved = slots[~self._is_new[slots]]
+        self._floor = min(self._floor, float(self.rates[solved].min(initial=np.inf)))
+        self.is_live[slots], self._is_new[slots] = False, False
+        self.rates[slots], self.finish_at_s[slots] = 0.0, np.inf
+        self._dead += slots.tolist()
+
+    def touch(self, links: Indices) -> None:
+        """Say that the capacity of links has changed."""
+        self._is_touched[links] = True
+        self._floor = 0.0
+
+    def advance(self, duration_s: float) -> None:
+        """Let all flows move for a while at their rates."""
+        if duration_s > 0:
+            moved = self.rates * duration_s
+            self._moved += moved
+            self.remaining -= moved
+
+    def due(self, now_s: float) -> Indices:
+        """The slots of flows that end now."""
+        slots = np.flatnonzero(self.finish_at_s <= now_s * (1 + _NEAR_FRAC))
+        ahead_s = self.finish_at_s[slots] - now_s
+        near_s = np.maximum(TIE_FRAC * (now_s - self.started_at_s[slots]), 2 * np.spacing(now_s))
+        due: Indices = slots[ahead_s <= near_s]
+        return due
+
+    def taken_loads(self) -> Numbers:
+        """Bytes that each link has carried since this was last asked."""
+        loads = summed(self._links, self._weights * self._moved.take(self._flows), self._num_links)
+        self._moved[:] = 0.0
+        return loads
+
+    def loads(self) -> Numbers:
+        """What each link carries now, in bytes per second."""
+        return summed(self._links, self._weights * self.rates.take(self._flows), self._num_links)
+
+    def weights_on_links(self) -> Numbers:
+        """The sum of the weights of the flows on each link."""
+        return summed(self._links, self._weights * self.is_live.take(self._flows), self._num_links)
+
+    def crossing(self, is_chosen: Mask) -> Indices:
+        """The slots of flows that cross any of the links."""
+        slots = np.unique(self._flows[is_chosen.take(self._links)])
+        return slots[self.is_live[slots]]
+
+    def resolve(self, capacities: Numbers, now_s: float) -> Indices:
+        """Share the links anew and return the slots whose rates were worked out again."""
+        reached = self._reached(capacities)
+        chosen = reached.take(self._flows)
+        entries = np.flatnonzero(chosen)
+        held = np.flatnonzero(~chosen)
+        held_rates = self.rates.take(self._flows.take(held)) * self._weights.take(held)
+        left = np.maximum(capacities - summed(self._links.take(held), held_rates, self._num_links), 0.0)
+        numbers = np.cumsum(reached) - 1
+        slots = np.flatnonzero(reached)
+        incidence = Incidence(
+            numbers.take(self._flows.take(entries)),
+            self._links.take(entries),
+            self._weights.take(entries),
+            self.caps.take(slots),
+        )
+        rates = max_min_rates(left, incidence)
+        self.rates[slots] = rates
+        with np.errstate(divide="ignore"):
+            self.finish_at_s[slots] = now_s + np.maximum(self.remaining[slots], 0.0) / rates
+        self._mark_phase(slots)
+        self._is_touched[:] = False
+        self._is_new[:] = False
+        self._floor = np.inf
+        return slots
+
+    @property
+    def next_finish_at_s(self) -> float:
+        """When the next flow ends at the rates of now; infinite if none does."""
+        return float(self.finish_at_s.min(initial=np.inf))
+
+    @property
+    def has_many_dead(self) -> bool:
+        """Whether there are as many empty slots to sweep as flows under way."""
+        return len(self._dead) >= max(_MIN_DEAD, self.num_live)
+
+    def complete(self, slots: Indices) -> None:
+        """Count the last bytes of flows that are due: what rounding left of them."""
+        self._moved[slots] += self.remaining[slots]
+        self.remaining[slots] = 0.0
+
+    def sweep(self) -> None:
+        """Drop the entries of empty slots. Loads must have been taken before."""
+        kept = np.flatnonzero(self.is_live.take(self._flows))
+        self._flows, self._links = self._flows.take(kept), self._links.take(kept)
+        self._weights = self._weights.take(kept)
+        is_first = np.diff(self._flows, prepend=-1) != 0
+        self._firsts[self._flows[is_first]] = np.flatnonzero(is_first)
+        self._free += reversed(self._dead)
+        self._dead = []
+
+    def _reached(self, capacities: Numbers) -> Mask:
+        """The flows that a change can reach: those at or above the floor that others of these link to it."""
+        floor = self._floor
+        if self._is_new.any():
+            new_links = self._links[self._is_new.take(self._flows)]
+            floor = min(floor, float((capacities[new_links] / self.weights_on_links()[new_links]).min()))
+            floor = min(floor, float(self.caps[self._is_new].min()))
+        is_open = self.is_live & (self._is_new | (self.rates >= floor * (1 - TIE_FRAC)))
+        entries = np.flatnonzero(is_open.take(self._flows))
+        flows, links = self._flows.take(entries), self._links.take(entries)
+        touched, num_reached, num_open = self._is_touched.copy(), -1, int(is_open.sum())
+        reached = self._is_new.copy()
+        while num_reached < (num_reached := int(reached.sum())):
+            if 2 * num_reached > num_open:
+                return is_open  # to solve the rest too is cheaper than to tell it apart
+            reached[flows[touched.take(links)]] = True
+            touched[links[reached.take(flows)]] = True
+        return reached
+
+    def _mark_phase(self, slots: Indices) -> None:
+        """Flows of equal size that go on together: the fast end first and leave the slow nothing they lack.
+
+        Where a faster flow f crosses the bottleneck of a slower one g, f would have to be at most as fast as
+        g. So f crosses none, and its end frees nothing that g is held up by.
+        """
+        remaining = self.remaining[slots]
+        spread = np.ptp(remaining) if len(slots) else 0.0
+        is_equal = bool(np.isfinite(spread)) and spread <= TIE_FRAC * remaining.max(initial=0.0)
+        self.is_phase[slots] = is_equal and len(slots) > 1
+
+    def _grown(self) -> int:
+        """A slot more; arrays double when they are full."""
+        slot = len(self.is_live)
+        size = max(2 * slot, 16)
+        self._free += range(size - 1, slot, -1)
+        for name in ("is_live", "_is_new", "is_phase"):
+            setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot, dtype=bool))))
+        for name in ("_firsts", "_counts"):
+            setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot, dtype=np.int64))))
+        for name in ("caps", "rates", "remaining", "started_at_s", "_moved"):
+            setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot))))
+        self.finish_at_s = np.concatenate((self.finish_at_s, np.full(size - slot, np.inf)))
+        return slot

@@ -1,0 +1,91 @@
+"""Movements: transfers that end, and occupations that stay until they are released."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import simpy
+
+from dcsim.networks.flow import AnyFlow
+from dcsim.networks.routes import Route
+
+
+@dataclass(slots=True, eq=False)
+class Movement:
+    """What transfers and occupations share: flows, and the time without a way."""
+
+    label: str
+    flows: tuple[AnyFlow, ...]
+    started_at_s: float
+    num_stalled: int = 0
+    _stalled_s: float = 0.0
+    _stalled_at_s: float = 0.0
+
+    @property
+    def num_bytes(self) -> float:
+        """Bytes of all flows."""
+        return sum(flow.num_bytes * len(flow.pairs) for flow in self.flows)
+
+    @property
+    def num_flows(self) -> int:
+        """Flows, each member of a bundle counted."""
+        return sum(len(flow.pairs) for flow in self.flows)
+
+    def stall(self, change: int, now_s: float) -> None:
+        """Count flows that lose their way, or find one."""
+        if self.num_stalled == 0:
+            self._stalled_at_s = now_s
+        self.num_stalled += change
+        if self.num_stalled == 0:
+            self._stalled_s += now_s - self._stalled_at_s
+
+    def stalled_s(self, now_s: float) -> float:
+        """Time so far during which at least one flow had no way."""
+        return self._stalled_s + (now_s - self._stalled_at_s if self.num_stalled else 0.0)
+
+
+@dataclass(slots=True, eq=False)
+class Transfer(Movement):
+    """Flows that are done when their last byte has arrived."""
+
+    done: simpy.Event | None = None
+    num_left: int = 0
+    finished_at_s: float = math.nan
+
+
+@dataclass(slots=True, eq=False)
+class Occupation(Movement):
+    """Persistent flows: what a job keeps sending. ``share_frac`` is what it gets of what it asked.
+
+    A flow asks for its ``max_bytes_per_s`` or, if that is infinite, for what it would have alone. The slowest
+    flow counts, since a collective waits for it. The share is 0 while a flow has no way left.
+    """
+
+    on_change: Callable[[float], None] | None = None
+    share_frac: float = 1.0
+    is_released: bool = False
+    members: list[Member] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One flow of a movement: waiting for its latency, in a slot, or stalled without a way."""
+
+    flow: AnyFlow
+    movement: Transfer | Occupation
+    remaining: float
+    route: Route
+    slot: int | None = None
+    is_detour: bool = False  # whether its way is other than that in the whole network
+    asked_bytes_per_s: float = math.inf
+
+    @property
+    def is_released(self) -> bool:
+        """Whether it belongs to an occupation that has ended."""
+        return isinstance(self.movement, Occupation) and self.movement.is_released
+
+
+AnyMovement: TypeAlias = Transfer | Occupation

@@ -1,0 +1,68 @@
+"""Slots: which flow is in which slot of the arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from dcsim.formulas.max_min import Mask
+from dcsim.sim.fabric.active_flows import ActiveFlows
+from dcsim.sim.fabric.movement import Member, Occupation, Transfer
+
+
+class Slots:
+    """Members in the slots of ActiveFlows."""
+
+    def __init__(self, active: ActiveFlows) -> None:
+        self._active = active
+        self._in_slot: dict[int, Member] = {}
+
+    def join(self, members: list[Member], now_s: float) -> None:
+        """Put members into slots, on their routes."""
+        if not members:
+            return
+        remaining = [m.remaining if isinstance(m.movement, Transfer) else math.inf for m in members]
+        caps = [member.flow.max_bytes_per_s for member in members]
+        slots = self._active.add([member.route for member in members], remaining, caps, now_s)
+        for member, slot in zip(members, slots, strict=True):
+            member.slot = slot
+            self._in_slot[slot] = member
+
+    def leave(self, members: Iterable[Member]) -> None:
+        """Take members out; what is left of them they remember."""
+        leaving = [member for member in members if member.slot is not None]
+        if not leaving:
+            return
+        slots = np.array([member.slot for member in leaving], dtype=np.int64)
+        for member, remaining in zip(leaving, self._active.remaining[slots].tolist(), strict=True):
+            assert member.slot is not None
+            del self._in_slot[member.slot]
+            member.slot, member.remaining = None, remaining
+        self._active.remove(slots)
+
+    def ended(self, now_s: float) -> tuple[list[Member], bool, float]:
+        """Members that end now and are taken out; whether that changes other rates; the shortest duration."""
+        slots = self._active.due(now_s)
+        members = [self._in_slot[slot] for slot in slots.tolist()]
+        changes_rates = not bool(self._active.is_phase[slots].all())
+        duration_s = float((now_s - self._active.started_at_s[slots]).min(initial=np.inf))
+        self._active.complete(slots)
+        self.leave(members)
+        return members, changes_rates, duration_s
+
+    def to_reroute(self, is_down: Mask) -> list[Member]:
+        """Members on links that are down, and those on detours."""
+        crossing = set(self._active.crossing(is_down).tolist())
+        return [m for slot, m in sorted(self._in_slot.items()) if slot in crossing or m.is_detour]
+
+    def share_frac(self, occupation: Occupation) -> float:
+        """The least part that a flow of an occupation gets of what it asked."""
+        share = 1.0
+        for member in occupation.members:
+            if not len(member.route.links) and member.route.is_open:
+                continue  # from a node to itself
+            rate = 0.0 if member.slot is None else float(self._active.rates[member.slot])
+            share = min(share, rate / member.asked_bytes_per_s)
+        return share

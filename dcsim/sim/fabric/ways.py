@@ -1,0 +1,57 @@
+"""Ways: routes in the network as it is now, with what has failed left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from dcsim.formulas.max_min import Numbers
+from dcsim.networks.flow import AnyFlow
+from dcsim.networks.network import Network
+from dcsim.networks.routes import Route, Routes
+from dcsim.policies.routing import Routing
+
+
+class Ways:
+    """The routes of flows now: those of the whole network while nothing is down, else detours."""
+
+    def __init__(self, network: Network, routing: Routing) -> None:
+        self._network, self._routing = network, routing
+        self._whole = Routes(network, routing)
+        self._now: Routes | None = self._whole
+        self.is_up = np.full(network.num_links, True)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no cable is down."""
+        return bool(self.is_up.all())
+
+    @property
+    def bytes_per_s(self) -> Numbers:
+        """What each link carries at most now."""
+        return np.where(self.is_up, self._network.bytes_per_s, 0.0)
+
+    def switch(self, cables: Iterable[int], *, is_up: bool) -> None:
+        """Take cables out of service, or put them back. Raises KeyError for a number that is no cable."""
+        for cable in cables:
+            if not 0 <= cable < self._network.num_cables:
+                raise KeyError(cable)
+            self.is_up[2 * cable : 2 * cable + 2] = is_up
+        self._now = self._whole if self.is_whole else None
+
+    def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
+        """The way of each flow."""
+        if self._now is None:
+            self._now = Routes(self._network, self._routing, self.is_up.copy())
+        return self._now.of(flows) if flows else []
+
+    def is_passable(self, route: Route) -> bool:
+        """Whether all links of a way are up."""
+        return bool(self.is_up[route.links].all())
+
+    def alone_bytes_per_s(self, route: Route) -> float:
+        """The rate that a flow would have if no other were there and nothing were down."""
+        if not len(route.links):
+            return float("inf")
+        return float((self._network.bytes_per_s[route.links] / route.weights).min())

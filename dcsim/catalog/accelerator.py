@@ -64,5 +64,12 @@ class Accelerator(Entry):
         description="Standard deviation of a common log factor on the power of one deployment's "
         "accelerators: what the curve is off by as a whole for a model that it was not fitted on.",
     )
+    sustained_frac: Ratio = Field(
+        default=1.0,
+        gt=0,
+        alias="sustained_compute",
+        description="Share of the rates in the efficiency profile that products and attention keep in hours of "
+        "training: the profile is of short runs, maybe of another accelerator, and power limits differ.",
+    )
     embodied_kg: Kilograms = Field(alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent.")
     efficiency: str = Field(description="The efficiency profile used unless a scenario names another.")

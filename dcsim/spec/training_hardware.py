@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from dcsim.catalog.accelerator import Accelerator
@@ -78,8 +78,9 @@ def _kernel(
 ) -> Kernel:
     peaks = accelerator.peak_flops_per_s
     known = known_datatype(datatype, peaks, where, f"accelerator {accelerator.name}")
+    ceiling = operator_ceiling(efficiency, operator, datatype, where)
     return Kernel(
-        ceiling=operator_ceiling(efficiency, operator, datatype, where),
+        ceiling=replace(ceiling, compute_frac=ceiling.compute_frac * accelerator.sustained_frac),
         peak_flops_per_s=peaks[known],
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         num_compute_units=accelerator.num_compute_units,

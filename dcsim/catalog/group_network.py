@@ -33,6 +33,7 @@ def group_network(node: Node) -> GroupNetwork:
         scale_up=link_wire(up),
         scale_out=link_wire(out, node.num_nics / node.num_accelerators),
         domain_size=node.num_accelerators,
+        is_full_mesh=up.is_full_mesh,
         measured=curves_of(measured_on(node)),
     )
 

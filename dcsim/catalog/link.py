@@ -46,6 +46,11 @@ class Link(Entry):
     torus_size: int | None = Field(
         default=None, gt=0, description="Most accelerators that one torus joins, over all its nodes."
     )
+    is_full_mesh: bool = Field(
+        default=False,
+        alias="full_mesh",
+        description="Whether each pair of the node has links of its own, of which the bandwidth is the sum.",
+    )
     collectives: tuple[str, ...] = Field(
         default=(),
         description="Measured collectives over this link, catalogue names; used where the node fits.",

@@ -26,8 +26,9 @@ class GroupNetwork:
 
     ``scale_out.bytes_per_s`` is an accelerator's share of its node's ports; contention leaves it
     ``scale_out_share_frac``. On a TPU torus ``scale_up`` is one link, one way, and ``torus_axes`` are the
-    sizes of the axes that the group spans, each a ring if ``has_wraparound``. ``measured`` holds measured
-    sizes and times of this very network, which go before any formula.
+    sizes of the axes that the group spans, each a ring if ``has_wraparound``. In a full mesh ``scale_up`` is
+    all links of an accelerator to the others of its domain. ``measured`` holds measured sizes and times of
+    this very network, which go before any formula.
     """
 
     scale_up: Wire
@@ -36,12 +37,24 @@ class GroupNetwork:
     torus_axes: tuple[int, ...] = ()
     scale_out_share_frac: float = 1.0
     has_wraparound: bool = True
+    is_full_mesh: bool = False
     measured: CollectiveCurves | None = None
 
 
 def large_message_bytes_per_s(wire: Wire) -> float:
     """What large transfers reach."""
     return wire.bytes_per_s * wire.achievable_frac
+
+
+def inside_bandwidth(network: GroupNetwork, num_ranks: int) -> float:
+    """What large transfers reach per accelerator among so many within a domain, in bytes per second.
+
+    A switch gives each its whole wire. In a full mesh only the links to the others of the group serve.
+    """
+    bandwidth = large_message_bytes_per_s(network.scale_up)
+    if not network.is_full_mesh or network.domain_size <= num_ranks:
+        return bandwidth
+    return bandwidth * (num_ranks - 1) / (network.domain_size - 1)
 
 
 def bus_bytes_frac(kind: Collective, num_ranks: int) -> float:

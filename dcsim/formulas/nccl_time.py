@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from dcsim.formulas.collectives import IN_NETWORK_EFFICIENCY, send_time
+from dcsim.formulas.collectives import IN_NETWORK_EFFICIENCY
 from dcsim.formulas.group_network import (
     Collective,
     GroupNetwork,
     bus_bytes_frac,
+    inside_bandwidth,
     large_message_bytes_per_s,
 )
 
@@ -34,11 +35,14 @@ _PROTOCOLS = (_LOW_LATENCY, _LOW_LATENCY_128, _SIMPLE)
 _SWITCH_S = 25.0e-6  # NVLS, same table
 _SWITCH_BETWEEN_S = 14.0e-6  # NVLS tree, step between domains, same table
 _SWITCH_MIN_RANKS = 5  # up to 4 ranks the ring is as fast: stas00/ml-engineering, H200, NVLS off and on
-_PEER_S = (
-    0.15e-6  # all-to-all of 512 bytes, 6.5 us on 2 and 7.4 us on 8 H100 (AIConfigurator 0.12, NCCL 2.29)
-)
-_EXCHANGE_FRAC = 0.82  # of the ports' bandwidth in an all-to-all: 24 and 48 GB/s of bus bandwidth, 32 ranks
-# on ports of 25 and 50 GB/s (NVIDIA GTC 2025, session S72583, slide 13)
+# GB200 NVL72 gains no more over a ring on 32 ranks than B200 on 8: 850 GB/s over 680 and over 700 (NVIDIA GTC
+# 2025, session S72583, slide 12)
+_SWITCH_GAIN_RANKS = 8
+# all-to-all of 512 bytes: 6.5 us on 2 and 7.4 us on 8 H100 (AIConfigurator 0.12, NCCL 2.29)
+_PEER_S = 0.15e-6
+# share of the ports' bandwidth in an all-to-all: bus bandwidths of 24 and 48 GB/s among 32 ranks with ports of
+# 25 and 50 GB/s (NVIDIA GTC 2025, session S72583, slide 13)
+_EXCHANGE_FRAC = 0.82
 
 
 class _Group(NamedTuple):
@@ -93,11 +97,12 @@ def _group(network: GroupNetwork, num_ranks: int, ranks_per_domain: int) -> _Gro
     num_domains = -(-num_ranks // inner)
     added_between_s = max(out.hop_s - _LOW_LATENCY.ring_between_s, 0.0)
     base_s = up.base_s if num_domains == 1 else max(up.base_s, out.base_s)
+    inside_bytes_per_s = inside_bandwidth(network, inner) if inner > 1 else math.inf
     return _Group(
         num_ranks=num_ranks,
         inner=inner,
         num_domains=num_domains,
-        inside_bytes_per_s=large_message_bytes_per_s(up) if inner > 1 else math.inf,
+        inside_bytes_per_s=inside_bytes_per_s,
         between_bytes_per_s=inner * large_message_bytes_per_s(out) * network.scale_out_share_frac,
         added_base_s=max(base_s - _LOW_LATENCY.ring_base_s, 0.0),
         added_inside_s=max(up.hop_s - _LOW_LATENCY.ring_inside_s, 0.0),
@@ -152,11 +157,14 @@ def _in_switch_s(group: _Group, network: GroupNetwork, num_bytes: float) -> floa
     """Switches reduce inside the domain (NVLS), a tree or switches between domains.
 
     Inside, each rank sends S to be reduced and its part of the result to all: (g+1)/g S at 0.85 of the
-    bandwidth (see :func:`dcsim.formulas.collectives.all_reduce_time`).
+    bandwidth (see :func:`dcsim.formulas.collectives.all_reduce_time`). Among more than eight ranks the gain
+    over a ring stays what it is among eight.
     """
     levels = math.log2(group.num_domains)
-    volume = (group.inner + 1) / group.inner / IN_NETWORK_EFFICIENCY
-    bytes_s = num_bytes * volume / group.inside_bytes_per_s
+    gaining = min(group.inner, _SWITCH_GAIN_RANKS)
+    ring_volume = bus_bytes_frac(Collective.ALL_REDUCE, group.inner)
+    gain = bus_bytes_frac(Collective.ALL_REDUCE, gaining) * gaining / (gaining + 1)
+    bytes_s = num_bytes * ring_volume / gain / IN_NETWORK_EFFICIENCY / group.inside_bytes_per_s
     if group.num_domains > 1:
         bytes_s = max(bytes_s, _reduced_between_s(group, network, num_bytes))
     latency_s = _SWITCH_S + 2 * levels * (_SWITCH_BETWEEN_S + group.added_between_s)
@@ -190,7 +198,8 @@ def _exchange_s(group: _Group, num_bytes: float) -> float:
 
 def _send_s(network: GroupNetwork, num_ranks: int, ranks_per_domain: int, num_bytes: float) -> float:
     if num_ranks <= ranks_per_domain:
-        return float(send_time(network.scale_up, num_bytes))
+        up = network.scale_up
+        return up.base_s + up.hop_s + num_bytes / inside_bandwidth(network, 2)
     out = network.scale_out
     bandwidth = large_message_bytes_per_s(out) * network.scale_out_share_frac
     return out.base_s + out.hop_s + num_bytes / bandwidth

@@ -56,6 +56,11 @@ class Software(Entry):
     step_host_s: Seconds = Field(
         alias="step_host_time", description="Exposed time of the host once per step: loss, logging, schedule."
     )
+    send_host_s: Seconds = Field(
+        default=0.0,
+        alias="send_host_time",
+        description="Exposed time of the host for each send between stages, where the device is emptied for it.",
+    )
     gradient_bytes: Bytes = Field(alias="gradient_size", description="Bytes per parameter of kept gradients.")
     reduced_bytes: Bytes = Field(
         alias="reduced_gradient_size", description="Bytes per parameter of gradients that are summed up."

@@ -34,6 +34,7 @@ class SoftwareFacts:
     elementwise_factor: float = 1.0  # memory traffic between the products over that of fused kernels
     layer_host_s: float = 0.0  # the host's time to launch one layer's forward pass; twice that backward
     step_host_s: float = 0.0  # exposed once per step: loss, logging, schedule
+    send_host_s: float = 0.0  # the host's, exposed by each send between stages that devices wait for
     gradient_bytes: float = 4.0  # per parameter, accumulated and kept
     reduced_bytes: float = 4.0  # per parameter, sent to be summed up
     gathered_bytes: float = 2.0  # per parameter, gathered

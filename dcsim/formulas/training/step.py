@@ -116,13 +116,14 @@ def _pipeline_causes(
     count = float(plan.num_micro_batches)
     costs, forward, backward = slowest.costs, slowest.forward, slowest.backward
     plain = costs.forward.plus(costs.input_backward).plus(costs.weight_backward)
-    send_s = times.send_s * (1.0 - software.overlap.pipeline_frac)
+    host_s = software.send_host_s if plan.pipeline > 1 else 0.0
+    send_s = times.send_s * (1.0 - software.overlap.pipeline_frac) + host_s
     bubble_s = 0.0
     if plan.pipeline > 1:
         mean = stage_time(
             layer, head.times(1.0 / plan.pipeline), plan.shape.num_layers / plan.pipeline, times, software
         ).micro_batch
-        chunk_sends_s = times.send_s * plan.virtual_stages
+        chunk_sends_s = (times.send_s + host_s) * plan.virtual_stages
         mean = replace(
             mean,
             forward_s=mean.forward_s + chunk_sends_s,

@@ -40,8 +40,8 @@ _SWITCH_MIN_RANKS = 5  # up to 4 ranks the ring is as fast: stas00/ml-engineerin
 _SWITCH_GAIN_RANKS = 8
 # all-to-all of 512 bytes: 6.5 us on 2 and 7.4 us on 8 H100 (AIConfigurator 0.12, NCCL 2.29)
 _PEER_S = 0.15e-6
-# share of the ports' bandwidth in an all-to-all: bus bandwidths of 24 and 48 GB/s among 32 ranks with ports of
-# 25 and 50 GB/s (NVIDIA GTC 2025, session S72583, slide 13)
+# share of the ports' bandwidth in an all-to-all: bus bandwidths of 24 and 48 GB/s among 32 ranks whose ports
+# carry 25 and 50 GB/s (NVIDIA GTC 2025, session S72583, slide 13)
 _EXCHANGE_FRAC = 0.82
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.collective import MeasuredCollectives
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
 from dcsim.catalog.link import Link
@@ -85,6 +86,14 @@ def key_figures(kind: str, name: str) -> Mapping[str, Figure]:
             }
         case Link():
             return {"link_bytes_per_s": entry.bytes_per_s, "hop_s": entry.hop_s, "scope": entry.scope.value}
+        case MeasuredCollectives():
+            most_ranks = max(curve.num_ranks for curve in entry.curves)
+            return {
+                "scale_up": entry.scale_up,
+                "scale_out": entry.scale_out or "",
+                "num_curves": float(len(entry.curves)),
+                "most_ranks": float(most_ranks),
+            }
         case Efficiency():
             return _of_profile(entry)
     return {}

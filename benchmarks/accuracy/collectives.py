@@ -125,6 +125,21 @@ def kernel_sets(folder: Path) -> Iterator[MeasuredSet]:
             yield MeasuredSet("NCCL kernels", _KINDS[kind], system.upper(), ranks, ranks, node, times_s)
 
 
+def vidur_sets(folder: Path) -> Iterator[MeasuredSet]:
+    """All-reduces inside a node as microsoft/vidur profiled them, at the sizes nearest to powers of two."""
+    import pandas
+
+    for system, name in (("a100", "dgx-a100"), ("h100", "dgx-h100")):
+        frame = pandas.read_csv(folder / f"{system}_dgx" / "all_reduce.csv")
+        inside = frame[frame.devices_per_node == frame.num_workers]
+        for ranks, rows in inside.groupby("num_workers"):
+            medians = rows.groupby("size")["time_stats.all_reduce.median"].median()
+            nearest = {min(medians.index, key=lambda size: abs(size - 2**octave)) for octave in range(15, 27)}
+            times_s = {float(size): medians[size] * 1e-3 for size in sorted(nearest)}
+            node = node_like(name, {})
+            yield MeasuredSet("vidur", Collective.ALL_REDUCE, system.upper(), ranks, ranks, node, times_s)
+
+
 def errors(one: MeasuredSet) -> dict[str, dict[float, float]]:
     """Absolute relative errors by predictor and size."""
     network = group_network(one.node)
@@ -206,12 +221,14 @@ def main() -> None:
     parser.add_argument("shared", type=Path, nargs="?", default=Path("../shared"))
     shared = parser.parse_args().shared
     published = network_sets(shared / "truth" / "network.csv")
+    profiled = list(vidur_sets(shared / "profiles" / "vidur" / "network"))
     kernels = list(kernel_sets(shared / "profiles" / "aiconfigurator" / "data"))
     print(
         "| set | predictor | n, 1 MiB and more | mean % | p90 % | max % | n, all | mean % | p90 % | max % |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for title, sets in (("published", published), ("NCCL kernels", kernels)):
+    parts = {"published": published, "vidur": profiled, "NCCL kernels": kernels}
+    for title, sets in parts.items():
         pooled: defaultdict[str, dict[float, float]] = defaultdict(dict)
         for number, one in enumerate(sets):
             for predictor, found in errors(one).items():

@@ -72,9 +72,9 @@ def nccl_time_s(
     14 us between domains, at log2(domains) levels. A wire slower than NVLink and InfiniBand adds what its
     latencies exceed theirs by.
 
-    Nothing here was fitted on curves. Mean error on messages of 1 MiB and more (benchmarks/accuracy/
-    collectives.py): about 10 % for all-reduce on 32 to 4096 H100 over InfiniBand, 10 to 15 % inside a
-    node, 15 to 25 % on AWS EFA; below 1 MiB 20 % and, over EFA, more.
+    Nothing here was fitted on curves. Mean error on messages of 1 MiB and more (benchmarks/COLLECTIVES.md):
+    6 to 13 % for all-reduce on 32 to 4096 H100 over InfiniBand, 9 to 24 % over AWS EFA, 7 to 12 % inside a
+    node; 5 to 40 % for other collectives inside a node. Below 1 MiB 20 %, over EFA twice that.
     """
     if kind is Collective.SEND:
         return _send_s(network, num_ranks, ranks_per_domain, num_bytes)

@@ -82,11 +82,12 @@ class Fragments:
         self._is_accepting = np.array(by_job, dtype=bool).reshape(len(by_job), len(self.nodes.shapes)).T
         self._model = [shape.model for shape in self.nodes.shapes]
 
-    def shares(self) -> float:
-        """Thousandths of accelerators, on nodes that are up, that the next typical job could not use."""
+    def accelerators(self) -> float:
+        """Free accelerators, on nodes that are up, that the next typical job could not use."""
         up = np.flatnonzero(self.nodes.is_up).tolist()
         states = [self.nodes.free_shares[node] for node in up]
-        return sum(self.of_states(up, states, self.nodes.free_millicores[up].tolist()))
+        lost = self.of_states(up, states, self.nodes.free_millicores[up].tolist())
+        return sum(lost) / SHARES_PER_ACCELERATOR
 
     def gains(self, chunk: Chunk, candidates: Ints) -> Floats:
         """Thousandths by which fragments of each candidate shrink if it takes the chunk where best."""

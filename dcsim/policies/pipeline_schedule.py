@@ -24,6 +24,10 @@ class PipelineSchedule(Policy):
         """Copies of the weights in the pipeline."""
         return 1
 
+    def hidden_dispatch_frac(self) -> float:
+        """Share of the computation beside it in which dispatch to experts hides, whatever the software."""
+        return 0.0
+
     def problems(self, size: PipelineSize) -> Iterator[tuple[str, str]]:
         """What makes the schedule impossible with these sizes: a message, and a remedy."""
         if size.num_chunks > 1:

@@ -29,8 +29,9 @@ class Action(NamedTuple):
 
     kind: ActionKind
     job: Job
-    old_parts: tuple[Part, ...] = ()  # what a stopped or resized job held
+    old_number: float = 0.0  # accelerators that a resized job held, and how its run went
     old_speed: float = 1.0
+    old_restart_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Room:
         """Stop a running job: it waits again once the decision is over."""
         self.running.remove(job)
         self.nodes.give(job.parts)
-        self.actions.append(Action(ActionKind.STOP, job, job.parts, job.speed))
+        self.actions.append(Action(ActionKind.STOP, job))
 
     def parts_in_place(self, job: Job, num_accelerators: float) -> tuple[Part, ...] | None:
         """Where a running job could go on at another size, its own accelerators counted as free."""
@@ -99,7 +100,7 @@ class Room:
         """Let a running job go on with other parts, after a restart."""
         self.running.remove(job)
         self.nodes.give(job.parts)
-        self.actions.append(Action(ActionKind.RESIZE, job, job.parts, job.speed))
+        self.actions.append(Action(ActionKind.RESIZE, job, job.num_held, job.speed, job.restart_s))
         job.attained_s = job.attained_at_s(self.now_s)
         job.estimated_left_s = max(0.0, job.estimated_left_s - job.done_s(self.now_s))
         job.num_held, job.speed, job.restart_s = num_accelerators, speed, self.restart_s

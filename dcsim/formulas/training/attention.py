@@ -17,7 +17,13 @@ from dcsim.formulas.transformer import (
     num_attention_layers,
 )
 
-FLASH_BACKWARD = 2.5  # five products against two of the forward pass (Dao, arXiv:2307.08691, section 3.1.2)
+FLASH_BACKWARD_FLOPS = (
+    2.5  # five products against two (Dao, FlashAttention-2, arXiv:2307.08691, section 3.1.2)
+)
+FLASH_BACKWARD_FRAC = 0.83
+"""Of the forward pass's rate: B200, 64 and 128 heads, 4,096 tokens (MooreThreads, SimuMax,
+configs/system/b200_bf16_ceperm.json, measured)."""
+
 SCORE_BYTES = 4.0  # softmax reads and writes each score in 16 bits
 DROPOUT_BYTES = 5.0  # dropout reads, writes, and keeps a mask of one byte
 
@@ -37,7 +43,7 @@ def attention_passes(
     share = num_attention_layers(shape) / shape.num_layers
     if software.has_flash_attention:
         forward = _fused(plan, shape, hardware).times(share)
-        return AttentionPasses(forward, forward.times(FLASH_BACKWARD))
+        return AttentionPasses(forward, forward.times(FLASH_BACKWARD_FLOPS / FLASH_BACKWARD_FRAC))
     products, between = _separate(plan, shape, hardware)
     forward = products.plus(between).times(share)
     return AttentionPasses(forward, forward.times(2.0))
@@ -50,7 +56,9 @@ def num_pairs(plan: TrainingPlan, shape: TransformerShape, causal_frac: float) -
     return pairs if shape.local is None else float(attended_tokens(shape, pairs, tokens))
 
 
-def _fused(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware) -> Cost:
+def _fused(
+    plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware, software: SoftwareFacts
+) -> Cost:
     heads, kv_heads = -(-shape.num_heads // plan.tensor), -(-shape.num_kv_heads // plan.tensor)
     pairs = num_pairs(plan, shape, hardware.causal_square_frac)
     flops = flops_per_pair(shape) * (heads / shape.num_heads) * pairs
@@ -59,7 +67,11 @@ def _fused(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardwa
     length = plan.num_sequence_tokens / plan.context
     sequence = (length, float(plan.micro_sequences), moved)
     sizes = None if shape.latent is not None else (heads, kv_heads, shape.head_size)
-    return attention_cost(hardware.attention, sizes, sequence, flops)
+    cost = attention_cost(hardware.attention, sizes, sequence, flops)
+    if software.attention_frac is None:
+        return cost
+    least_s = flops / (hardware.attention.peak_flops_per_s * software.attention_frac)
+    return cost.times(max(1.0, least_s / cost.total_s))
 
 
 def _separate(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware) -> tuple[Cost, Cost]:

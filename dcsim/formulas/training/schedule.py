@@ -43,3 +43,7 @@ class Schedule(Protocol):
     def num_weight_copies(self) -> int:
         """Copies of the weights in the pipeline."""
         ...
+
+    def hidden_dispatch_frac(self) -> float:
+        """Share of the computation beside it in which dispatch to experts hides, whatever the software."""
+        ...

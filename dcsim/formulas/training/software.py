@@ -31,6 +31,9 @@ class SoftwareFacts:
     efficiency_frac: float = 1.0
     overlap: Overlap = field(default_factory=Overlap)
     has_flash_attention: bool = True
+    attention_frac: float | None = (
+        None  # most of the peak that its forward kernel reaches, causal half counted
+    )
     elementwise_factor: float = 1.0  # memory traffic between the products over that of fused kernels
     layer_host_s: float = 0.0  # the host's time to launch one layer's forward pass; twice that backward
     step_host_s: float = 0.0  # exposed once per step: loss, logging, schedule

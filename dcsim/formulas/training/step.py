@@ -50,6 +50,7 @@ def training_step(
     """
     if condition.num_data_parallel is not None:
         plan = replace(plan, data=condition.num_data_parallel)
+    software = _with_schedule(plan, software)
     network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
     messages = step_messages(plan, software, network.domain_size)
     layer, head = _layer(plan, hardware, software), head_costs(plan, hardware, software)
@@ -76,6 +77,14 @@ def training_step(
     )
     causes = _delayed(plan, software, condition, causes, input_bytes_per_token)
     return _used(plan, hardware, software, causes, causal_frac)
+
+
+def _with_schedule(plan: TrainingPlan, software: SoftwareFacts) -> SoftwareFacts:
+    """The software with what the pipeline schedule hides beside it."""
+    hidden = plan.schedule.hidden_dispatch_frac() if plan.pipeline > 1 else 0.0
+    if hidden <= software.overlap.expert_frac:
+        return software
+    return replace(software, overlap=replace(software.overlap, expert_frac=hidden))
 
 
 def _layer(plan: TrainingPlan, hardware: TrainingHardware, software: SoftwareFacts) -> PassCosts:
@@ -156,14 +165,18 @@ def _gradient_times(
     """Exposed time of summing up gradients and gathering parameters, and what computation loses to it.
 
     Gradients may hide under the last micro-batch's backward pass, all but the last bucket; parameters under
-    the first forward pass, all but the first. Compression adds a pass of the codec.
+    the first forward pass, all but the first. With v chunks of layers per stage the gradients of a chunk are
+    complete p micro-batches before those of the next: the window is (1 + (v - 1) min(p, m)) / v micro-batches.
+    Compression adds a pass of the codec.
     """
     reduce_s, gather_s = times_s
-    overlap, time = software.overlap, slowest.micro_batch
+    overlap, time, size = software.overlap, slowest.micro_batch, plan.size
+    staggered = (size.num_chunks - 1) * min(size.num_stages, size.num_micro_batches)
+    windows = (1.0 + staggered) / size.num_chunks
     exposed_s = slowdown_s = 0.0
     both = (
-        (reduce_s, time.backward_s, overlap.gradients_frac),
-        (gather_s, time.forward_s, overlap.parameters_frac),
+        (reduce_s, windows * time.backward_s, overlap.gradients_frac),
+        (gather_s, windows * time.forward_s, overlap.parameters_frac),
     )
     for communication_s, window_s, frac in both:
         last_s = communication_s / software.num_buckets if frac > 0.0 else 0.0

@@ -29,6 +29,10 @@ class Dualpipe(PipelineSchedule):
         """Two."""
         return 2
 
+    def hidden_dispatch_frac(self) -> float:
+        """All of it: dispatch of one direction runs beside computation of the other."""
+        return 1.0
+
     def problems(self, size: PipelineSize) -> Iterator[tuple[str, str]]:
         """An even number of stages, and micro-batches for both directions."""
         yield from super().problems(size)

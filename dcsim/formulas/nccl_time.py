@@ -72,9 +72,10 @@ def nccl_time_s(
     14 us between domains, at log2(domains) levels. A wire slower than NVLink and InfiniBand adds what its
     latencies exceed theirs by.
 
-    No constant was fitted on curves; the depth was chosen on them among once and twice the levels. Mean error on messages of 1 MiB and more (benchmarks/COLLECTIVES.md):
-    6 to 13 % for all-reduce on 32 to 4096 H100 over InfiniBand, 9 to 24 % over AWS EFA, 7 to 12 % inside a
-    node; 5 to 40 % for other collectives inside a node. Below 1 MiB 20 %, over EFA twice that.
+    No constant was fitted on curves; the depth was chosen on them, among once and twice the levels. Mean
+    error on messages of 1 MiB and more (benchmarks/COLLECTIVES.md): 6 to 13 % for all-reduce on 32 to 4096
+    H100 over InfiniBand, 9 to 24 % over AWS EFA, 7 to 12 % inside a node; 5 to 40 % for other collectives
+    inside a node. Below 1 MiB 20 %, over EFA twice that.
     """
     if kind is Collective.SEND:
         return _send_s(network, num_ranks, ranks_per_domain, num_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,7 +23,7 @@ from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import training_step
 from dcsim.spec.training_hardware import training_hardware
 
-TENSOR_OVERLAP = "tensor_overlap_frac"  # among a case's facts: of the overlap, not of the software itself
+OVERLAP = "overlap."  # begins those of a case's facts that belong to the overlap
 _BRACKET = (0.3, 1.5)  # efficiencies between which the fitted one is sought
 
 
@@ -76,13 +77,15 @@ def preset(name: str) -> SoftwareFacts:
 
 def software_of(case: Case, efficiencies: Mapping[str, float]) -> SoftwareFacts:
     """The case's framework, with what the row states of it and an efficiency in place of the catalogue's."""
-    facts, changes = preset(case.framework), dict(case.facts)
-    overlap_frac = changes.pop(TENSOR_OVERLAP, None)
-    if isinstance(overlap_frac, float):
-        facts = replace(facts, overlap=replace(facts.overlap, tensor_frac=overlap_frac))
+    facts = preset(case.framework)
+    own = {name: value for name, value in case.facts.items() if not name.startswith(OVERLAP)}
+    shares = {
+        name.removeprefix(OVERLAP): value for name, value in case.facts.items() if name.startswith(OVERLAP)
+    }
+    facts = replace(facts, overlap=replace(facts.overlap, **shares), **own)  # type: ignore[arg-type]
     if case.framework in efficiencies:
         facts = replace(facts, efficiency_frac=efficiencies[case.framework])
-    return replace(facts, **changes)  # type: ignore[arg-type]
+    return facts
 
 
 def predict(case: Case, efficiencies: Mapping[str, float] | None = None) -> Prediction | None:
@@ -103,13 +106,16 @@ def predict(case: Case, efficiencies: Mapping[str, float] | None = None) -> Pred
 
 
 def fitted_efficiency(cases: Sequence[Case]) -> float:
-    """The efficiency at which the mean logarithmic error of some cases of one framework is zero."""
+    """The efficiency at which the median logarithmic error of some cases of one framework is zero.
+
+    The median, and not the mean, so that steps which a cluster's own trouble made long do not count.
+    """
     framework, (low, high) = cases[0].framework, _BRACKET
     for _ in range(30):
         middle = math.sqrt(low * high)
         found = [predict(case, {framework: middle}) for case in cases]
         errors = [one.log_error for one in found if one is not None]
-        if sum(errors) > 0.0:  # too slow
+        if statistics.median(errors) > 0.0:  # too slow
             low = middle
         else:
             high = middle

@@ -35,6 +35,11 @@ MACHINES = {
     "A100-80GB": DGX_A100,
     "A100-40GB": Machine("a100-40gb-8x", num_nics=8, scale_out="infiniband-hdr"),
 }
+RECIPES: Mapping[str, object] = {"reduced_bytes": 2.0, "gradient_bytes": 2.0}  # grad_reduce_in_fp32=False
+DEFAULT_FLAGS: Mapping[str, object] = {"overlap.tensor_frac": 0.0}  # --tp-comm-overlap is off
+FLASH_2_HOPPER = 0.35  # FlashAttention-2 "achieves only 35 % utilization on the H100" (arXiv:2407.08608, abstract)
+TRITON = 1.3  # by which FlashAttention in Triton, MPT's of 2023, is slower (arXiv:2307.08691, section 4.1)
+FLASH_2_AMPERE = 0.5  # "50-73 %" on A100 (abstract of the same)
 COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
 UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
 
@@ -162,12 +167,14 @@ def llm_foundry(rows: list[PublishedRow]) -> Iterator[Case]:
         sharding = Sharding.GRADIENTS if "SHARD_GRAD_OP" in row.notes else Sharding.FULL
         reduced = 2.0 if "PURE" in row.notes else 4.0
         device = row.device.partition("-")[0] + (" fp8" if "fp8" in row.precision else "")
+        flash_2 = FLASH_2_HOPPER if device[0] == "H" else FLASH_2_AMPERE
+        facts = {"reduced_bytes": reduced, "attention_frac": flash_2 / TRITON}
         yield _case(
             f"llm-foundry, {device}",
             "fsdp",
             row,
             [plan_of(row, sharding=sharding)],
-            facts={"reduced_bytes": reduced},
+            facts=facts,
         )
 
 
@@ -179,7 +186,8 @@ def torchtitan(rows: list[PublishedRow]) -> Iterator[Case]:
             half = plan.shape.num_layers // 2
             plan = replace(plan, recompute=Recompute.FULL, num_recomputed_layers=half)
         kind = "fp8" if "fp8" in row.precision else "bf16"
-        facts = {"tensor_overlap_frac": 0.9 if "async" in row.notes.lower() else 0.0}
+        facts: dict[str, object] = {"overlap.tensor_frac": 0.9 if "async" in row.notes.lower() else 0.0}
+        facts["attention_frac"] = FLASH_2_HOPPER  # of scaled_dot_product_attention in PyTorch 2.6
         if "compile" in row.notes or "TP" in row.notes:
             facts |= COMPILED
         yield _case(f"torchtitan, {kind}", "fsdp", row, [plan], facts=facts)
@@ -190,7 +198,7 @@ def simumax(rows: list[PublishedRow]) -> Iterator[Case]:
     for row in rows:
         plan = plan_of(row, has_sequence_parallelism=row.tensor > 1)
         kind = "MoE" if row.expert > 1 else "long" if row.context > 1 else "dense"
-        yield _case(f"SimuMax B200 bf16, {kind}", "megatron", row, [plan])
+        yield _case(f"SimuMax B200 bf16, {kind}", "megatron", row, [plan], facts=DEFAULT_FLAGS)
 
 
 def mlperf(rows: list[PublishedRow]) -> Iterator[Case]:
@@ -201,7 +209,7 @@ def mlperf(rows: list[PublishedRow]) -> Iterator[Case]:
         chunks = 6 if row.model.startswith("gpt3") else 8
         plan = plan_of(row, has_sequence_parallelism=True, virtual_stages=chunks, has_dropout=False)
         model = row.model.split("-")[0]
-        yield _case(f"MLPerf {model}, {row.precision}", "megatron", row, [plan])
+        yield _case(f"MLPerf {model}, {row.precision}", "megatron", row, [plan], facts=RECIPES)
 
 
 def megatron_bridge(rows: list[PublishedRow]) -> Iterator[Case]:
@@ -216,7 +224,23 @@ def megatron_bridge(rows: list[PublishedRow]) -> Iterator[Case]:
             continue  # the rank of the adapters is not published
         year = "2026" if " 26." in row.source else "2025"
         kind = "MoE" if plan.shape.experts else "dense"
-        yield _case(f"Megatron-Bridge {year}, {kind} {plan.linear}", "megatron", row, [plan])
+        facts = dict(RECIPES) | (_expert_facts(row) if plan.shape.experts else {})
+        yield _case(f"Megatron-Bridge {year}, {kind} {plan.linear}", "megatron", row, [plan], facts=facts)
+
+
+def _expert_facts(row: PublishedRow) -> dict[str, object]:
+    """Dispatch in the recipes (scripts/performance/configs): DeepEP or HybridEP but for Qwen3-235B on H100, B200
+    and B300; overlapped for it on H100, and from 26.06 on for 8-bit DeepSeek-V3 and gpt-oss; graphs likewise.
+    """
+    is_plain = row.model.startswith("qwen3-235b") and row.device in ("H100", "B200", "B300")
+    is_new = any(release in row.source for release in (" 26.06", " 26.08"))
+    is_narrow = "8" in row.precision
+    overlaps = (is_plain and row.device == "H100") or (
+        is_new and is_narrow and row.model.startswith(("deepseek", "gpt-oss"))
+    )
+    facts: dict[str, object] = {"sends_tokens_once": not is_plain}
+    facts["overlap.expert_frac"] = 0.9 if overlaps else 0.0
+    return facts
 
 
 def deepseek_v3(rows: list[PublishedRow]) -> Iterator[Case]:

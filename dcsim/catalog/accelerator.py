@@ -64,12 +64,11 @@ class Accelerator(Entry):
         description="Standard deviation of a common log factor on the power of one deployment's "
         "accelerators: what the curve is off by as a whole for a model that it was not fitted on.",
     )
-    sustained_frac: Ratio = Field(
-        default=1.0,
-        gt=0,
+    sustained_frac: dict[Datatype, Ratio] = Field(
+        default_factory=dict,
         alias="sustained_compute",
-        description="Share of the rates in the efficiency profile that products and attention keep in hours of "
-        "training: the profile is of short runs, maybe of another accelerator, and power limits differ.",
+        description="Share of the rates in the efficiency profile that matrix products keep in hours of training, "
+        "by datatype, 1 if left out: profiles are of short runs, maybe on another device, and power is limited.",
     )
     embodied_kg: Kilograms = Field(alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent.")
     efficiency: str = Field(description="The efficiency profile used unless a scenario names another.")

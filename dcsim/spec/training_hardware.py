@@ -79,8 +79,9 @@ def _kernel(
     peaks = accelerator.peak_flops_per_s
     known = known_datatype(datatype, peaks, where, f"accelerator {accelerator.name}")
     ceiling = operator_ceiling(efficiency, operator, datatype, where)
+    sustained_frac = accelerator.sustained_frac.get(known, 1.0) if operator == "gemm" else 1.0
     return Kernel(
-        ceiling=replace(ceiling, compute_frac=ceiling.compute_frac * accelerator.sustained_frac),
+        ceiling=replace(ceiling, compute_frac=ceiling.compute_frac * sustained_frac),
         peak_flops_per_s=peaks[known],
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         num_compute_units=accelerator.num_compute_units,

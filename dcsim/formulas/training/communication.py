@@ -198,12 +198,19 @@ def _sent(messages: list[Message]) -> Messages:
 
 
 def _send(plan: TrainingPlan, software: SoftwareFacts) -> Messages:
+    """To the next stage: whole, or each rank's part, gathered there (arXiv:2104.04473, section 4.1)."""
     if plan.pipeline == 1:
         return ()
-    is_split = software.splits_sends or plan.has_sequence_parallelism
     size = plan.num_micro_tokens * plan.shape.hidden_size * wide_bytes(plan)
     group = neighbour_group(plan)
-    return (Message(Collective.SEND, group, size / (plan.tensor if is_split else 1)),)
+    if plan.has_sequence_parallelism:
+        return (Message(Collective.SEND, group, size / plan.tensor),)
+    if not software.splits_sends or plan.tensor == 1:
+        return (Message(Collective.SEND, group, size),)
+    return (
+        Message(Collective.SEND, group, size / plan.tensor),
+        Message(Collective.ALL_GATHER, tensor_group(plan), size),
+    )
 
 
 def _tied(plan: TrainingPlan, software: SoftwareFacts) -> Messages:

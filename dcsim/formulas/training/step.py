@@ -166,7 +166,7 @@ def _gradient_times(
 
     Gradients may hide under the last micro-batch's backward pass, all but the last bucket; parameters under
     the first forward pass, all but the first. With v chunks of layers per stage the gradients of a chunk are
-    complete p micro-batches before those of the next: the window is (1 + (v - 1) min(p, m)) / v micro-batches.
+    complete p micro-batches before those of the next: the window is (1 + (v - 1) min(p, m)) / v of one.
     Compression adds a pass of the codec.
     """
     reduce_s, gather_s = times_s

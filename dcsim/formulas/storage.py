@@ -1,4 +1,4 @@
-"""Storage: how long a store takes to read and write, and what a cache in front of it finds.
+"""Storage: how long a store takes to read and write, and how much it gives to many at a steady rate.
 
 A transfer of n bytes in f files by k nodes keeps four things busy at once: the bandwidth of the store, the
 bandwidth of the nodes' own clients, the rate of operations and the rate of metadata operations. It takes
@@ -68,6 +68,20 @@ class Demand:
         return max(self.shared_s, self.own_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a transfer asks of each resource of a store."""
+
+    bandwidth: Demand
+    operations: Demand
+    metadata: Demand
+
+    @property
+    def alone_s(self) -> float:
+        """The slowest of them, when nothing else is under way."""
+        return max(self.bandwidth.alone_s, self.operations.alone_s, self.metadata.alone_s)
+
+
 def num_operations(limits: AccessLimits, access: Access) -> float:
     """Operations of a transfer: one per file, or per ``request_bytes`` where files are larger.
 
@@ -77,27 +91,41 @@ def num_operations(limits: AccessLimits, access: Access) -> float:
     return float(max(access.num_files, math.ceil(access.num_bytes / limits.request_bytes)))
 
 
-def bandwidth_demand(limits: AccessLimits, access: Access) -> Demand:
-    """Bytes over bandwidth: n / B of the store, n / (k b) of the k nodes that move them."""
-    return Demand(
-        access.num_bytes / limits.bytes_per_s, access.num_bytes / (access.num_nodes * limits.node_bytes_per_s)
-    )
+def transfer_demands(limits: AccessLimits, access: Access) -> Demands:
+    """What a transfer of n bytes in f files and o operations by k nodes asks for.
 
-
-def operations_demand(limits: AccessLimits, access: Access) -> Demand:
-    """Operations over their rate: o / I of the store; the nodes wait (o / (k c) - 1) further latencies.
-
-    With c operations in flight on each of k nodes o operations come in o / (k c) waves (Little's law); the
-    first wave's latency is that of the transfer itself.
+    Bandwidth: n / B of the store, n / (k b) of the nodes. Operations: o / I of the store; with c of them in
+    flight on each node they come in o / (k c) waves (Little's law), each but the first a further latency.
+    Metadata: f / M.
     """
     operations = num_operations(limits, access)
     waves = operations / (access.num_nodes * limits.requests_in_flight)
-    return Demand(operations / limits.operations_per_s, max(0.0, waves - 1.0) * limits.latency_s)
+    return Demands(
+        Demand(
+            access.num_bytes / limits.bytes_per_s,
+            access.num_bytes / (access.num_nodes * limits.node_bytes_per_s),
+        ),
+        Demand(operations / limits.operations_per_s, max(0.0, waves - 1.0) * limits.latency_s),
+        Demand(access.num_files / limits.metadata_per_s, 0.0),
+    )
 
 
-def metadata_demand(limits: AccessLimits, access: Access) -> Demand:
-    """Files opened or created over the rate at which the store does so: f / M."""
-    return Demand(access.num_files / limits.metadata_per_s, 0.0)
+def stream_demands(
+    limits: AccessLimits, num_nodes: int, bytes_per_s: float, bytes_per_file: float
+) -> Demands:
+    """What each second of a stream of so many bytes per second, in files of one size, asks for.
+
+    As :func:`transfer_demands`, but that a second of it takes a second at least: it does not run ahead.
+    """
+    files = bytes_per_s / bytes_per_file
+    operations = max(files, bytes_per_s / limits.request_bytes)
+    waiting = operations * limits.latency_s / (num_nodes * limits.requests_in_flight)
+    moving = bytes_per_s / (num_nodes * limits.node_bytes_per_s)
+    return Demands(
+        Demand(bytes_per_s / limits.bytes_per_s, max(1.0, moving)),
+        Demand(operations / limits.operations_per_s, max(1.0, waiting)),
+        Demand(files / limits.metadata_per_s, 1.0),
+    )
 
 
 def transfer_s(limits: AccessLimits, access: Access) -> float:
@@ -111,12 +139,31 @@ def transfer_s(limits: AccessLimits, access: Access) -> float:
     >>> transfer_s(AccessLimits(100e9, node_bytes_per_s=10e9, latency_s=0.5), Access(1e12, num_nodes=4))
     25.5
     """
-    demands = (
-        bandwidth_demand(limits, access),
-        operations_demand(limits, access),
-        metadata_demand(limits, access),
+    return limits.latency_s + transfer_demands(limits, access).alone_s
+
+
+def steady_bytes_per_s(limits: AccessLimits, num_nodes: int, bytes_per_file: float) -> float:
+    """Rate at which nodes can go on reading or writing files of one size, nothing else being under way.
+
+    X = min(B, k b, s I / r, s M, s k c / (r latency)) with s bytes per file, r operations per file and c
+    operations in flight on each of k nodes (Little's law). Small files are slow: 100 kB each with 64 in
+    flight at 2.3 ms make 2.8 GB/s per node, whatever the bandwidth.
+
+    >>> round(steady_bytes_per_s(AccessLimits(1e12, latency_s=2.3e-3), 1, 1e5) / 1e9, 1)
+    2.8
+    """
+    operations = max(1.0, math.ceil(bytes_per_file / limits.request_bytes))
+    in_flight = num_nodes * limits.requests_in_flight
+    waiting = (
+        math.inf if limits.latency_s == 0.0 else bytes_per_file / operations * in_flight / limits.latency_s
     )
-    return limits.latency_s + max(demand.alone_s for demand in demands)
+    return min(
+        limits.bytes_per_s,
+        num_nodes * limits.node_bytes_per_s,
+        bytes_per_file / operations * limits.operations_per_s,
+        bytes_per_file * limits.metadata_per_s,
+        waiting,
+    )
 
 
 def num_fed_clients(limits: AccessLimits, *, bytes_per_client_s: float, files_per_client_s: float) -> int:
@@ -134,45 +181,6 @@ def num_fed_clients(limits: AccessLimits, *, bytes_per_client_s: float, files_pe
         math.inf if files_per_client_s == 0 else limits.metadata_per_s / files_per_client_s,
     )
     return math.floor(min(bounds))
-
-
-def pinned_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> float:
-    """Share of a shuffled epoch that a cache finds which keeps what it once holds: min(1, C / D).
-
-    Mohan et al., Analyzing and Mitigating Data Stalls in DNN Training, VLDB 2021 (arXiv:2007.06775), section
-    4.1: every item is read once per epoch, so keeping any C bytes saves exactly C bytes of reading.
-
-    >>> pinned_hit_frac(1e12, 4e12)
-    0.25
-    """
-    return min(1.0, num_cache_bytes / num_dataset_bytes)
-
-
-def lru_shuffled_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> float:
-    """Share of a shuffled epoch that a least-recently-used cache finds: h = c + (1 - c) ln(1 - c), c = C / D.
-
-    An item read at u of one epoch and v of the next (both uniform in 0..1) has 1 - u (1 - v) of the data set
-    read since, and is found if that is less than c: P(U V > 1 - c) = c + (1 - c) ln(1 - c). Thrashing: a
-    cache of half the data set finds 15 %. Range: many items, a fresh random order in each epoch.
-
-    >>> round(lru_shuffled_hit_frac(1.0, 2.0), 4)
-    0.1534
-    """
-    cached = min(1.0, num_cache_bytes / num_dataset_bytes)
-    return 1.0 if cached == 1.0 else cached + (1.0 - cached) * math.log1p(-cached)
-
-
-def cached_read_s(cache: AccessLimits, store: AccessLimits, access: Access, hit_frac: float) -> float:
-    """Time of a read of which the cache has a part: hits and misses move side by side, the slower counts."""
-    if hit_frac <= 0.0:
-        return transfer_s(store, access)
-    if hit_frac >= 1.0:
-        return transfer_s(cache, access)
-    return max(transfer_s(cache, _part(access, hit_frac)), transfer_s(store, _part(access, 1.0 - hit_frac)))
-
-
-def _part(access: Access, frac: float) -> Access:
-    return Access(access.num_bytes * frac, max(1, round(access.num_files * frac)), access.num_nodes)
 
 
 def staging_s(source: AccessLimits, target: AccessLimits, access: Access) -> float:

@@ -8,15 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dcsim.formulas.dataset_reads import (
+    cached_bytes_per_s,
+    cached_read_s,
+    lru_shuffled_hit_frac,
+    pinned_hit_frac,
+    reshuffle_s,
+)
 from dcsim.formulas.storage import (
     Access,
     AccessLimits,
-    cached_read_s,
-    lru_shuffled_hit_frac,
+    StoreLimits,
     num_fed_clients,
     num_operations,
-    pinned_hit_frac,
     staging_s,
+    steady_bytes_per_s,
     transfer_s,
 )
 
@@ -102,3 +108,23 @@ def test_staging_goes_at_the_pace_of_the_slower_store() -> None:
 def test_a_store_feeds_as_many_clients_as_its_scarcest_resource_allows() -> None:
     assert num_fed_clients(LIMITS, bytes_per_client_s=1e9, files_per_client_s=0.0) == 100
     assert num_fed_clients(LIMITS, bytes_per_client_s=1e9, files_per_client_s=1000.0) == 10
+
+
+@given(st.floats(1e3, 1e9), st.integers(1, 64))
+def test_a_long_transfer_reaches_the_steady_rate_of_its_files(bytes_per_file: float, num_nodes: int) -> None:
+    limits = AccessLimits(100e9, 10e9, 1e5, 1e4, 1e-3, requests_in_flight=16)
+    num_files = 10_000_000
+    access = Access(bytes_per_file * num_files, num_files, num_nodes)
+    mean_rate = access.num_bytes / transfer_s(limits, access)
+    assert steady_bytes_per_s(limits, num_nodes, bytes_per_file) == pytest.approx(mean_rate, rel=1e-3)
+
+
+def test_a_cache_and_its_store_are_read_side_by_side() -> None:
+    assert cached_bytes_per_s(90e9, 10e9, 0.0) == 10e9
+    assert cached_bytes_per_s(90e9, 10e9, 1.0) == 90e9
+    assert cached_bytes_per_s(90e9, 10e9, 0.5) == 20e9
+
+
+def test_shuffling_on_the_same_store_reads_and_writes_in_turn() -> None:
+    store = StoreLimits(AccessLimits(100e9), AccessLimits(50e9))
+    assert reshuffle_s(store, Access(1e12)) == pytest.approx(30.0)

@@ -30,9 +30,10 @@ class CacheContent:
     """Bytes that a cache holds of each content.
 
     A content is read in epochs, each byte once in each, in an order drawn anew: of an epoch the cache finds
-    the share that it held when the epoch began (``formulas.storage.pinned_hit_frac``), evenly over the epoch.
-    What was missed is kept while there is room; a content takes room from others, the least recently used
-    first, never from itself, so that a data set larger than the cache does not thrash.
+    the share that it held when the epoch began, evenly over the epoch (``pinned_hit_frac`` of
+    ``formulas.dataset_reads``). What was missed is kept while there is room; a content takes room from
+    others, the least recently used first, never from itself, so that a data set larger than the cache does
+    not thrash.
     """
 
     def __init__(self, capacity_bytes: float) -> None:

@@ -21,7 +21,11 @@ _SAME_INSTANT = 1.0 + 1e-12  # portions due within this factor of the first are 
 
 @dataclass(slots=True, eq=False)
 class Portion:
-    """One user's work at a server: what it asks for, and how much of it is left (1 to 0)."""
+    """One user's work at a server: what it asks for, and how much of it is left (1 to 0).
+
+    A stream has no end: its demand is that of one second of it, and ``on_rate`` is told the part of its full
+    rate that it gets, whenever that changes.
+    """
 
     work: TransferWork
     demand: Demand
@@ -30,6 +34,12 @@ class Portion:
     is_write: bool = False
     left_frac: float = 1.0
     share_frac: float = 0.0
+    on_rate: Callable[[Portion, float], None] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it goes on until it is dropped."""
+        return self.on_rate is not None
 
     @property
     def rate_per_s(self) -> float:
@@ -105,6 +115,7 @@ class SharedServer:
                 portion.num_bytes,
                 portion.is_write,
                 portion.left_frac,
+                on_rate=portion.on_rate,
             )
             other._portions[twin] = None
             portion.work.begin(other, twin)
@@ -116,6 +127,8 @@ class SharedServer:
         self._advanced_at_s = self._environment.now
         if elapsed_s > 0.0:
             for portion in self._portions:
+                if portion.is_stream:
+                    continue
                 portion.left_frac = max(0.0, portion.left_frac - elapsed_s * portion.rate_per_s)
 
     def _share_anew(self) -> None:
@@ -131,16 +144,24 @@ class SharedServer:
         shares = fair_shares([one.weight for one in portions], [one.most_share_frac for one in portions])
         for portion, share_frac in zip(portions, shares, strict=True):
             portion.share_frac = share_frac if portion.demand.shared_s > 0.0 else 0.0
-        if portions:
-            left_s = [portion.left_frac / portion.rate_per_s for portion in portions]
-            first_s = min(left_s)
-            self._due = [
-                one for one, due_s in zip(portions, left_s, strict=True) if due_s <= first_s * _SAME_INSTANT
-            ]
-            version = self._version
-            self._environment.timeout(first_s).callbacks.append(lambda _: self._finish(version))
+        self._wait_for_first([portion for portion in portions if not portion.is_stream])
         if self._on_change is not None:
             self._on_change()
+        for portion in portions:
+            if portion.on_rate is not None:
+                portion.on_rate(portion, portion.rate_per_s)
+
+    def _wait_for_first(self, portions: list[Portion]) -> None:
+        """Wake up when the first of them ends, if nothing changes before."""
+        if not portions:
+            return
+        left_s = [portion.left_frac / portion.rate_per_s for portion in portions]
+        first_s = min(left_s)
+        self._due = [
+            one for one, due_s in zip(portions, left_s, strict=True) if due_s <= first_s * _SAME_INSTANT
+        ]
+        version = self._version
+        self._environment.timeout(first_s).callbacks.append(lambda _: self._finish(version))
 
     def _finish(self, version: int) -> None:
         """End the work that is due, unless something has changed since it was computed."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import simpy
 
-from dcsim.formulas.storage import Access, StoreLimits
+from dcsim.formulas.storage import Access, AccessLimits, StoreLimits, transfer_demands
 from dcsim.sim.storage.storage_log import LoadMeter
-from dcsim.sim.storage.tier import build_tier
+from dcsim.sim.storage.tier import Wanted, build_tier
 from dcsim.sim.storage.transfer_work import TransferWork
 
 
@@ -37,6 +37,18 @@ class Side:
         """Note the load, if it has changed."""
         self._meter.update(self.environment.now, self.tier.load, self.num_transfers, self._used_bytes())
 
+    def limits_for(self, *, is_write: bool) -> AccessLimits:
+        """What bounds its writing, or its reading."""
+        return self.limits.writing if is_write else self.limits.reading
+
+    def wanted(self, access: Access, *, is_write: bool) -> Wanted:
+        """What a transfer wants of it; more nodes get more of a store that they share."""
+        limits = self.limits_for(is_write=is_write)
+        if self.limits.is_local:
+            part = access.of_one_node()
+            return Wanted(transfer_demands(limits, part), part.num_bytes, is_write)
+        return Wanted(transfer_demands(limits, access), access.num_bytes, is_write, float(access.num_nodes))
+
     def finish(self) -> None:
         """Close the stretch of load that the end of the simulation cuts."""
         self._meter.finish(self.environment.now)
@@ -58,10 +70,9 @@ class Visit:
         self._on_done = on_done
         self._work = TransferWork(self._finish)
         self._is_over = False
-        limits = side.limits.writing if is_write else side.limits.reading
         side.num_transfers += 1
         side.measure()
-        side.environment.timeout(limits.latency_s).callbacks.append(self._begin)
+        side.environment.timeout(side.limits_for(is_write=is_write).latency_s).callbacks.append(self._begin)
 
     def give_up(self) -> None:
         """End it without calling back; nothing happens if it has ended."""
@@ -71,7 +82,8 @@ class Visit:
 
     def _begin(self, _: simpy.Event) -> None:
         if not self._is_over:
-            self._side.tier.start(self._nodes, self._access, self._work, is_write=self._is_write)
+            wanted = self._side.wanted(self._access, is_write=self._is_write)
+            self._side.tier.start(self._nodes, wanted, self._work)
             self._work.close()
 
     def _finish(self) -> None:

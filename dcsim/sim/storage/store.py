@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import simpy
@@ -12,6 +13,7 @@ from dcsim.sim.storage.capacity import Capacity, Holding
 from dcsim.sim.storage.moves import Carrier, Move, Mover, Order
 from dcsim.sim.storage.side import Side, Visit
 from dcsim.sim.storage.storage_log import LoadMeter, StorageLog
+from dcsim.sim.storage.stream import Stream
 from dcsim.sim.storage.transfer import Transfer
 from dcsim.spec.storage import CacheWrites, StoreDeployment
 from dcsim.tables.storage import StorageOperation
@@ -130,6 +132,28 @@ class Store:
             to_cache = Move(self._cache, num_bytes, num_files, is_carried=False)
             self._mover.run(transfer, order, [to_cache, to_store], transfer.finish_durably)
         return transfer
+
+    def stream(
+        self,
+        nodes: Sequence[int],
+        bytes_per_s: float,
+        *,
+        bytes_per_file: float = math.inf,
+        hit_frac: float = 0.0,
+        on_change: Callable[[float], None] | None = None,
+    ) -> Stream:
+        """Read at a steady rate until it is released; ``hit_frac`` of it from the cache, if there is one.
+
+        ``formulas.dataset_reads`` says what a cache finds of a data set. The bytes do not cross the fabric
+        here: occupy it beside this, and take the smaller share.
+        """
+        stream = Stream(on_change)
+        if self._cache is not None and hit_frac > 0.0:
+            stream.read_from(self._cache, nodes, bytes_per_s * hit_frac, bytes_per_file)
+        if self._cache is None or hit_frac < 1.0:
+            missed_frac = 1.0 if self._cache is None else 1.0 - hit_frac
+            stream.read_from(self._store, nodes, bytes_per_s * missed_frac, bytes_per_file)
+        return stream
 
     def finish(self) -> None:
         """Close the stretches of load that the end of the simulation cuts."""

@@ -8,17 +8,23 @@ from typing import Protocol
 
 import simpy
 
-from dcsim.formulas.storage import (
-    Access,
-    AccessLimits,
-    Demand,
-    StoreLimits,
-    bandwidth_demand,
-    metadata_demand,
-    operations_demand,
-)
+from dcsim.formulas.storage import Demands, StoreLimits
 from dcsim.sim.storage.shared_server import Portion, SharedServer
 from dcsim.sim.storage.transfer_work import TransferWork
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a transfer, or a second of a stream, wants of a store; of each node's where it is local.
+
+    A stream says with ``on_rate`` who is told what part of its full rate it gets.
+    """
+
+    demands: Demands
+    num_bytes: float
+    is_write: bool
+    weight: float = 1.0
+    on_rate: Callable[[Portion, float], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class Tier(Protocol):
     def load(self) -> TierLoad:
         """What it does now."""
 
-    def start(self, nodes: Sequence[int], access: Access, work: TransferWork, *, is_write: bool) -> None:
-        """Take on a transfer; its parts end at ``work``."""
+    def start(self, nodes: Sequence[int], wanted: Wanted, work: TransferWork) -> None:
+        """Take on a transfer or a stream; its parts begin and end at ``work``."""
 
 
 class SharedTier:
@@ -51,7 +57,7 @@ class SharedTier:
     def __init__(
         self, environment: simpy.Environment, limits: StoreLimits, on_change: Callable[[], None] | None = None
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._bandwidth = SharedServer(environment, on_change)
         self._operations = SharedServer(environment)
         self._metadata = SharedServer(environment)
@@ -70,25 +76,22 @@ class SharedTier:
             self._bandwidth.used_frac,
         )
 
-    def start(self, nodes: Sequence[int], access: Access, work: TransferWork, *, is_write: bool) -> None:
-        """Take on a transfer; its parts end at ``work``. Nodes count equally: more nodes, more share."""
-        limits = self._limits.writing if is_write else self._limits.reading
-        for server, demand in self._demands(limits, access):
-            num_bytes = access.num_bytes if server is self._bandwidth else 0.0
-            server.start(Portion(work, demand, float(access.num_nodes), num_bytes, is_write))
+    def start(self, nodes: Sequence[int], wanted: Wanted, work: TransferWork) -> None:
+        """Take on a transfer or a stream; its parts begin and end at ``work``."""
+        demands = wanted.demands
+        for server, demand, num_bytes in (
+            (self._bandwidth, demands.bandwidth, wanted.num_bytes),
+            (self._operations, demands.operations, 0.0),
+            (self._metadata, demands.metadata, 0.0),
+        ):
+            portion = Portion(work, demand, wanted.weight, num_bytes, wanted.is_write, on_rate=wanted.on_rate)
+            server.start(portion)
 
     def copy_to(self, other: SharedTier) -> None:
         """Give another tier the same work, as far as it is done here."""
         self._bandwidth.copy_to(other._bandwidth)
         self._operations.copy_to(other._operations)
         self._metadata.copy_to(other._metadata)
-
-    def _demands(self, limits: AccessLimits, access: Access) -> tuple[tuple[SharedServer, Demand], ...]:
-        return (
-            (self._bandwidth, bandwidth_demand(limits, access)),
-            (self._operations, operations_demand(limits, access)),
-            (self._metadata, metadata_demand(limits, access)),
-        )
 
 
 @dataclass(slots=True)
@@ -129,19 +132,18 @@ class LocalTier:
             sum(num * load.bandwidth_frac for num, load in loads) / self._num_nodes,
         )
 
-    def start(self, nodes: Sequence[int], access: Access, work: TransferWork, *, is_write: bool) -> None:
-        """Take on a transfer, an equal part in each node; its parts end at ``work``."""
+    def start(self, nodes: Sequence[int], wanted: Wanted, work: TransferWork) -> None:
+        """Take on a transfer or a stream, as ``wanted`` says of each node; its parts end at ``work``."""
         self._alike = [one for one in self._alike if not one.tier.is_idle]
-        part, wanted = access.of_one_node(), set(nodes)
+        left = set(nodes)
         for one in list(self._alike):
-            common = one.nodes & wanted
+            common = one.nodes & left
             if common:
-                wanted -= common
+                left -= common
                 same = one if len(common) == len(one.nodes) else self._split(one, common)
-                same.tier.start((), part, work, is_write=is_write)
-        if wanted:
-            fresh = self._fresh(wanted)
-            fresh.tier.start((), part, work, is_write=is_write)
+                same.tier.start((), wanted, work)
+        if left:
+            self._fresh(left).tier.start((), wanted, work)
 
     def _fresh(self, nodes: set[int]) -> _Alike:
         alike = _Alike(nodes, SharedTier(self._environment, self._limits, self._on_change))

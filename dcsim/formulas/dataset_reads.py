@@ -1,0 +1,67 @@
+"""Data sets: what a cache finds of a shuffled epoch, and how long epochs and shuffles take."""
+
+from __future__ import annotations
+
+import math
+
+from dcsim.formulas.storage import Access, AccessLimits, StoreLimits, transfer_s
+
+
+def pinned_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> float:
+    """Share of a shuffled epoch that a cache finds which keeps what it once holds: min(1, C / D).
+
+    Mohan et al., Analyzing and Mitigating Data Stalls in DNN Training, VLDB 2021 (arXiv:2007.06775), section
+    4.1: every item is read once per epoch, so keeping any C bytes saves exactly C bytes of reading.
+
+    >>> pinned_hit_frac(1e12, 4e12)
+    0.25
+    """
+    return min(1.0, num_cache_bytes / num_dataset_bytes)
+
+
+def lru_shuffled_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> float:
+    """Share of a shuffled epoch that a least-recently-used cache finds: h = c + (1 - c) ln(1 - c), c = C / D.
+
+    An item read at u of one epoch and v of the next (both uniform in 0..1) has 1 - u (1 - v) of the data set
+    read since, and is found if that is less than c: P(U V > 1 - c) = c + (1 - c) ln(1 - c). Thrashing: a
+    cache of half the data set finds 15 %. Range: many items, a fresh random order in each epoch.
+
+    >>> round(lru_shuffled_hit_frac(1.0, 2.0), 4)
+    0.1534
+    """
+    cached = min(1.0, num_cache_bytes / num_dataset_bytes)
+    return 1.0 if cached == 1.0 else cached + (1.0 - cached) * math.log1p(-cached)
+
+
+def cached_bytes_per_s(cache_bytes_per_s: float, store_bytes_per_s: float, hit_frac: float) -> float:
+    """Steady rate of reads of which a cache has a part: min(X_cache / h, X_store / (1 - h)).
+
+    >>> cached_bytes_per_s(90e9, 10e9, 0.9)
+    100000000000.0
+    """
+    from_cache = cache_bytes_per_s / hit_frac if hit_frac > 0.0 else math.inf
+    from_store = store_bytes_per_s / (1.0 - hit_frac) if hit_frac < 1.0 else math.inf
+    return min(from_cache, from_store)
+
+
+def cached_read_s(cache: AccessLimits, store: AccessLimits, access: Access, hit_frac: float) -> float:
+    """Time of a read of which the cache has a part: hits and misses move side by side, the slower counts."""
+    if hit_frac <= 0.0:
+        return transfer_s(store, access)
+    if hit_frac >= 1.0:
+        return transfer_s(cache, access)
+    return max(transfer_s(cache, _part(access, hit_frac)), transfer_s(store, _part(access, 1.0 - hit_frac)))
+
+
+def _part(access: Access, frac: float) -> Access:
+    return Access(access.num_bytes * frac, max(1, round(access.num_files * frac)), access.num_nodes)
+
+
+def reshuffle_s(limits: StoreLimits, access: Access) -> float:
+    """Time to write a data set anew in another order, on the store that it is read from.
+
+    Reading and writing share the store, so that their times add up: T = T_read + T_write. Orders drawn while
+    reading cost no copy, but read samples one by one (``steady_bytes_per_s`` with the size of a sample in
+    place of that of a file) unless whole files are shuffled and samples only within a buffer.
+    """
+    return transfer_s(limits.reading, access) + transfer_s(limits.writing, access)

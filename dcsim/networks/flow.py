@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Endpoint: TypeAlias = int | str  # the number of a node, or the name of a gateway
+Pairs: TypeAlias = tuple[tuple[Endpoint, Endpoint], ...]  # sources and destinations
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Flow:
     max_bytes_per_s: float = math.inf
 
     @property
-    def pairs(self) -> tuple[tuple[Endpoint, Endpoint], ...]:
+    def pairs(self) -> Pairs:
         """Its source and destination."""
         return ((self.source, self.destination),)
 
@@ -37,7 +38,7 @@ class FlowBundle:
     crosses a link as often as its members do, so that a job of thousands of nodes costs one row.
     """
 
-    pairs: tuple[tuple[Endpoint, Endpoint], ...]
+    pairs: Pairs
     num_bytes: float
     max_bytes_per_s: float = math.inf
 

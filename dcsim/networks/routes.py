@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
-from dcsim.networks.flow import AnyFlow
+from dcsim.networks.flow import AnyFlow, Pairs
 from dcsim.networks.network import Network
 from dcsim.networks.next_hops import UNREACHED, Choices, NextHops
 from dcsim.policies.routing import Crossroads, Routing
 from dcsim.policies.routings.spray import Spray
 
+_MAX_KNOWN = 100_000  # routes kept
 _EVENLY = Spray()  # how a host uses its ports, whatever the switches do
 
 
@@ -55,17 +56,27 @@ class Routes:
 
     def __init__(self, network: Network, routing: Routing, is_up: Mask | None = None) -> None:
         self._network, self._routing = network, routing
+        self._known: dict[Pairs, Route] = {}
         self._hops = NextHops(network, np.full(network.num_links, True) if is_up is None else is_up)
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
         """The route of each flow."""
+        ends = [flow.pairs for flow in flows]
+        unknown = list(dict.fromkeys(pairs for pairs in ends if pairs not in self._known))
+        if len(self._known) + len(unknown) > _MAX_KNOWN:
+            self._known, unknown = {}, list(dict.fromkeys(ends))
+        if unknown:
+            self._known.update(zip(unknown, self._found(unknown), strict=True))
+        return [self._known[pairs] for pairs in ends]
+
+    def _found(self, ends: Sequence[Pairs]) -> list[Route]:
         pairs = [
             (owner, self._network.vertex(source), self._network.vertex(destination))
-            for owner, flow in enumerate(flows)
-            for source, destination in flow.pairs
+            for owner, own in enumerate(ends)
+            for source, destination in own
         ]
         table = np.array(pairs, dtype=np.int64).reshape(-1, 3)
-        is_open, latency_s = np.full(len(flows), True), np.zeros(len(flows))
+        is_open, latency_s = np.full(len(ends), True), np.zeros(len(ends))
         table = table[table[:, 1] != table[:, 2]]
         walk = self._begun(table)
         lost = self._hops.distances(walk.tables, walk.vertices) >= UNREACHED

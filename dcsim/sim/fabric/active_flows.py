@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,16 @@ from dcsim.networks.routes import Route
 TIE_FRAC = 1e-12  # differences below are rounding
 _NEAR_FRAC = 1e-9  # of the time: a first, coarse choice of flows that may be due
 _MIN_DEAD = 64  # slots that are empty before they are swept
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Flows that come in together, as equally long lists. Of a group, only the last end matters to anyone."""
+
+    routes: Sequence[Route]
+    num_bytes: Sequence[float]
+    caps: Sequence[float]
+    groups: Sequence[int]
 
 
 class ActiveFlows:
@@ -27,6 +38,7 @@ class ActiveFlows:
         self._num_links = num_links
         self._flows, self._links = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         self._weights = np.empty(0)
+        self._groups = np.empty(0, dtype=np.int64)
         self._firsts, self._counts = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)  # by slot
         self._free: list[int] = []  # empty slots without entries
         self._dead: list[int] = []  # empty slots whose entries still stand
@@ -34,29 +46,26 @@ class ActiveFlows:
         self.is_phase = np.empty(0, dtype=bool)  # whether its end changes no other rate
         self.caps, self.rates, self.remaining = np.empty(0), np.empty(0), np.empty(0)
         self.started_at_s, self.finish_at_s, self._moved = np.empty(0), np.empty(0), np.empty(0)
+        self._wake_at_s = np.empty(0)
         self._is_touched = np.full(num_links, False)
         self._floor = np.inf  # rates below stay as they are
+        self.num_live = 0
 
     @property
     def is_dirty(self) -> bool:
         """Whether flows came or went, or links changed, since the last ``resolve``."""
         return bool(self._is_touched.any())
 
-    @property
-    def num_live(self) -> int:
-        """Flows under way."""
-        return int(self.is_live.sum())
-
-    def add(
-        self, routes: Sequence[Route], num_bytes: Sequence[float], caps: Sequence[float], now_s: float
-    ) -> list[int]:
-        """Let flows in, each on its route, and return their slots. They have no rate before ``resolve``."""
+    def add(self, arrivals: Arrivals, now_s: float) -> list[int]:
+        """Let flows in and return their slots. They have no rate before ``resolve``."""
+        routes = arrivals.routes
         slots = [self._free.pop() if self._free else self._grown() for _ in routes]
         at = np.array(slots, dtype=np.int64)
         self.is_live[at], self._is_new[at], self.is_phase[at] = True, True, False
-        self.caps[at], self.remaining[at] = caps, num_bytes
+        self.caps[at], self.remaining[at] = arrivals.caps, arrivals.num_bytes
+        self._groups[at] = arrivals.groups
         self.rates[at], self._moved[at] = 0.0, 0.0
-        self.started_at_s[at], self.finish_at_s[at] = now_s, np.inf
+        self.started_at_s[at], self.finish_at_s[at], self._wake_at_s[at] = now_s, np.inf, np.inf
         links = np.concatenate([route.links for route in routes])
         counts = np.array([len(route.links) for route in routes], dtype=np.int64)
         self._firsts[at], self._counts[at] = len(self._flows) + np.cumsum(counts) - counts, counts
@@ -64,6 +73,7 @@ class ActiveFlows:
         self._links = np.concatenate((self._links, links))
         self._weights = np.concatenate((self._weights, *(route.weights for route in routes)))
         self._is_touched[links] = True
+        self.num_live += len(slots)
         return slots
 
     def remove(self, slots: Indices) -> None:
@@ -73,8 +83,9 @@ class ActiveFlows:
         solved = slots[~self._is_new[slots]]
         self._floor = min(self._floor, float(self.rates[solved].min(initial=np.inf)))
         self.is_live[slots], self._is_new[slots] = False, False
-        self.rates[slots], self.finish_at_s[slots] = 0.0, np.inf
+        self.rates[slots], self.finish_at_s[slots], self._wake_at_s[slots] = 0.0, np.inf, np.inf
         self._dead += slots.tolist()
+        self.num_live -= len(slots)
 
     def touch(self, links: Indices) -> None:
         """Say that the capacity of links has changed."""
@@ -84,7 +95,7 @@ class ActiveFlows:
     def advance(self, duration_s: float) -> None:
         """Let all flows move for a while at their rates."""
         if duration_s > 0:
-            moved = self.rates * duration_s
+            moved = np.minimum(self.rates * duration_s, self.remaining)  # some of a phase have ended unseen
             self._moved += moved
             self.remaining -= moved
 
@@ -104,7 +115,8 @@ class ActiveFlows:
 
     def loads(self) -> Numbers:
         """What each link carries now, in bytes per second."""
-        return summed(self._links, self._weights * self.rates.take(self._flows), self._num_links)
+        rates = self.rates * (self.remaining > 0)
+        return summed(self._links, self._weights * rates.take(self._flows), self._num_links)
 
     def weights_on_links(self) -> Numbers:
         """The sum of the weights of the flows on each link."""
@@ -142,9 +154,9 @@ class ActiveFlows:
         return slots
 
     @property
-    def next_finish_at_s(self) -> float:
-        """When the next flow ends at the rates of now; infinite if none does."""
-        return float(self.finish_at_s.min(initial=np.inf))
+    def next_wake_at_s(self) -> float:
+        """When the next flow ends whose end matters to others, at the rates of now; infinite if none does."""
+        return float(self._wake_at_s.min(initial=np.inf))
 
     @property
     def has_many_dead(self) -> bool:
@@ -189,12 +201,18 @@ class ActiveFlows:
         """Flows of equal size that go on together: the fast end first and leave the slow nothing they lack.
 
         Where a faster flow f crosses the bottleneck of a slower one g, f would have to be at most as fast as
-        g. So f crosses none, and its end frees nothing that g is held up by.
+        g. So f crosses none, and its end frees nothing that g is held up by. If they are all of one group,
+        nobody need be told before the last of them ends.
         """
         remaining = self.remaining[slots]
-        spread = np.ptp(remaining) if len(slots) else 0.0
-        is_equal = bool(np.isfinite(spread)) and spread <= TIE_FRAC * remaining.max(initial=0.0)
+        most = remaining.max(initial=0.0)
+        is_equal = most < np.inf and most - remaining.min(initial=np.inf) <= TIE_FRAC * most
         self.is_phase[slots] = is_equal and len(slots) > 1
+        finish_at_s = self.finish_at_s[slots]
+        is_one = bool(self.is_phase[slots].all()) and bool(
+            (self._groups[slots] == self._groups[slots[:1]]).all()
+        )
+        self._wake_at_s[slots] = finish_at_s.max(initial=0.0) if is_one else finish_at_s
 
     def _grown(self) -> int:
         """A slot more; arrays double when they are full."""
@@ -203,9 +221,10 @@ class ActiveFlows:
         self._free += range(size - 1, slot, -1)
         for name in ("is_live", "_is_new", "is_phase"):
             setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot, dtype=bool))))
-        for name in ("_firsts", "_counts"):
+        for name in ("_firsts", "_counts", "_groups"):
             setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot, dtype=np.int64))))
         for name in ("caps", "rates", "remaining", "started_at_s", "_moved"):
             setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot))))
-        self.finish_at_s = np.concatenate((self.finish_at_s, np.full(size - slot, np.inf)))
+        for name in ("finish_at_s", "_wake_at_s"):
+            setattr(self, name, np.concatenate((getattr(self, name), np.full(size - slot, np.inf))))
         return slot

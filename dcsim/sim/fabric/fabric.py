@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import numpy as np
 import simpy
@@ -57,11 +58,13 @@ class Fabric:
         self._advanced_at_s = float(environment.now)
         self._is_rewired = self._is_settling = self._is_batching = False
         self._wake: simpy.Event | None = None
+        self._numbers = count()
 
     def transfer(self, flows: Sequence[AnyFlow], label: str) -> simpy.Event:
         """Send flows; the event succeeds when the last byte of all has arrived."""
         done = self._environment.event()
-        transfer = Transfer(label, tuple(flows), self._environment.now, done=done, num_left=len(flows))
+        number, now_s = next(self._numbers), float(self._environment.now)
+        transfer = Transfer(number, label, tuple(flows), now_s, done=done, num_left=len(flows))
         self._log.transfers.append(transfer)
         self._new += [(flow, transfer) for flow in flows]
         if not flows:
@@ -73,7 +76,8 @@ class Fabric:
         self, flows: Sequence[AnyFlow], label: str, on_change: Callable[[float], None] | None = None
     ) -> Occupation:
         """Keep flows going until ``release``. ``on_change`` is told the share whenever it changes."""
-        occupation = Occupation(label, tuple(flows), self._environment.now, on_change=on_change)
+        number, now_s = next(self._numbers), float(self._environment.now)
+        occupation = Occupation(number, label, tuple(flows), now_s, on_change=on_change)
         self._occupations[occupation] = None
         self._new += [(flow, occupation) for flow in flows]
         self._settle_now()
@@ -104,6 +108,7 @@ class Fabric:
 
     def link_bytes_per_s(self) -> Numbers:
         """What each link carries now."""
+        self._advance()
         return self._active.loads()
 
     def stalled_labels(self) -> tuple[str, ...]:
@@ -148,6 +153,7 @@ class Fabric:
         """Bring everything up to date with this instant, then plan the next one."""
         self._is_settling = self._is_batching = False
         self._advance()
+        self._end_due()
         if self._is_rewired:
             self._reroute()
         new, self._new = self._new, []
@@ -233,7 +239,7 @@ class Fabric:
 
     def _plan_wake(self) -> None:
         """Wake when the next flow ends, if any does."""
-        finish_at_s = self._active.next_finish_at_s
+        finish_at_s = self._active.next_wake_at_s
         self._wake = None
         if finish_at_s < math.inf:
             delay_s = max(finish_at_s - self._environment.now, 0.0)
@@ -244,10 +250,7 @@ class Fabric:
         if event is not self._wake:
             return
         self._advance()
-        members, changes_rates, duration_s = self._slots.ended(self._environment.now)
-        for member in members:
-            assert isinstance(member.movement, Transfer)
-            self._complete(member.movement)
+        changes_rates, duration_s = self._end_due()
         if changes_rates and self._batching_frac == 0:
             self._settle_now()
         elif changes_rates and not self._is_batching:
@@ -255,6 +258,14 @@ class Fabric:
             self._call(self._settle, self._batching_frac * duration_s, _AFTER_ALL_ELSE)
         if not self._is_settling:
             self._plan_wake()
+
+    def _end_due(self) -> tuple[bool, float]:
+        """Let the flows go that end now, or did unseen; whether that changes rates, and after how long."""
+        members, changes_rates, duration_s = self._slots.ended(self._environment.now)
+        for member in members:
+            assert isinstance(member.movement, Transfer)
+            self._complete(member.movement)
+        return changes_rates, duration_s
 
     def _complete(self, transfer: Transfer) -> None:
         """One flow of a transfer is done."""

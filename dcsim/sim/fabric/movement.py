@@ -17,6 +17,7 @@ from dcsim.networks.routes import Route
 class Movement:
     """What transfers and occupations share: flows, and the time without a way."""
 
+    number: int
     label: str
     flows: tuple[AnyFlow, ...]
     started_at_s: float

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from dcsim.formulas.max_min import Mask
-from dcsim.sim.fabric.active_flows import ActiveFlows
+from dcsim.sim.fabric.active_flows import ActiveFlows, Arrivals
 from dcsim.sim.fabric.movement import Member, Occupation, Transfer
 
 
@@ -24,8 +24,13 @@ class Slots:
         if not members:
             return
         remaining = [m.remaining if isinstance(m.movement, Transfer) else math.inf for m in members]
-        caps = [member.flow.max_bytes_per_s for member in members]
-        slots = self._active.add([member.route for member in members], remaining, caps, now_s)
+        arrivals = Arrivals(
+            routes=[member.route for member in members],
+            num_bytes=remaining,
+            caps=[member.flow.max_bytes_per_s for member in members],
+            groups=[member.movement.number for member in members],
+        )
+        slots = self._active.add(arrivals, now_s)
         for member, slot in zip(members, slots, strict=True):
             member.slot = slot
             self._in_slot[slot] = member

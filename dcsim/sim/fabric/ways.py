@@ -21,11 +21,7 @@ class Ways:
         self._whole = Routes(network, routing)
         self._now: Routes | None = self._whole
         self.is_up = np.full(network.num_links, True)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether no cable is down."""
-        return bool(self.is_up.all())
+        self.is_whole = True  # no cable is down
 
     @property
     def bytes_per_s(self) -> Numbers:
@@ -38,6 +34,7 @@ class Ways:
             if not 0 <= cable < self._network.num_cables:
                 raise KeyError(cable)
             self.is_up[2 * cable : 2 * cable + 2] = is_up
+        self.is_whole = bool(self.is_up.all())
         self._now = self._whole if self.is_whole else None
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
@@ -48,7 +45,7 @@ class Ways:
 
     def is_passable(self, route: Route) -> bool:
         """Whether all links of a way are up."""
-        return bool(self.is_up[route.links].all())
+        return self.is_whole or bool(self.is_up[route.links].all())
 
     def alone_bytes_per_s(self, route: Route) -> float:
         """The rate that a flow would have if no other were there and nothing were down."""

@@ -40,6 +40,7 @@ DEFAULT_FLAGS: Mapping[str, object] = {"overlap.tensor_frac": 0.0}  # --tp-comm-
 FLASH_2_HOPPER = 0.35  # FlashAttention-2 "achieves only 35 % utilization on the H100" (arXiv:2407.08608, abstract)
 TRITON = 1.3  # by which FlashAttention in Triton, MPT's of 2023, is slower (arXiv:2307.08691, section 4.1)
 FLASH_2_AMPERE = 0.5  # "50-73 %" on A100 (abstract of the same)
+FUSED_EXPERTS = 0.5  # of the traffic between the products: activation and quantisation are read and written once
 COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
 UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
 
@@ -229,17 +230,20 @@ def megatron_bridge(rows: list[PublishedRow]) -> Iterator[Case]:
 
 
 def _expert_facts(row: PublishedRow) -> dict[str, object]:
-    """Dispatch in the recipes (scripts/performance/configs): DeepEP or HybridEP but for Qwen3-235B on H100, B200
-    and B300; overlapped for it on H100, and from 26.06 on for 8-bit DeepSeek-V3 and gpt-oss; graphs likewise.
+    """What the recipes say of experts (scripts/performance/configs, and what the releases changed).
+
+    Dispatch by DeepEP or HybridEP, but for Qwen3-235B on H100, B200 and B300. It is overlapped for that on
+    H100, for DeepSeek-V3 over 32 ranks on B200, and for MXFP8 from 26.06 on, when activation and quantisation
+    also moved into the grouped products (cutedsl_fused_grouped_mlp).
     """
     is_plain = row.model.startswith("qwen3-235b") and row.device in ("H100", "B200", "B300")
-    is_new = any(release in row.source for release in (" 26.06", " 26.08"))
-    is_narrow = "8" in row.precision
-    overlaps = (is_plain and row.device == "H100") or (
-        is_new and is_narrow and row.model.startswith(("deepseek", "gpt-oss"))
-    )
+    is_new = row.precision == "MXFP8" and any(release in row.source for release in (" 26.06", " 26.08"))
+    is_wide = row.device == "B200" and row.expert == 32
+    overlaps = is_new or is_wide or (is_plain and row.device == "H100")
     facts: dict[str, object] = {"sends_tokens_once": not is_plain}
     facts["overlap.expert_frac"] = 0.9 if overlaps else 0.0
+    if is_new:
+        facts["elementwise_factor"] = FUSED_EXPERTS
     return facts
 
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from dcsim.spec.scenario import Scenario
 
 
+_SPARE_CHUNKS = (
+    2  # Llama 3 405B: 126 layers in 128 chunks, the first and the last hold embedding and head alone
+)
+
+
 def training_problems(scenario: Scenario, source: Document) -> list[Problem]:
     """Every contradiction in the training jobs of a scenario whose fields are valid one by one."""
     problems: list[Problem] = []
@@ -109,7 +114,7 @@ def _batch_problems(
 def _model_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:
     """Parallelism against the sizes of a transformer."""
     sizes, shape, at = job.parallelism, model.shape, (*path, "parallelism")
-    if sizes.pipeline * sizes.virtual_stages > shape.num_layers:
+    if sizes.pipeline * sizes.virtual_stages > shape.num_layers + _SPARE_CHUNKS:
         message = (
             f"pipeline x virtual_stages = {sizes.pipeline * sizes.virtual_stages} chunks, but the model has "
             f"{shape.num_layers} layers"

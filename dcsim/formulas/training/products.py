@@ -23,7 +23,7 @@ ACCUMULATION_FRAC = 0.93
 and NN)."""
 
 GROUPED_FRAC = 0.92
-"""Rate of grouped products with a thousand rows and more to a group, over that of plain ones: 0.93 forward and
+"""Rate of grouped products with a thousand rows or more to a group, over that of plain ones: 0.93 forward and
 for inputs, 0.91 for weights on B200 (same table, group_matmul)."""
 
 _FULL_WIDTH = frozenset({Datatype.FP32, Datatype.TF32})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dcsim.formulas.group_network import Collective, GroupNetwork
 from dcsim.formulas.training.choices import Recompute
-from dcsim.formulas.training.communication import Message, Messages, step_messages
+from dcsim.formulas.training.communication import Messages, step_messages
+from dcsim.formulas.training.groups import RankGroup
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.software import SoftwareFacts
 
@@ -22,7 +23,7 @@ def scale_out_bytes(plan: TrainingPlan, software: SoftwareFacts, network: GroupN
     layers = plan.shape.num_layers / plan.pipeline
 
     def sent(some: Messages) -> float:
-        return sum(one.count * _sent_bytes(one, size) for one in some)
+        return sum(one.count * sent_bytes(one.kind, one.group, one.num_bytes, size) for one in some)
 
     forward = (messages.tensor_forward, messages.context_forward, messages.expert_forward)
     backward = (messages.tensor_backward, messages.context_backward, messages.expert_backward)
@@ -36,15 +37,15 @@ def scale_out_bytes(plan: TrainingPlan, software: SoftwareFacts, network: GroupN
     return plan.num_micro_batches * per_micro_batch + once
 
 
-def _sent_bytes(message: Message, domain_size: int) -> float:
-    group = message.group
+def sent_bytes(kind: Collective, group: RankGroup, num_bytes: float, domain_size: int) -> float:
+    """Bytes of one message that the mean rank of a group sends to other scale-up domains."""
     num_domains = group.num_domains(domain_size)
     if group.num_ranks <= 1 or num_domains <= 1:
         return 0.0
     inner = group.ranks_per_domain(domain_size)
-    if message.kind is Collective.SEND:
-        return message.num_bytes
-    if message.kind is Collective.ALL_TO_ALL:
-        return message.num_bytes * (group.num_ranks - inner) / group.num_ranks
-    phases = 2.0 if message.kind is Collective.ALL_REDUCE else 1.0
-    return phases * message.num_bytes * (num_domains - 1) / num_domains / inner
+    if kind is Collective.SEND:
+        return num_bytes
+    if kind is Collective.ALL_TO_ALL:
+        return num_bytes * (group.num_ranks - inner) / group.num_ranks
+    phases = 2.0 if kind is Collective.ALL_REDUCE else 1.0
+    return phases * num_bytes * (num_domains - 1) / num_domains / inner

@@ -1,0 +1,156 @@
+"""The closed forms behind a training job: transformers by their plan, other models by a sample's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dcsim.catalog.model import Model
+from dcsim.errors import InfeasibleError
+from dcsim.formulas.checkpoint import SavedBytes, num_checkpoint_bytes
+from dcsim.formulas.group_network import Collective
+from dcsim.formulas.training.breakdown import TrainingStep
+from dcsim.formulas.training.choices import MASTER_BYTES, OPTIMIZERS
+from dcsim.formulas.training.fixed_cost import FixedCostPlan, fixed_cost_memory, fixed_cost_step
+from dcsim.formulas.training.flops import step_flops
+from dcsim.formulas.training.groups import RankGroup
+from dcsim.formulas.training.hardware import TrainingHardware
+from dcsim.formulas.training.memory import RankMemory, rank_memory
+from dcsim.formulas.training.plan import TrainingPlan
+from dcsim.formulas.training.products import wide_bytes
+from dcsim.formulas.training.software import SoftwareFacts
+from dcsim.formulas.training.step import StepCondition, training_step
+from dcsim.formulas.training.totals import num_job_parameters, num_job_trained_parameters
+from dcsim.formulas.training.traffic import scale_out_bytes, sent_bytes
+from dcsim.spec.cluster import Cluster
+from dcsim.spec.training import TrainingJob
+from dcsim.spec.training_plan import num_data_parallel, training_plan
+
+DEFAULT_BYTES_PER_TOKEN = 4.0  # an index of the vocabulary in 32 bits
+
+
+@dataclass(frozen=True, slots=True)
+class JobForm:
+    """What a closed form says of a job; see the fields of ``TrainingDeployment``."""
+
+    plan: TrainingPlan | None
+    num_accelerators: int
+    tokens_per_step: int
+    model_flops: float
+    hardware_flops: float
+    num_weight_bytes: float
+    num_checkpoint_bytes: float
+    scale_out_bytes_per_node: float
+    input_bytes_per_token: float
+    memory: RankMemory
+    time_of: Callable[[StepCondition], TrainingStep]
+
+
+def transformer_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, name: str) -> JobForm:
+    """A decoder-only transformer under all kinds of parallelism."""
+    plan, software = training_plan(job, cluster, name), job.software.facts
+    flops = step_flops(plan, has_flash_attention=software.has_flash_attention)
+    saved = _saved(wide_bytes(plan), plan.optimizer.state_bytes, software)
+    input_bytes = _input_bytes_per_token(job, plan.num_sequence_tokens)
+    per_accelerator = scale_out_bytes(plan, software, hardware.network)
+    limit = _preparation_limit(job, plan.num_accelerators, hardware)
+
+    def time_of(condition: StepCondition) -> TrainingStep:
+        return training_step(plan, hardware, software, limit(condition), input_bytes_per_token=input_bytes)
+
+    return JobForm(
+        plan=plan,
+        num_accelerators=plan.num_accelerators,
+        tokens_per_step=plan.num_step_tokens,
+        model_flops=flops.model,
+        hardware_flops=flops.hardware,
+        num_weight_bytes=num_job_parameters(plan) * wide_bytes(plan),
+        num_checkpoint_bytes=num_checkpoint_bytes(num_job_trained_parameters(plan), saved),
+        scale_out_bytes_per_node=per_accelerator * min(hardware.num_per_node, plan.num_accelerators),
+        input_bytes_per_token=input_bytes,
+        memory=rank_memory(plan, software, hardware.memory_bytes),
+        time_of=time_of,
+    )
+
+
+def fixed_cost_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, name: str) -> JobForm:
+    """A model by what a sample costs, under data parallelism alone."""
+    assert not isinstance(job.model, Model)
+    software, workload = job.software.facts, job.model.workload
+    plan = FixedCostPlan(
+        workload=workload,
+        num_samples=job.batch.sequences,
+        micro_samples=job.batch.micro,
+        data=num_data_parallel(job, cluster),
+        sharding=job.sharding,
+        optimizer=OPTIMIZERS[job.optimizer],
+        weight_bytes=max(2.0, job.precision.num_bytes),
+    )
+    num_there = cluster.num_nodes * cluster.node.num_accelerators
+    if plan.data > num_there:
+        raise InfeasibleError(f"training.{name}: needs {plan.data} accelerators, the cluster has {num_there}")
+    input_bytes = _input_bytes_per_token(job, workload.num_tokens)
+    per_step = plan.num_samples * workload.num_tokens * input_bytes
+    limit = _preparation_limit(job, plan.data, hardware)
+
+    def time_of(condition: StepCondition) -> TrainingStep:
+        condition = limit(condition)
+        now = plan
+        if condition.num_data_parallel is not None:
+            now = replace(plan, data=condition.num_data_parallel)
+        rate = condition.input_bytes_per_s
+        network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
+        arrival_s = 0.0 if rate is None else per_step / rate
+        return fixed_cost_step(
+            now,
+            replace(hardware, network=network),
+            software,
+            input_s=arrival_s,
+            slowest_rank_factor=condition.slowest_rank_factor,
+        )
+
+    gradients = workload.num_parameters * software.reduced_bytes
+    sent = sent_bytes(Collective.ALL_REDUCE, RankGroup(plan.data, 1), gradients, hardware.num_per_node)
+    saved = _saved(plan.weight_bytes, plan.optimizer.state_bytes, software)
+    flops, tables = plan.num_samples * workload.training_flops, workload.num_table_parameters
+    return JobForm(
+        plan=None,
+        num_accelerators=plan.data,
+        tokens_per_step=plan.num_samples * workload.num_tokens,
+        model_flops=flops,
+        hardware_flops=flops,
+        num_weight_bytes=(workload.num_parameters + tables) * plan.weight_bytes,
+        num_checkpoint_bytes=num_checkpoint_bytes(workload.num_parameters, saved)
+        + tables * plan.weight_bytes,
+        scale_out_bytes_per_node=sent * min(hardware.num_per_node, plan.data),
+        input_bytes_per_token=input_bytes,
+        memory=fixed_cost_memory(plan, software, hardware.memory_bytes),
+        time_of=time_of,
+    )
+
+
+def _saved(weight_bytes: float, state_bytes: float, software: SoftwareFacts) -> SavedBytes:
+    master = MASTER_BYTES if weight_bytes < MASTER_BYTES and software.has_master_weights else 0.0
+    return SavedBytes(weight_bytes, master, state_bytes)
+
+
+def _input_bytes_per_token(job: TrainingJob, tokens_per_sample: int) -> float:
+    if job.dataset.bytes_per_sample is not None:
+        return job.dataset.bytes_per_sample / tokens_per_sample
+    return DEFAULT_BYTES_PER_TOKEN if job.dataset.bytes_per_token is None else job.dataset.bytes_per_token
+
+
+def _preparation_limit(
+    job: TrainingJob, num_accelerators: int, hardware: TrainingHardware
+) -> Callable[[StepCondition], StepCondition]:
+    """Samples arrive no faster than the nodes' processors prepare them, however fast they are read."""
+    per_node = job.dataset.preprocessing_bytes_per_s
+    if per_node is None:
+        return lambda condition: condition
+    prepared = per_node * -(-num_accelerators // hardware.num_per_node)
+
+    def limited(condition: StepCondition) -> StepCondition:
+        rate = condition.input_bytes_per_s
+        return replace(condition, input_bytes_per_s=prepared if rate is None else min(rate, prepared))
+
+    return limited

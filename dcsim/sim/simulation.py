@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import simpy
 
@@ -11,7 +11,8 @@ from dcsim.sim.requests import generate
 from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.serving.formula_timer import FormulaTimer
 from dcsim.sim.streams import Streams
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.sim.world import World
+from dcsim.spec.deployment import num_serving_nodes, resolve_deployment
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables
 
@@ -26,7 +27,7 @@ def simulate(
     on_progress: Callable[[float], None] | None = None,
     is_stepwise: bool = False,
 ) -> RunTables:
-    """Run one replication and return the tables of each serving workload, by name.
+    """Run one replication and return what it wrote.
 
     ``on_progress`` is told the fraction done, 0 to 1. ``is_stepwise`` turns fast-forward off: every engine
     step becomes one row, for checks. Raises InfeasibleError where a model does not fit.
@@ -34,15 +35,22 @@ def simulate(
     environment = simpy.Environment()
     streams = Streams(scenario.seed, replication)
     fleets = [_fleet(scenario, name, environment, streams, is_stepwise) for name in scenario.serving]
+    world = World(scenario, environment, streams, num_serving_nodes(scenario))
     for fleet in fleets:
         fleet.start()
-    for until_s in _slices(max(fleet.arrivals_end_s for fleet in fleets), environment, fleets):
-        environment.run(until=until_s)
+    world.start()
+    for until_s in _slices(environment, fleets, world):
+        if environment.now >= until_s or (not fleets and world.is_over):
+            break
+        world.run_until(until_s)
         for fleet in fleets:
             fleet.advance(min(until_s, fleet.limit_s))
         if on_progress:
-            on_progress(min(_progress_frac(fleet, until_s) for fleet in fleets))
-    return RunTables({name: fleet.finish() for name, fleet in zip(scenario.serving, fleets, strict=True)})
+            shares = [_progress_frac(fleet, until_s) for fleet in fleets]
+            on_progress(min([*shares, max(world.done_frac, until_s / max(world.limit_s, until_s))]))
+    serving = {name: fleet.finish() for name, fleet in zip(scenario.serving, fleets, strict=True)}
+    cluster = world.finish()
+    return RunTables(serving, cluster, environment.now if cluster else 0.0)
 
 
 def _fleet(
@@ -64,13 +72,18 @@ def _fleet(
     )
 
 
-def _slices(arrivals_end_s: float, environment: simpy.Environment, fleets: list[Fleet]) -> Iterator[float]:
-    """Instants at which the run stops to report: evenly while requests come, ever wider after that."""
-    if math.isfinite(arrivals_end_s):
-        yield from (arrivals_end_s * i / _NUM_SLICES for i in range(1, _NUM_SLICES + 1) if arrivals_end_s)
-    limit_s = max(fleet.limit_s for fleet in fleets)
-    while not all(fleet.is_done for fleet in fleets) and environment.now < limit_s:
+def _slices(environment: simpy.Environment, fleets: Sequence[Fleet], world: World) -> Iterator[float]:
+    """Instants at which the run stops to report: evenly while work is expected, ever wider after that."""
+    expected_s = max([world.expected_end_s, *(fleet.arrivals_end_s for fleet in fleets)])
+    if math.isfinite(expected_s):
+        yield from (expected_s * i / _NUM_SLICES for i in range(1, _NUM_SLICES + 1) if expected_s)
+    limit_s = max([world.limit_s, *(fleet.limit_s for fleet in fleets)])
+    while not _is_done(fleets, world) and environment.now < limit_s:
         yield min(environment.now + max(1.0, _DRAIN_GROWTH * environment.now), limit_s)
+
+
+def _is_done(fleets: Sequence[Fleet], world: World) -> bool:
+    return world.is_done and all(fleet.is_done for fleet in fleets)
 
 
 def _progress_frac(fleet: Fleet, now_s: float) -> float:

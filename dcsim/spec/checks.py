@@ -10,6 +10,7 @@ from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.prices import OwnedPrices
 from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import policy_names
+from dcsim.spec.cluster_checks import cluster_problems
 from dcsim.spec.document import Document
 from dcsim.spec.serving import Serving
 from dcsim.spec.storage import storage_problems
@@ -28,6 +29,7 @@ _SCENARIO_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def cross_field_problems(scenario: Scenario, source: Document) -> list[Problem]:
     """Every contradiction in a scenario whose fields are valid one by one."""
     problems = [*_scenario_problems(scenario, source), *_node_problems(scenario, source)]
+    problems += cluster_problems(scenario, source)
     problems += storage_problems(scenario.cluster.storage, source)
     for name, serving in scenario.serving.items():
         path = ("serving", name)
@@ -45,11 +47,11 @@ def _scenario_problems(scenario: Scenario, source: Document) -> Iterator[Problem
         yield source.problem(
             ("name",), "must be a short name, since output is named by it", scenario.name, letters
         )
-    if not any(getattr(scenario, section, None) for section in WORKLOAD_SECTIONS):
+    if not any(getattr(scenario, section) for section in WORKLOAD_SECTIONS):
         remedy = f"Add {' or '.join(WORKLOAD_SECTIONS)}"
         yield source.problem((), "there is nothing to simulate", remedy=remedy)
     for section, what in (("serving", "served model"), ("training", "training job")):
-        for name in getattr(scenario, section, ()):
+        for name in getattr(scenario, section):
             if not _WORKLOAD_NAME.fullmatch(name):
                 yield source.problem((section, name), f"the name of a {what} is not usable", name, letters)
     duration_s = scenario.duration_s

@@ -9,6 +9,7 @@ from pydantic import Field
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
+from dcsim.spec.fabric import FabricSpec
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section
 from dcsim.spec.storage import StoreSpec
@@ -26,6 +27,9 @@ class Cluster(Section):
         "{base: NAME, field: value}. Prices stay those of the node and of the entry's name.",
     )
     num_nodes: int = Field(gt=0, le=1_000_000, description="Number of nodes.")
+    fabric: FabricSpec | None = Field(
+        default=None, description="Network between nodes. Left out: transfers share nothing."
+    )
     storage: dict[str, StoreSpec] = Field(
         default_factory=dict, description="Stores, by name. Left out: nothing is read or written."
     )

@@ -335,6 +335,15 @@ def _pipeline_wire(node: Node, parallelism: Parallelism) -> Wire:
     return _wire(node.scale_out, node.num_nics / node.num_accelerators)
 
 
+def num_serving_nodes(scenario: Scenario) -> int:
+    """Nodes that the replicas of all serving workloads take, packed: the first ones of the cluster."""
+    needed = sum(
+        one.num_replicas * one.parallelism.tensor * one.parallelism.pipeline
+        for one in scenario.serving.values()
+    )
+    return -(-needed // scenario.cluster.node.num_accelerators)
+
+
 def _require_accelerators(scenario: Scenario, name: str) -> None:
     """Raise unless the cluster holds all replicas, each on one node where it fits on one."""
     per_node, num_nodes = scenario.cluster.node.num_accelerators, scenario.cluster.num_nodes

@@ -13,6 +13,7 @@ from dcsim.spec.checks import cross_field_problems
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.document import Document
 from dcsim.spec.facility import Economics, Facility
+from dcsim.spec.jobs import Jobs
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.section import Section
 from dcsim.spec.serving import Serving
@@ -59,6 +60,9 @@ class Scenario(Section):
     cluster: Cluster = Field(description="The machines.")
     serving: dict[str, Serving] = Field(default_factory=dict, description="Served models, by name.")
     training: dict[str, TrainingJob] = Field(default_factory=dict, description="Training jobs, by name.")
+    jobs: Jobs | None = Field(
+        default=None, description="Jobs that wait for the cluster's nodes, under a scheduler."
+    )
     reliability: Reliability | None = Field(
         default=None, description="What fails, and how the cluster recovers. Left out: nothing fails."
     )

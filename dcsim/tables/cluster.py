@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dcsim.tables.fabric import LINK_LOADS, LINKS, TRANSFERS
+from dcsim.tables.failures import FAILURES
+from dcsim.tables.jobs import JOBS, POOL
 from dcsim.tables.storage import STORAGE_LOAD, STORAGE_OPERATIONS
 from dcsim.tables.table import Column
+from dcsim.tables.training import TRAINING_JOBS, TRAINING_SPANS
 
 CLUSTER_TABLES: Mapping[str, Mapping[str, Column]] = {
+    "training_spans": TRAINING_SPANS,
+    "training_jobs": TRAINING_JOBS,
+    "jobs": JOBS,
+    "pool": POOL,
+    "failures": FAILURES,
+    "links": LINKS,
+    "link_loads": LINK_LOADS,
+    "transfers": TRANSFERS,
     "storage_operations": STORAGE_OPERATIONS,
     "storage_load": STORAGE_LOAD,
 }

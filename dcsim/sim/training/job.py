@@ -74,6 +74,11 @@ class TrainingProcess:
         self._process = environment.process(self._life())
 
     @property
+    def ended(self) -> simpy.Event:
+        """Succeeds when its last step is saved."""
+        return self._process
+
+    @property
     def num_steps_done(self) -> float:
         """Steps that count so far."""
         return self._stepping.position

@@ -1,0 +1,227 @@
+"""The world around serving on one clock: fabric, stores, failures, and the training jobs that they meet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import simpy
+
+from dcsim.errors import InfeasibleError
+from dcsim.sim.fabric.fabric import Fabric
+from dcsim.formulas.training.step import StepCondition
+from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.storage.fabric_carrier import FabricCarrier
+from dcsim.sim.storage.storage_log import StorageLog
+from dcsim.sim.storage.store import Store
+from dcsim.sim.streams import Streams
+from dcsim.sim.training.checkpointing import Checkpointing
+from dcsim.sim.training.fabric_network import FabricNetwork
+from dcsim.sim.training.job import TrainingProcess, TrainingTask
+from dcsim.sim.training.job_table import training_job_table
+from dcsim.sim.training.span_log import SpanLog
+from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
+from dcsim.sim.training.timed_checkpoints import timed_checkpoints
+from dcsim.spec.cluster import Cluster
+from dcsim.spec.fabric import resolve_network
+from dcsim.spec.reliability import Reliability
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.storage import StoreDeployment, resolve_store
+from dcsim.spec.training_checkpoint import resolve_checkpoint
+from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.tables import Table
+from dcsim.units import SECONDS_PER_DAY
+
+_NUM_LOAD_BINS = 240  # of the loads of links over the run
+_LATEST_FACTOR, _LATEST_S = 10.0, 30.0 * SECONDS_PER_DAY  # jobs that fail for so long will not end
+
+
+class World:
+    """Everything that a replication simulates beside requests.
+
+    ``num_serving_nodes`` nodes, the first, are kept for serving; the others are the training jobs'.
+    """
+
+    def __init__(
+        self, scenario: Scenario, environment: simpy.Environment, streams: Streams, num_serving_nodes: int
+    ) -> None:
+        self._scenario, self._environment = scenario, environment
+        self._first_node = num_serving_nodes
+        self._deployments = {name: resolve_training(scenario, name) for name in scenario.training}
+        self._stores = {name: resolve_store(one, name) for name, one in scenario.cluster.storage.items()}
+        self.fabric = self._fabric()
+        self._storage_log = StorageLog()
+        self.stores = {name: self._store(one) for name, one in self._stores.items()}
+        reliability = scenario.reliability or Reliability()
+        shape = reliability.shape(scenario.cluster.node, scenario.cluster.num_nodes)
+        self.failures = FailureProcess(environment, reliability, shape, streams, folder=scenario.folder)
+        self._reliability = reliability
+        self._spans = SpanLog()
+        self._jobs = list(self._training())
+
+    def start(self) -> None:
+        """Put the first failures on the clock; jobs start by themselves."""
+        self.failures.start()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every job has ended."""
+        return all(job.is_done for job in self._jobs)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to simulate: the jobs have ended, and no time was asked for."""
+        return self.is_done and self._scenario.duration_s is None
+
+    def run_until(self, until_s: float) -> None:
+        """Run the clock to an instant; no further than the end of the last job where nothing else goes on."""
+        if self._jobs and self._scenario.duration_s is None and not self._scenario.serving:
+            ended = simpy.AllOf(self._environment, [job.ended for job in self._jobs])
+            reached = self._environment.timeout(until_s - self._environment.now)
+            self._environment.run(until=simpy.AnyOf(self._environment, [ended, reached]))
+        else:
+            self._environment.run(until=until_s)
+
+    @cached_property
+    def expected_end_s(self) -> float:
+        """When the last job would end if nothing came in between; the scenario's duration if given."""
+        if self._scenario.duration_s is not None:
+            return self._scenario.duration_s
+        return max((_alone_s(job.task) for job in self._jobs), default=0.0)
+
+    @property
+    def limit_s(self) -> float:
+        """When the simulation ends at the latest, whatever happens."""
+        if self._scenario.duration_s is not None or not self._jobs:
+            return self.expected_end_s
+        return _LATEST_FACTOR * self.expected_end_s + _LATEST_S
+
+    @property
+    def done_frac(self) -> float:
+        """How far the jobs are."""
+        shares = [job.num_steps_done / job.task.num_steps for job in self._jobs]
+        return min(shares, default=1.0)
+
+    def finish(self) -> Mapping[str, Table]:
+        """End the simulation and return what was written, by name of the table."""
+        for job in self._jobs:
+            job.finish()
+        for store in self.stores.values():
+            store.finish()
+        tables: dict[str, Table] = {}
+        if self._jobs:
+            tables["training_spans"] = self._spans.table()
+            tables["training_jobs"] = training_job_table(self._jobs)
+        if self._scenario.reliability is not None:
+            tables["failures"] = self.failures.log.table()
+        if self.stores:
+            tables |= self._storage_log.tables()
+        if self.fabric is not None:
+            tables |= self.fabric.tables()
+        return tables
+
+    # --- parts ------------------------------------------------------------------------------------
+
+    def _fabric(self) -> Fabric | None:
+        cluster = self._scenario.cluster
+        if cluster.fabric is None:
+            return None
+        gateways = {name: _gateway_bytes_per_s(one, cluster) for name, one in self._stores.items()}
+        network = resolve_network(
+            cluster.fabric,
+            cluster.node,
+            cluster.num_nodes,
+            folder=self._scenario.folder,
+            gateway_bytes_per_s={name: rate for name, rate in gateways.items() if rate is not None},
+        )
+        return Fabric(
+            self._environment,
+            network,
+            routing=cluster.fabric.routing,
+            batching_frac=cluster.fabric.batching_frac,
+            incast=cluster.fabric.incast.penalty if cluster.fabric.incast else None,
+            bin_s=_rough_length_s(self._scenario, self._deployments) / _NUM_LOAD_BINS,
+        )
+
+    def _store(self, store: StoreDeployment) -> Store:
+        carrier = FabricCarrier(self.fabric) if self.fabric is not None else None
+        num_nodes = self._scenario.cluster.num_nodes
+        return Store(self._environment, store, self._storage_log, num_nodes=num_nodes, carrier=carrier)
+
+    def _training(self) -> Iterator[TrainingProcess]:
+        num_spares = self._reliability.num_spares
+        nodes = range(self._first_node, self._scenario.cluster.num_nodes)
+        pool = SparePool(self.failures, nodes, num_reserved=num_spares)
+        for name, deployment in self._deployments.items():
+            if deployment.num_nodes > len(nodes) - num_spares:
+                raise InfeasibleError(
+                    f"training.{name}: needs {deployment.num_nodes} nodes, but of the cluster's "
+                    f"{self._scenario.cluster.num_nodes} there are {len(nodes) - num_spares} beside serving "
+                    f"and {num_spares} spares. Raise cluster.num_nodes, or lessen spares"
+                )
+            yield from self._processes(deployment, pool)
+
+    def _processes(self, deployment: TrainingDeployment, pool: SparePool) -> Iterator[TrainingProcess]:
+        """The process of a job; several for a sweep, one for each trial at a time."""
+        job = deployment.job
+        steps = num_job_steps(job, deployment.tokens_per_step)
+        num_at_once = 1 if job.sweep is None else min(job.sweep.concurrent, job.sweep.trials)
+        for number in range(num_at_once):
+            name = deployment.name if num_at_once == 1 else f"{deployment.name}.{number + 1}"
+            task = TrainingTask(
+                name=name,
+                steps=deployment,
+                recovery=self._reliability.recovery,
+                num_steps=math.inf if steps is None else steps * num_rounds(job),
+                is_elastic=self._reliability.has_elastic_shrink,
+                submitted_at_s=job.starts_at_s,
+            )
+            yield TrainingProcess(
+                self._environment,
+                task,
+                self._checkpoints(deployment, name),
+                self.failures,
+                pool,
+                self._spans,
+                network=self._network(deployment, name),
+            )
+
+    def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
+        plan = resolve_checkpoint(self._scenario, deployment)
+        if plan is None:
+            return None
+        if plan.store is None:
+            return timed_checkpoints(self._environment, plan)
+        return StoredCheckpoints(self._environment, self.stores[plan.store], plan, name)
+
+    def _network(self, deployment: TrainingDeployment, name: str) -> FabricNetwork | None:
+        if self.fabric is None or deployment.num_nodes < 2:
+            return None
+        step_s = deployment.step().total_s
+        return FabricNetwork(self.fabric, name, deployment.scale_out_bytes_per_node, step_s)
+
+
+def _gateway_bytes_per_s(store: StoreDeployment, cluster: Cluster) -> float | None:
+    """The port of a shared store: as wide as its fastest direction; None for the nodes' own."""
+    if store.limits.is_local:
+        return None
+    rate = max(store.limits.reading.bytes_per_s, store.limits.writing.bytes_per_s)
+    of_nodes = max(store.limits.reading.node_bytes_per_s, store.limits.writing.node_bytes_per_s)
+    return rate if math.isfinite(rate) else of_nodes * cluster.num_nodes
+
+
+def _alone_s(task: TrainingTask) -> float:
+    return task.submitted_at_s + task.num_steps * task.steps.step(StepCondition()).total_s
+
+
+def _rough_length_s(scenario: Scenario, deployments: Mapping[str, TrainingDeployment]) -> float:
+    """About how long the run will be: for bins of time."""
+    if scenario.duration_s is not None:
+        return scenario.duration_s
+    lengths = [
+        (num_job_steps(one.job, one.tokens_per_step) or 0.0) * one.step().total_s for one in deployments.values()
+    ]
+    return max(lengths, default=0.0) or SECONDS_PER_DAY

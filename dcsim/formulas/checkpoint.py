@@ -125,15 +125,6 @@ def lost_s(worked_s: float, interval_s: float, drain_s: float) -> float:
     return worked_s - interval_s * max(0, num_safe)
 
 
-def gathered_write_s(gather_s: float, write_s: float) -> float:
-    """Time to write a checkpoint through one rank: it gathers all shards, then writes alone.
-
-    Sharded checkpoints need no gathering and are written by every node at once: their time is
-    ``storage.transfer_s`` with all nodes.
-    """
-    return gather_s + write_s
-
-
 def num_restored_bytes(num_weight_bytes: float, num_optimizer_bytes: float, num_replicas: int) -> float:
     """Bytes read from the store when a job restarts: each data-parallel replica reads the weights.
 

@@ -152,18 +152,22 @@ def steady_bytes_per_s(limits: AccessLimits, num_nodes: int, bytes_per_file: flo
     >>> round(steady_bytes_per_s(AccessLimits(1e12, latency_s=2.3e-3), 1, 1e5) / 1e9, 1)
     2.8
     """
-    operations = max(1.0, math.ceil(bytes_per_file / limits.request_bytes))
+    of_operation = _bytes_per_operation(limits, bytes_per_file)
     in_flight = num_nodes * limits.requests_in_flight
-    waiting = (
-        math.inf if limits.latency_s == 0.0 else bytes_per_file / operations * in_flight / limits.latency_s
-    )
     return min(
         limits.bytes_per_s,
         num_nodes * limits.node_bytes_per_s,
-        bytes_per_file / operations * limits.operations_per_s,
+        of_operation * limits.operations_per_s,
         bytes_per_file * limits.metadata_per_s,
-        waiting,
+        math.inf if limits.latency_s == 0.0 else of_operation * in_flight / limits.latency_s,
     )
+
+
+def _bytes_per_operation(limits: AccessLimits, bytes_per_file: float) -> float:
+    """Mean bytes of an operation on files of one size; infinity stands for files without end."""
+    if bytes_per_file <= limits.request_bytes or math.isinf(bytes_per_file):
+        return min(bytes_per_file, limits.request_bytes)
+    return bytes_per_file / math.ceil(bytes_per_file / limits.request_bytes)
 
 
 def num_fed_clients(limits: AccessLimits, *, bytes_per_client_s: float, files_per_client_s: float) -> int:

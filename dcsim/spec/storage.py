@@ -134,11 +134,6 @@ class StoreDeployment:
     egress_usd_per_byte: float = 0.0
 
     @property
-    def gateway_bytes_per_s(self) -> float:
-        """What its port to the fabric must carry, each way; infinite where nothing limits it in common."""
-        return max(self.limits.reading.bytes_per_s, self.limits.writing.bytes_per_s)
-
-    @property
     def cache_name(self) -> str:
         """The name of the cache in tables."""
         return f"{self.name}.cache"

@@ -1,0 +1,74 @@
+"""The data set of a training job, resolved: how fast its samples can arrive, and how fast they are wanted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dcsim.formulas.dataset_reads import cached_bytes_per_s, pinned_hit_frac
+from dcsim.formulas.storage import StoreLimits, steady_bytes_per_s
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.storage import StoreDeployment, resolve_store
+from dcsim.spec.training import TrainingJob
+from dcsim.spec.training_deployment import TrainingDeployment
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReads:
+    """What a job reads while it trains.
+
+    ``wanted_bytes_per_s`` keeps up with undisturbed steps; ``available_bytes_per_s`` is what store, cache and
+    preprocessing deliver with the store to themselves. ``bytes_per_file`` is infinite where samples lie one
+    after another in large files. ``hit_frac`` is what the cache finds from the second epoch on.
+    """
+
+    store: str | None
+    wanted_bytes_per_s: float
+    available_bytes_per_s: float
+    bytes_per_file: float = math.inf
+    hit_frac: float = 0.0
+
+    @property
+    def is_fast_enough(self) -> bool:
+        """Whether steps never wait for samples, with the store to themselves."""
+        return self.available_bytes_per_s >= self.wanted_bytes_per_s
+
+
+def resolve_dataset_reads(scenario: Scenario, deployment: TrainingDeployment) -> DatasetReads:
+    """What a training job reads, from which store, and how fast that goes.
+
+    Samples of a stated size are files of their own, read in random order; tokens lie in large files. Without
+    a store only preprocessing limits.
+    """
+    job, num_nodes = deployment.job, deployment.num_nodes
+    wanted = deployment.num_input_bytes_per_step / deployment.step().total_s
+    prepared = job.dataset.preprocessing_bytes_per_s
+    most = math.inf if prepared is None else prepared * num_nodes
+    spec = scenario.cluster.storage.get(job.dataset.store or "")
+    if spec is None or job.dataset.store is None:
+        return DatasetReads(None, wanted, most)
+    store = resolve_store(spec, job.dataset.store)
+    bytes_per_file = job.dataset.bytes_per_sample or math.inf
+    hit_frac = _hit_frac(store, job, deployment, scenario.cluster.num_nodes)
+    from_store = _steady(store.limits, num_nodes, bytes_per_file)
+    from_cache = _steady(store.cache, num_nodes, bytes_per_file) if store.cache else math.inf
+    rate = cached_bytes_per_s(from_cache, from_store, hit_frac)
+    return DatasetReads(store.name, wanted, min(most, rate), bytes_per_file, hit_frac)
+
+
+def _steady(limits: StoreLimits, num_nodes: int, bytes_per_file: float) -> float:
+    """Rate of reading of so many nodes, each from its own store where that is local."""
+    if limits.is_local:
+        return num_nodes * steady_bytes_per_s(limits.reading, 1, bytes_per_file)
+    return steady_bytes_per_s(limits.reading, num_nodes, bytes_per_file)
+
+
+def _hit_frac(
+    store: StoreDeployment, job: TrainingJob, deployment: TrainingDeployment, num_nodes: int
+) -> float:
+    """What a cache finds of each epoch but the first; 0 where the size of the data set is not given."""
+    if store.cache is None or job.dataset_tokens is None:
+        return 0.0
+    num_caches = num_nodes if store.cache.is_local else 1
+    num_bytes = job.dataset_tokens * deployment.input_bytes_per_token
+    return pinned_hit_frac(store.cache.capacity_bytes * num_caches, num_bytes) if num_bytes else 0.0

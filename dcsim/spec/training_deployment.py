@@ -49,6 +49,11 @@ class TrainingDeployment:
         return -(-self.num_accelerators // self.hardware.num_per_node)
 
     @property
+    def num_data_parallel(self) -> int:
+        """Replicas of the model."""
+        return self.num_accelerators if self.plan is None else self.plan.data
+
+    @property
     def num_input_bytes_per_step(self) -> float:
         """Bytes of the data set that a step reads."""
         return self.tokens_per_step * self.input_bytes_per_token

@@ -45,6 +45,12 @@ class Software(Entry):
     has_flash_attention: bool = Field(
         alias="flash_attention", description="Whether attention is one fused kernel."
     )
+    attention_frac: PositiveFraction | None = Field(
+        default=None,
+        alias="attention_rate",
+        description="Most of the peak rate that its attention kernel reaches forward, the causal half counted; "
+        "the efficiency profile's if left out.",
+    )
     elementwise_factor: Ratio = Field(
         alias="elementwise_traffic",
         description="Memory traffic between the products over that of fused kernels: 1 if all are fused.",

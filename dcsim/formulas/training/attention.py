@@ -42,7 +42,7 @@ def attention_passes(
     """The core of attention: scores, softmax, values."""
     share = num_attention_layers(shape) / shape.num_layers
     if software.has_flash_attention:
-        forward = _fused(plan, shape, hardware).times(share)
+        forward = _fused(plan, shape, hardware, software).times(share)
         return AttentionPasses(forward, forward.times(FLASH_BACKWARD_FLOPS / FLASH_BACKWARD_FRAC))
     products, between = _separate(plan, shape, hardware)
     forward = products.plus(between).times(share)

@@ -170,7 +170,8 @@ class Fabric:
         """Find ways for new flows, and let those of transfers wait for the latency."""
         waiting: dict[float, list[Member]] = {}
         for (flow, movement), route in zip(new, self._ways.of([flow for flow, _ in new]), strict=True):
-            member = Member(flow, movement, flow.num_bytes, route, is_detour=not self._ways.is_whole)
+            num_bytes = flow.num_bytes if isinstance(movement, Transfer) else math.inf
+            member = Member(flow, movement, num_bytes, route, is_detour=not self._ways.is_whole)
             if isinstance(movement, Occupation):
                 asked = flow.max_bytes_per_s
                 member.asked_bytes_per_s = asked if asked < math.inf else self._ways.alone_bytes_per_s(route)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from dcsim.formulas.max_min import Mask
 from dcsim.sim.fabric.active_flows import ActiveFlows, Arrivals
-from dcsim.sim.fabric.movement import Member, Occupation, Transfer
+from dcsim.sim.fabric.movement import Member, Occupation
 
 
 class Slots:
@@ -23,10 +22,9 @@ class Slots:
         """Put members into slots, on their routes."""
         if not members:
             return
-        remaining = [m.remaining if isinstance(m.movement, Transfer) else math.inf for m in members]
         arrivals = Arrivals(
             routes=[member.route for member in members],
-            num_bytes=remaining,
+            num_bytes=[member.remaining for member in members],
             caps=[member.flow.max_bytes_per_s for member in members],
             groups=[member.movement.number for member in members],
         )

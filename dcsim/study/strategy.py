@@ -1,0 +1,193 @@
+"""A search over parallelism plans of a training job: those that fit in memory, fastest first."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dcsim.catalog.model import Model
+from dcsim.errors import InfeasibleError
+from dcsim.formulas.training.choices import Recompute, Sharding
+from dcsim.formulas.training.memory import RankMemory, rank_memory
+from dcsim.formulas.training.plan import TrainingPlan
+from dcsim.formulas.training.step import training_step
+from dcsim.policies.pipeline_schedules.interleaved import Interleaved
+from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.training_deployment import TrainingDeployment, unchecked_training
+
+
+_SPARE_LAYERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySpace:
+    """What a search varies. Sizes that do not divide the job's are passed over."""
+
+    tensor: Sequence[int] = (1, 2, 4, 8)
+    pipeline: Sequence[int] = (1, 2, 4, 8, 16, 32, 64)
+    context: Sequence[int] = (1,)
+    expert: Sequence[int] = (1, 2, 4, 8, 16, 32, 64)
+    micro: Sequence[int] = (1, 2, 4, 8)
+    max_virtual_stages: int = 8
+    recompute: Sequence[Recompute] = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
+    sharding: Sequence[Sharding] = (Sharding.OPTIMIZER, Sharding.FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """One plan that fits, with what it costs. ``settings`` make a scenario of it: ``scenario.replace``."""
+
+    plan: TrainingPlan = field(repr=False)
+    settings: Mapping[str, object] = field(hash=False)
+    step_s: float
+    mfu_frac: float
+    memory: RankMemory
+
+    @property
+    def memory_frac(self) -> float:
+        """Share of the fullest accelerator's memory that is used."""
+        return self.memory.total_bytes / self.memory.capacity_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The fastest plans, and how many were looked at or refused, by the term of memory that overflowed."""
+
+    strategies: tuple[Strategy, ...]
+    num_considered: int
+    num_refused: Mapping[str, int] = field(hash=False)
+
+
+def rank_strategies(
+    scenario: Scenario, name: str, *, space: StrategySpace | None = None, limit: int = 20
+) -> Ranking:
+    """The ``limit`` fastest plans of a training job on the accelerators that it has.
+
+    Model, batch, precision, optimiser and everything else stay; tensor, pipeline, data, context and expert
+    parallelism, micro-batch, chunks per stage, recomputation and sharding vary. Of plans alike in time, that
+    with less memory comes first.
+
+    Raises
+    ------
+    InfeasibleError
+        The model is no decoder-only transformer, or no plan fits in memory.
+    """
+    job = unchecked_training(scenario, name)
+    if job.plan is None or not isinstance(job.job.model, Model):
+        raise InfeasibleError(f"training.{name}: only decoder-only transformers have plans to search among")
+    refused: Counter[str] = Counter()
+    found: list[tuple[float, float, int, Strategy]] = []
+    number = 0
+    for number, plan in enumerate(_plans(job, job.plan, space or StrategySpace()), 1):
+        memory = rank_memory(plan, job.software, job.hardware.memory_bytes)
+        overflowing = memory.overflowing_term()
+        if overflowing is not None:
+            refused[overflowing] += 1
+            continue
+        step = training_step(plan, job.hardware, job.software)
+        strategy = Strategy(plan, _settings(plan, name), step.total_s, step.mfu_frac, memory)
+        found.append((step.total_s, memory.total_bytes, number, strategy))
+    if not found:
+        reasons = ", ".join(f"{term} {count}" for term, count in refused.most_common())
+        raise InfeasibleError(
+            f"training.{name}: none of {number} plans fits in memory ({reasons or 'no sizes divide'}): use more "
+            "accelerators, a smaller batch, or offloading"
+        )
+    best = tuple(one[-1] for one in heapq.nsmallest(limit, found))
+    return Ranking(best, number, dict(refused))
+
+
+def _plans(job: TrainingDeployment, base: TrainingPlan, space: StrategySpace) -> Iterator[TrainingPlan]:
+    """Every plan of the space whose sizes divide."""
+    for tensor, pipeline, context in _sizes(base, space, job.hardware.num_per_node):
+        data = base.num_accelerators // (tensor * pipeline * context)
+        for expert in _experts(base, space, tensor * context * data):
+            for micro in space.micro:
+                if base.num_sequences % (data * micro):
+                    continue
+                num_micro_batches = base.num_sequences // (data * micro)
+                for chunks in _chunks(base, space, pipeline, num_micro_batches):
+                    sized = replace(
+                        base,
+                        tensor=tensor,
+                        pipeline=pipeline,
+                        context=context,
+                        data=data,
+                        expert=expert,
+                        expert_tensor=1,
+                        micro_sequences=micro,
+                        virtual_stages=chunks,
+                        schedule=Interleaved() if chunks > 1 else OneForwardOneBackward(),
+                        has_sequence_parallelism=tensor > 1,
+                        num_shards=None,
+                    )
+                    yield from _choices(sized, space, job.software.has_flash_attention)
+
+
+def _sizes(base: TrainingPlan, space: StrategySpace, num_per_node: int) -> Iterator[tuple[int, int, int]]:
+    shape = base.shape
+    for tensor in space.tensor:
+        if shape.num_heads % tensor or tensor > num_per_node:
+            continue
+        for pipeline in space.pipeline:
+            if pipeline > shape.num_layers:
+                continue
+            for context in space.context:
+                ranks = tensor * pipeline * context
+                if base.num_accelerators % ranks == 0 and base.num_sequence_tokens % (2 * context) == 0:
+                    yield tensor, pipeline, context
+
+
+def _experts(base: TrainingPlan, space: StrategySpace, num_stage_ranks: int) -> Iterator[int]:
+    experts = base.shape.experts
+    if experts is None:
+        yield 1
+        return
+    for size in space.expert:
+        if experts.num_experts % size == 0 and num_stage_ranks % size == 0:
+            yield size
+
+
+def _chunks(base: TrainingPlan, space: StrategySpace, pipeline: int, num_micro_batches: int) -> Iterator[int]:
+    """Chunks per stage: one, and more where micro-batches come in whole rounds and layers divide.
+
+    Embedding and head may take the place of a layer: 126 layers make 128 chunks.
+    """
+    yield 1
+    if pipeline == 1 or num_micro_batches % pipeline:
+        return
+    layers = base.shape.num_layers
+    per_stage = -(-layers // pipeline)
+    for chunks in range(2, min(space.max_virtual_stages, per_stage) + 1):
+        if per_stage % chunks == 0 and per_stage * pipeline - layers <= _SPARE_LAYERS:
+            yield chunks
+
+
+def _choices(plan: TrainingPlan, space: StrategySpace, has_flash_attention: bool) -> Iterator[TrainingPlan]:
+    for sharding in space.sharding:
+        if sharding is Sharding.FULL and plan.pipeline > 1:
+            continue  # weights would be gathered again for each micro-batch of each chunk
+        for recompute in space.recompute:
+            if recompute is Recompute.SELECTIVE and has_flash_attention:
+                continue  # the kernel recomputes the attention core anyway: as without
+            yield replace(plan, sharding=sharding, recompute=recompute)
+
+
+def _settings(plan: TrainingPlan, name: str) -> dict[str, object]:
+    """What a scenario sets to train by this plan."""
+    sizes: dict[str, object] = {
+        "tensor": plan.tensor,
+        "pipeline": plan.pipeline,
+        "context": plan.context,
+        "data": plan.data,
+        "expert": plan.expert,
+        "virtual_stages": plan.virtual_stages,
+    }
+    settings = {f"training.{name}.parallelism.{key}": value for key, value in sizes.items()}
+    settings[f"training.{name}.batch.micro"] = plan.micro_sequences
+    settings[f"training.{name}.recompute"] = str(plan.recompute)
+    settings[f"training.{name}.sharding"] = str(plan.sharding)
+    return settings

@@ -97,9 +97,9 @@ def predict(case: Case, efficiencies: Mapping[str, float] | None = None) -> Pred
         return None
     plans = case.plans
     if len(plans) > 1:
-        plans = tuple(
-            plan for plan in plans if rank_memory(plan, software, hardware.memory_bytes).fits
-        ) or (case.plan,)
+        plans = tuple(plan for plan in plans if rank_memory(plan, software, hardware.memory_bytes).fits) or (
+            case.plan,
+        )
     steps = [(training_step(plan, hardware, software), plan) for plan in plans]
     step, plan = min(steps, key=lambda pair: pair[0].total_s)
     return Prediction(case, plan, step)

@@ -37,10 +37,14 @@ MACHINES = {
 }
 RECIPES: Mapping[str, object] = {"reduced_bytes": 2.0, "gradient_bytes": 2.0}  # grad_reduce_in_fp32=False
 DEFAULT_FLAGS: Mapping[str, object] = {"overlap.tensor_frac": 0.0}  # --tp-comm-overlap is off
-FLASH_2_HOPPER = 0.35  # FlashAttention-2 "achieves only 35 % utilization on the H100" (arXiv:2407.08608, abstract)
+FLASH_2_HOPPER = (
+    0.35  # FlashAttention-2 "achieves only 35 % utilization on the H100" (arXiv:2407.08608, abstract)
+)
 TRITON = 1.3  # by which FlashAttention in Triton, MPT's of 2023, is slower (arXiv:2307.08691, section 4.1)
 FLASH_2_AMPERE = 0.5  # "50-73 %" on A100 (abstract of the same)
-FUSED_EXPERTS = 0.5  # of the traffic between the products: activation and quantisation are read and written once
+FUSED_EXPERTS = (
+    0.5  # of the traffic between the products: activation and quantisation are read and written once
+)
 COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
 UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
 

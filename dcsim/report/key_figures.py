@@ -14,6 +14,7 @@ from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
 from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
 from dcsim.catalog.site import Site
+from dcsim.catalog.store import Store
 from dcsim.catalog.trained_model import (
     Convolutional,
     Encoder,
@@ -96,6 +97,8 @@ def key_figures(kind: str, name: str) -> Mapping[str, Figure]:
             }
         case Efficiency():
             return _of_profile(entry)
+        case Store():
+            return _of_store(entry)
     return {}
 
 
@@ -147,6 +150,16 @@ def _of_model(entry: Model) -> dict[str, Figure]:
         "max_context_tokens": float(entry.max_context_tokens),
         "native_datatype": entry.native_datatype.value,
     }
+
+
+def _of_store(entry: Store) -> dict[str, Figure]:
+    figures = {
+        "read_bytes_per_s": entry.read_bytes_per_s or entry.node_read_bytes_per_s,
+        "write_bytes_per_s": entry.write_bytes_per_s or entry.node_write_bytes_per_s,
+        "capacity_bytes": entry.capacity_bytes,
+    }
+    given = {name: value for name, value in figures.items() if value is not None}
+    return {"scope": entry.scope.value, "unit": entry.unit, **given, "latency_s": entry.latency_s}
 
 
 def _of_profile(entry: Efficiency) -> dict[str, Figure]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from dcsim.catalog.engine import Engine
 from dcsim.catalog.model import Model
 from dcsim.catalog.software import Software
 from dcsim.catalog.trained_model import AnyModel
@@ -171,6 +172,9 @@ class Rollout(Section):
         default=256, gt=0, le=1_000_000, description="Samples that one copy of the model generates at once."
     )
     tensor: int = Field(default=1, gt=0, le=1024, description="Accelerators of one generating copy.")
+    engine: Annotated[Engine, Reference("engines")] = Field(
+        default="vllm", validate_default=True, description="Engine that generates."
+    )
     length_tail_factor: Ratio = Field(
         default=1.5,
         ge=1.0,

@@ -17,6 +17,16 @@ def num_job_steps(job: TrainingJob, tokens_per_step: float) -> float | None:
     return None if tokens is None else float(math.ceil(tokens / tokens_per_step))
 
 
+def num_trials(job: TrainingJob) -> int:
+    """Trials of a sweep; 1 for a job that is none."""
+    return 1 if job.sweep is None else job.sweep.trials
+
+
+def num_concurrent_trials(job: TrainingJob) -> int:
+    """Trials that run at the same time."""
+    return 1 if job.sweep is None else min(job.sweep.concurrent, job.sweep.trials)
+
+
 def num_rounds(job: TrainingJob) -> int:
     """Rounds of trials one after the other: 1 for a job that is no sweep."""
     return 1 if job.sweep is None else math.ceil(job.sweep.trials / job.sweep.concurrent)

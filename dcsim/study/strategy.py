@@ -18,7 +18,6 @@ from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwar
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, unchecked_training
 
-
 _SPARE_LAYERS = 2
 
 
@@ -93,8 +92,8 @@ def rank_strategies(
     if not found:
         reasons = ", ".join(f"{term} {count}" for term, count in refused.most_common())
         raise InfeasibleError(
-            f"training.{name}: none of {number} plans fits in memory ({reasons or 'no sizes divide'}): use more "
-            "accelerators, a smaller batch, or offloading"
+            f"training.{name}: none of {number} plans fits in memory ({reasons or 'no sizes divide'}): "
+            "use more accelerators, a smaller batch, or offloading"
         )
     best = tuple(one[-1] for one in heapq.nsmallest(limit, found))
     return Ranking(best, number, dict(refused))

@@ -12,7 +12,8 @@ from dcsim.metrics.energy import ClusterSums, energy_figures
 from dcsim.metrics.figures import Figures
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.spec.training_length import num_concurrent_trials, num_job_steps, num_rounds, num_trials
+from dcsim.spec.training_rollout import rollout_s
 from dcsim.units import SECONDS_PER_DAY
 
 
@@ -60,11 +61,11 @@ def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
 
 def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
     step = job.step()
-    generation_s = 0.0
+    generation_s = rollout_s(scenario, job)
     step_s = step.total_s + generation_s
     num_steps = num_job_steps(job.job, job.tokens_per_step)
     duration_s = None if num_steps is None else num_steps * step_s * num_rounds(job.job)
-    num_tokens = None if num_steps is None else num_steps * job.tokens_per_step
+    num_tokens = None if num_steps is None else num_steps * job.tokens_per_step * num_trials(job.job)
     tokens_per_s = job.tokens_per_step / step_s
     energy, cost = _money(scenario, job, step, duration_s)
     usd = _number(cost, "total_usd")
@@ -100,11 +101,12 @@ def _money(
     """Energy and cost of the nodes that hold the job, as a cluster of their own."""
     if duration_s is None:
         return {}, {}
-    cluster = scenario.cluster.model_copy(update={"num_nodes": job.num_nodes})
+    num_alike = num_concurrent_trials(job.job)
+    cluster = scenario.cluster.model_copy(update={"num_nodes": job.num_nodes * num_alike})
     alone = scenario.model_copy(update={"cluster": cluster})
     sums = ClusterSums(
         duration_s=duration_s,
-        rise_j=step.accelerator_rise_w * job.num_accelerators * duration_s,
+        rise_j=step.accelerator_rise_w * job.num_accelerators * num_alike * duration_s,
         num_output_tokens=0.0,
         num_prompt_tokens=0.0,
         prefill_accelerator_s=0.0,

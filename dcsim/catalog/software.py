@@ -48,8 +48,14 @@ class Software(Entry):
     attention_frac: PositiveFraction | None = Field(
         default=None,
         alias="attention_rate",
-        description="Most of the peak rate that its attention kernel reaches forward, the causal half counted; "
-        "the efficiency profile's if left out.",
+        description="Most of the peak rate that its attention kernel reaches forward, the causal half "
+        "counted; the efficiency profile's if left out.",
+    )
+    recomputes_layer_end: bool = Field(
+        default=True,
+        alias="recomputed_layer_end",
+        description="Whether full recomputation repeats the last product of a layer too, whose result no "
+        "gradient within the layer needs.",
     )
     elementwise_factor: Ratio = Field(
         alias="elementwise_traffic",

@@ -76,11 +76,22 @@ def layer_costs(plan: TrainingPlan, hardware: TrainingHardware, software: Softwa
     recompute = NOTHING
     if plan.recompute is Recompute.FULL:
         layers = shape.num_layers if plan.num_recomputed_layers is None else plan.num_recomputed_layers
-        recompute = forward.times(layers / shape.num_layers)
+        spared = NOTHING if software.recomputes_layer_end else _layer_end(plan, hardware)
+        recompute = forward.plus(spared.times(-1.0)).times(layers / shape.num_layers)
     elif plan.recompute is Recompute.SELECTIVE and not software.has_flash_attention:
         recompute = attention.forward
     costs = PassCosts(forward, input_backward, products.weight_backward, recompute)
     return _tuned(plan, hardware, software, costs).times(1.0 / software.efficiency_frac)
+
+
+def _layer_end(plan: TrainingPlan, hardware: TrainingHardware) -> Cost:
+    """The last products of the mean layer, whose results only leave it."""
+    ends = [one for one in layer_products(plan, plan.shape) if one.ends_layer]
+    costs = [forward_cost(one, hardware.linear, narrow_bytes(plan), wide_bytes(plan)) for one in ends]
+    total = NOTHING
+    for one, cost in zip(ends, costs, strict=True):
+        total = total.plus(cost.times(one.layers_frac))
+    return total
 
 
 @lru_cache(maxsize=4096)

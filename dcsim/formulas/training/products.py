@@ -42,6 +42,7 @@ class Product:
     num_groups: float = 1.0
     layers_frac: float = 1.0
     is_wide: bool = False
+    ends_layer: bool = False  # what comes out leaves the layer: no gradient within it needs it
 
     @property
     def is_grouped(self) -> bool:
@@ -164,7 +165,7 @@ def _mlp_products(plan: TrainingPlan, shape: TransformerShape) -> list[Product]:
 
 def _pair(up: Product, width: int) -> list[Product]:
     """A product into the inner width of an MLP, and the one back."""
-    return [up, replace(up, columns=up.inner, inner=width)]
+    return [up, replace(up, columns=up.inner, inner=width, ends_layer=True)]
 
 
 def num_routed_rows(plan: TrainingPlan, shape: TransformerShape) -> float:

@@ -34,6 +34,7 @@ class SoftwareFacts:
     attention_frac: float | None = (
         None  # most of the peak that its forward kernel reaches, causal half counted
     )
+    recomputes_layer_end: bool = True  # also the product whose result only leaves the layer
     elementwise_factor: float = 1.0  # memory traffic between the products over that of fused kernels
     layer_host_s: float = 0.0  # the host's time to launch one layer's forward pass; twice that backward
     step_host_s: float = 0.0  # exposed once per step: loss, logging, schedule

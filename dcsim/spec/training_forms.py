@@ -13,7 +13,6 @@ from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.choices import MASTER_BYTES, OPTIMIZERS
 from dcsim.formulas.training.fixed_cost import FixedCostPlan, fixed_cost_memory, fixed_cost_step
 from dcsim.formulas.training.flops import step_flops
-from dcsim.formulas.training.groups import RankGroup
 from dcsim.formulas.training.hardware import TrainingHardware
 from dcsim.formulas.training.memory import RankMemory, rank_memory
 from dcsim.formulas.training.plan import TrainingPlan
@@ -21,7 +20,7 @@ from dcsim.formulas.training.products import wide_bytes
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import StepCondition, training_step
 from dcsim.formulas.training.totals import num_job_parameters, num_job_trained_parameters
-from dcsim.formulas.training.traffic import scale_out_bytes, sent_bytes
+from dcsim.formulas.training.traffic import scale_out_bytes
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_plan import num_data_parallel, training_plan
@@ -110,7 +109,7 @@ def fixed_cost_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardwa
         )
 
     gradients = workload.num_parameters * software.reduced_bytes
-    sent = sent_bytes(Collective.ALL_REDUCE, RankGroup(plan.data, 1), gradients, hardware.num_per_node)
+    sent = plan.group.sent_bytes(Collective.ALL_REDUCE, gradients, hardware.num_per_node)
     saved = _saved(plan.weight_bytes, plan.optimizer.state_bytes, software)
     flops, tables = plan.num_samples * workload.training_flops, workload.num_table_parameters
     return JobForm(

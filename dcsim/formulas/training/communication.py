@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dcsim.formulas.group_collectives import Collective
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.group_network import GroupNetwork, large_message_bytes_per_s
 from dcsim.formulas.training.choices import Sharding
 from dcsim.formulas.training.groups import (
     RankGroup,
@@ -39,8 +39,41 @@ class Message:
         """Time of all of them, one after the other."""
         return self.count * self.group.time_s(self.kind, network, self.num_bytes)
 
+    def remote_bytes(self, domain_size: int) -> float:
+        """Bytes that the mean rank sends to other domains, each time."""
+        return self.group.sent_bytes(self.kind, self.num_bytes, domain_size)
 
-Messages = tuple[Message, ...]
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Tokens sent once to each scale-up domain that they visit, and handed on there at the same time.
+
+    t = base + max(remote bytes / scale-out, all bytes / scale-up), at the rates of large messages: kernels of
+    DeepEP's kind move 43 to 45 GB/s per 400 Gbit/s port out of the node, as they pipeline both ways (DeepEP
+    README, H800: 58 and 51 GB/s on 4 and 8 nodes, their own node's quarter and eighth counted).
+    """
+
+    group: RankGroup
+    num_bytes: float  # to experts, each token as often as it has experts
+    once_bytes: float  # to domains, each token as often as it visits any
+    count: float = 1.0
+
+    def time_s(self, network: GroupNetwork) -> float:
+        """Time of all of them, one after the other."""
+        num_domains = self.group.num_domains(network.domain_size)
+        remote = self.once_bytes * (num_domains - 1) / num_domains
+        out, up = network.scale_out, network.scale_up
+        out_s = remote / (large_message_bytes_per_s(out) * network.scale_out_share_frac)
+        inside_s = self.num_bytes / large_message_bytes_per_s(up)
+        return self.count * (up.base_s + out.base_s + out.hop_s + max(out_s, inside_s))
+
+    def remote_bytes(self, domain_size: int) -> float:
+        """Bytes that the mean rank sends to other domains, each time."""
+        num_domains = self.group.num_domains(domain_size)
+        return self.once_bytes * (num_domains - 1) / num_domains
+
+
+Messages = tuple[Message | Relay, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +111,7 @@ def step_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: int)
         tensor_forward=tensor,
         tensor_backward=tensor,
         context_forward=context,
-        context_backward=tuple(Message(m.kind, m.group, m.num_bytes, 2.0) for m in context),
+        context_backward=tuple(replace(one, count=2.0 * one.count) for one in context),
         expert_forward=expert,
         expert_backward=expert,
         gather_layer=gather,
@@ -139,16 +172,11 @@ def _expert_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: i
     share = 2.0 * (1.0 - plan.dense_layers_frac)  # there and back
     width = 0.5 * (software.dispatch_bytes + 2.0) * shape.hidden_size * plan.imbalance
     size = num_routed_rows(plan, shape) * width
-    inner = RankGroup(group.ranks_per_domain(domain_size), group.stride)
     num_domains = group.num_domains(domain_size)
     if num_domains == 1 or not software.sends_tokens_once:
         return (Message(Collective.ALL_TO_ALL, group, size, share),)
     visited = num_visited_domains(shape.experts, num_domains, plan.max_routed_nodes)
-    once = size * visited / shape.experts.num_experts_per_token
-    return (
-        Message(Collective.ALL_TO_ALL, group, once, share),
-        Message(Collective.ALL_TO_ALL, inner, size - once, share),
-    )
+    return (Relay(group, size, size * visited / shape.experts.num_experts_per_token, share),)
 
 
 def _shard_groups(plan: TrainingPlan) -> tuple[RankGroup, RankGroup]:

@@ -24,7 +24,7 @@ def generation_s(deployment: Deployment, phase: GenerationPhase) -> float:
     """Time in which one copy generates its samples; the phase ends with the longest.
 
     n samples, c at a time: n prompts are read, n o / c steps of c sequences with the mean context follow, and
-    (tail - 1) o steps of the longest sample alone, each timed as in serving (:mod:`dcsim.formulas.step_time`).
+    (tail - 1) o steps of the longest sample alone, timed as in serving (:mod:`dcsim.formulas.step_time`).
     Asynchronous training that starts on finished samples is not modelled.
     """
     count, output = min(phase.num_concurrent, phase.num_samples), phase.num_output_tokens

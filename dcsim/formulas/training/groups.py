@@ -35,6 +35,23 @@ class RankGroup:
             network = replace(network, torus_axes=axes)
         return float(collective_time(kind, network, self.num_ranks, inner, num_bytes))
 
+    def sent_bytes(self, kind: Collective, num_bytes: float, domain_size: int) -> float:
+        """Bytes of a message that the mean rank of the group sends to other scale-up domains.
+
+        Of a message S over n ranks, i of them in each of d domains: all-reduce 2 S (d - 1) / (d i), each of
+        its halves half of that, all-to-all S (n - i) / n, and a send all of it.
+        """
+        num_domains = self.num_domains(domain_size)
+        if self.num_ranks <= 1 or num_domains <= 1:
+            return 0.0
+        inner = self.ranks_per_domain(domain_size)
+        if kind is Collective.SEND:
+            return num_bytes
+        if kind is Collective.ALL_TO_ALL:
+            return num_bytes * (self.num_ranks - inner) / self.num_ranks
+        phases = 2.0 if kind is Collective.ALL_REDUCE else 1.0
+        return phases * num_bytes * (num_domains - 1) / num_domains / inner
+
 
 @lru_cache(maxsize=1024)
 def _spanned(axes: tuple[int, ...], stride: int, num_ranks: int) -> tuple[int, ...]:

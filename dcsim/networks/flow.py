@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Endpoint: TypeAlias = int | str  # the number of a node, or the name of a gateway
-Pairs: TypeAlias = tuple[tuple[Endpoint, Endpoint], ...]  # sources and destinations
+Ends: TypeAlias = tuple[tuple[Endpoint, ...], tuple[Endpoint, ...]]  # sources; the destination of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,14 @@ class Flow:
     max_bytes_per_s: float = math.inf
 
     @property
-    def pairs(self) -> Pairs:
+    def num_flows(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def ends(self) -> Ends:
         """Its source and destination."""
-        return ((self.source, self.destination),)
+        return ((self.source,), (self.destination,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,20 @@ class FlowBundle:
     crosses a link as often as its members do, so that a job of thousands of nodes costs one row.
     """
 
-    pairs: Pairs
+    sources: tuple[Endpoint, ...]
+    destinations: tuple[Endpoint, ...]
     num_bytes: float
     max_bytes_per_s: float = math.inf
+
+    @property
+    def num_flows(self) -> int:
+        """Its members."""
+        return len(self.sources)
+
+    @property
+    def ends(self) -> Ends:
+        """Sources and destinations of its members."""
+        return (self.sources, self.destinations)
 
 
 AnyFlow: TypeAlias = Flow | FlowBundle
@@ -55,8 +71,8 @@ def ring_flows(
     """
     if len(nodes) < 2:
         return ()
-    following = (*nodes[1:], nodes[0])
-    return (FlowBundle(tuple(zip(nodes, following, strict=True)), num_bytes, max_bytes_per_s),)
+    sources = tuple(nodes)
+    return (FlowBundle(sources, (*sources[1:], sources[0]), num_bytes, max_bytes_per_s),)
 
 
 def gather_flows(
@@ -66,8 +82,8 @@ def gather_flows(
     max_bytes_per_s: float = math.inf,
 ) -> tuple[FlowBundle, ...]:
     """Every source sends ``num_bytes`` to one destination: a sharded checkpoint on its way to a store."""
-    pairs = tuple((source, destination) for source in sources)
-    return (FlowBundle(pairs, num_bytes, max_bytes_per_s),) if pairs else ()
+    ends = (tuple(sources), (destination,) * len(sources))
+    return (FlowBundle(*ends, num_bytes, max_bytes_per_s),) if sources else ()
 
 
 def scatter_flows(
@@ -77,5 +93,5 @@ def scatter_flows(
     max_bytes_per_s: float = math.inf,
 ) -> tuple[FlowBundle, ...]:
     """One source sends ``num_bytes`` to every destination: weights loaded, a checkpoint restored."""
-    pairs = tuple((source, destination) for destination in destinations)
-    return (FlowBundle(pairs, num_bytes, max_bytes_per_s),) if pairs else ()
+    ends = ((source,) * len(destinations), tuple(destinations))
+    return (FlowBundle(*ends, num_bytes, max_bytes_per_s),) if destinations else ()

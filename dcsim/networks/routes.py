@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
-from dcsim.networks.flow import AnyFlow, Pairs
+from dcsim.networks.flow import AnyFlow, Ends
 from dcsim.networks.network import Network
 from dcsim.networks.next_hops import UNREACHED, Choices, NextHops
 from dcsim.policies.routing import Crossroads, Routing
@@ -56,24 +56,24 @@ class Routes:
 
     def __init__(self, network: Network, routing: Routing, is_up: Mask | None = None) -> None:
         self._network, self._routing = network, routing
-        self._known: dict[Pairs, Route] = {}
+        self._known: dict[Ends, Route] = {}
         self._hops = NextHops(network, np.full(network.num_links, True) if is_up is None else is_up)
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
         """The route of each flow."""
-        ends = [flow.pairs for flow in flows]
-        unknown = list(dict.fromkeys(pairs for pairs in ends if pairs not in self._known))
+        ends = [flow.ends for flow in flows]
+        unknown = list(dict.fromkeys(one for one in ends if one not in self._known))
         if len(self._known) + len(unknown) > _MAX_KNOWN:
             self._known, unknown = {}, list(dict.fromkeys(ends))
         if unknown:
             self._known.update(zip(unknown, self._found(unknown), strict=True))
-        return [self._known[pairs] for pairs in ends]
+        return [self._known[one] for one in ends]
 
-    def _found(self, ends: Sequence[Pairs]) -> list[Route]:
+    def _found(self, ends: Sequence[Ends]) -> list[Route]:
         pairs = [
             (owner, self._network.vertex(source), self._network.vertex(destination))
             for owner, own in enumerate(ends)
-            for source, destination in own
+            for source, destination in zip(*own, strict=True)
         ]
         table = np.array(pairs, dtype=np.int64).reshape(-1, 3)
         is_open, latency_s = np.full(len(ends), True), np.zeros(len(ends))

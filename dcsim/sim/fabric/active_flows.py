@@ -9,10 +9,11 @@ import numpy as np
 
 from dcsim.formulas.max_min import Incidence, Indices, Mask, Numbers, max_min_rates, summed
 from dcsim.networks.routes import Route
+from dcsim.sim.fabric.solutions import MAX_FLOWS, Solutions
 
 TIE_FRAC = 1e-12  # differences below are rounding
 _NEAR_FRAC = 1e-9  # of the time: a first, coarse choice of flows that may be due
-_MIN_DEAD = 64  # slots that are empty before they are swept
+_MIN_SWEPT = 1_024  # entries of empty slots before they are swept
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ class ActiveFlows:
         self._wake_at_s = np.empty(0)
         self._is_touched = np.full(num_links, False)
         self._floor = np.inf  # rates below stay as they are
-        self.num_live = 0
+        self.num_live = self._num_entries = 0
+        self._routes: dict[int, Route] = {}
+        self._solutions = Solutions()
 
     @property
     def is_dirty(self) -> bool:
@@ -73,7 +76,9 @@ class ActiveFlows:
         self._links = np.concatenate((self._links, links))
         self._weights = np.concatenate((self._weights, *(route.weights for route in routes)))
         self._is_touched[links] = True
+        self._routes.update(zip(slots, routes, strict=True))
         self.num_live += len(slots)
+        self._num_entries += len(links)
         return slots
 
     def remove(self, slots: Indices) -> None:
@@ -86,6 +91,7 @@ class ActiveFlows:
         self.rates[slots], self.finish_at_s[slots], self._wake_at_s[slots] = 0.0, np.inf, np.inf
         self._dead += slots.tolist()
         self.num_live -= len(slots)
+        self._num_entries -= int(self._counts[slots].sum())
 
     def touch(self, links: Indices) -> None:
         """Say that the capacity of links has changed."""
@@ -127,23 +133,12 @@ class ActiveFlows:
         slots = np.unique(self._flows[is_chosen.take(self._links)])
         return slots[self.is_live[slots]]
 
-    def resolve(self, capacities: Numbers, now_s: float) -> Indices:
-        """Share the links anew and return the slots whose rates were worked out again."""
-        reached = self._reached(capacities)
-        chosen = reached.take(self._flows)
-        entries = np.flatnonzero(chosen)
-        held = np.flatnonzero(~chosen)
-        held_rates = self.rates.take(self._flows.take(held)) * self._weights.take(held)
-        left = np.maximum(capacities - summed(self._links.take(held), held_rates, self._num_links), 0.0)
-        numbers = np.cumsum(reached) - 1
-        slots = np.flatnonzero(reached)
-        incidence = Incidence(
-            numbers.take(self._flows.take(entries)),
-            self._links.take(entries),
-            self._weights.take(entries),
-            self.caps.take(slots),
-        )
-        rates = max_min_rates(left, incidence)
+    def resolve(self, capacities: Numbers, now_s: float, state: int) -> None:
+        """Share the links anew. ``state`` is a number of its own for each set of capacities."""
+        slots, rates = self._known(state)
+        if slots is None:
+            slots, rates = self._solution(capacities)
+            self._remember(state, slots, rates)
         self.rates[slots] = rates
         with np.errstate(divide="ignore"):
             self.finish_at_s[slots] = now_s + np.maximum(self.remaining[slots], 0.0) / rates
@@ -151,7 +146,38 @@ class ActiveFlows:
         self._is_touched[:] = False
         self._is_new[:] = False
         self._floor = np.inf
-        return slots
+
+    def _known(self, state: int) -> tuple[Indices | None, Numbers]:
+        """The flows under way and their rates, if they were together before."""
+        if self.num_live > MAX_FLOWS:
+            return None, np.empty(0)
+        live = np.flatnonzero(self.is_live)
+        routes = [self._routes[slot] for slot in live.tolist()]
+        rates = self._solutions.rates(routes, self.caps[live].tolist(), state)
+        return (None, np.empty(0)) if rates is None else (live, np.array(rates))
+
+    def _remember(self, state: int, slots: Indices, rates: Numbers) -> None:
+        if self.num_live <= MAX_FLOWS:
+            self.rates[slots] = rates
+            live = np.flatnonzero(self.is_live)
+            routes = [self._routes[slot] for slot in live.tolist()]
+            self._solutions.keep(routes, self.caps[live].tolist(), state, self.rates[live].tolist())
+
+    def _solution(self, capacities: Numbers) -> tuple[Indices, Numbers]:
+        """The flows that a change can reach, and their rates beside the others, which keep theirs."""
+        reached = self._reached(capacities)
+        chosen = reached.take(self._flows)
+        entries, held = np.flatnonzero(chosen), np.flatnonzero(~chosen)
+        held_rates = self.rates.take(self._flows.take(held)) * self._weights.take(held)
+        left = np.maximum(capacities - summed(self._links.take(held), held_rates, self._num_links), 0.0)
+        numbers, slots = np.cumsum(reached) - 1, np.flatnonzero(reached)
+        incidence = Incidence(
+            numbers.take(self._flows.take(entries)),
+            self._links.take(entries),
+            self._weights.take(entries),
+            self.caps.take(slots),
+        )
+        return slots, max_min_rates(left, incidence)
 
     @property
     def next_wake_at_s(self) -> float:
@@ -160,8 +186,8 @@ class ActiveFlows:
 
     @property
     def has_many_dead(self) -> bool:
-        """Whether there are as many empty slots to sweep as flows under way."""
-        return len(self._dead) >= max(_MIN_DEAD, self.num_live)
+        """Whether as many entries belong to empty slots as to flows under way."""
+        return len(self._flows) >= _MIN_SWEPT + 2 * self._num_entries
 
     def complete(self, slots: Indices) -> None:
         """Count the last bytes of flows that are due: what rounding left of them."""

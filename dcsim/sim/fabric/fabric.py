@@ -225,7 +225,7 @@ class Fabric:
             is_end = ~self.network.forwards[self.network.destinations]
             capacities = incast_capacities(capacities, fan_in, is_end, self._incast)
             self._active.touch(np.arange(self.network.num_links))
-        self._active.resolve(capacities, self._environment.now)
+        self._active.resolve(capacities, self._environment.now, self._ways.state)
         self.num_solutions += 1
         if self._active.has_many_dead:
             self._log.add(self._active.taken_loads())

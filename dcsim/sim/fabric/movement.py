@@ -28,12 +28,12 @@ class Movement:
     @property
     def num_bytes(self) -> float:
         """Bytes of all flows."""
-        return sum(flow.num_bytes * len(flow.pairs) for flow in self.flows)
+        return sum(flow.num_bytes * flow.num_flows for flow in self.flows)
 
     @property
     def num_flows(self) -> int:
         """Flows, each member of a bundle counted."""
-        return sum(len(flow.pairs) for flow in self.flows)
+        return sum(flow.num_flows for flow in self.flows)
 
     def stall(self, change: int, now_s: float) -> None:
         """Count flows that lose their way, or find one."""

@@ -22,6 +22,8 @@ class Ways:
         self._now: Routes | None = self._whole
         self.is_up = np.full(network.num_links, True)
         self.is_whole = True  # no cable is down
+        self._states = {self.is_up.tobytes(): 0}
+        self.state = 0  # a number for each set of cables that are down
 
     @property
     def bytes_per_s(self) -> Numbers:
@@ -35,6 +37,7 @@ class Ways:
                 raise KeyError(cable)
             self.is_up[2 * cable : 2 * cable + 2] = is_up
         self.is_whole = bool(self.is_up.all())
+        self.state = self._states.setdefault(self.is_up.tobytes(), len(self._states))
         self._now = self._whole if self.is_whole else None
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dcsim.formulas.training.choices import Recompute
+from dcsim.formulas.training.parameters import fullest_stage
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.products import num_routed_rows, wide_bytes
 from dcsim.formulas.training.software import SoftwareFacts
@@ -16,7 +17,7 @@ STATISTICS_BYTES = 4.0  # per query and head, of fused attention: the logarithm 
 
 @lru_cache(maxsize=4096)
 def layer_activation_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
-    """Bytes of one micro-batch that the mean layer keeps on one rank.
+    """Bytes of one micro-batch that the mean layer of the fullest stage keeps on one rank.
 
     GPT with dropout: s b h (10/t_sp + 24/t + 5as/ht); fused attention or selective recomputation leave
     34 s b h / t with sequence parallelism; full recomputation keeps the layer's input, 2 s b h (Korthikanti
@@ -38,13 +39,14 @@ def recomputed_layer_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float
 
 
 def _kept_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
+    """Of the mean layer of the fullest stage."""
     shape, wide, split = plan.shape, wide_bytes(plan), plan.sequence_split
     dropout = 1.0 if plan.has_dropout else 0.0
     entering = min(plan.linear.num_bytes, wide) if software.keeps_narrow_inputs else wide
     per_token = 2.0 * (wide + entering + dropout) * shape.hidden_size / split
     per_token += _attention_bytes(plan, software, entering)
     experts = shape.experts
-    dense_frac = plan.dense_layers_frac
+    dense_frac = fullest_stage(plan).dense_frac
     inner = (num_mlp_matrices(shape) - 1) * wide + entering
     per_token += dense_frac * inner * shape.ffn_size / plan.tensor
     kept = per_token * plan.num_micro_tokens

@@ -17,7 +17,7 @@ from dcsim.formulas.training.groups import (
     neighbour_group,
     tensor_group,
 )
-from dcsim.formulas.training.parameters import layer_parameters, num_trained_parameters
+from dcsim.formulas.training.parameters import mean_mix, mix_parameters, num_trained_parameters
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.products import num_routed_rows, wide_bytes
 from dcsim.formulas.training.routing import num_visited_domains
@@ -188,7 +188,7 @@ def _shard_groups(plan: TrainingPlan) -> tuple[RankGroup, RankGroup]:
 def _layer_shards(plan: TrainingPlan, software: SoftwareFacts) -> tuple[Messages, Messages]:
     if plan.sharding is not Sharding.FULL:
         return (), ()
-    dense, experts = layer_parameters(plan, plan.shape)
+    dense, experts = mix_parameters(plan, mean_mix(plan))
     shards, _ = _shard_groups(plan)
     gather = [Message(Collective.ALL_GATHER, shards, dense * software.gathered_bytes)]
     scatter = [Message(Collective.REDUCE_SCATTER, shards, dense * software.reduced_bytes)]

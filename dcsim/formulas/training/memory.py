@@ -11,7 +11,9 @@ from dcsim.formulas.training.activations import (
 )
 from dcsim.formulas.training.choices import MASTER_BYTES, Sharding
 from dcsim.formulas.training.parameters import (
-    layer_parameters,
+    LayerMix,
+    fullest_stage,
+    mix_parameters,
     num_trained_parameters,
     stage_parameters,
 )
@@ -106,7 +108,9 @@ def _gathered_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
     """Whole layers that full sharding has gathered at once, and one layer's whole gradients."""
     if plan.sharding is not Sharding.FULL:
         return 0.0
-    dense, experts = layer_parameters(plan, plan.shape)
+    mix = fullest_stage(plan)
+    one = LayerMix(mix.dense_frac, 1.0 - mix.dense_frac)
+    dense, experts = mix_parameters(plan, one)
     per_parameter = NUM_GATHERED_LAYERS * software.gathered_bytes + software.reduced_bytes
     return (dense + experts) * per_parameter
 

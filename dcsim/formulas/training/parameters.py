@@ -8,7 +8,6 @@ from functools import lru_cache
 from dcsim.formulas.training.plan import Adapters, TrainingPlan
 from dcsim.formulas.training.products import attention_sizes
 from dcsim.formulas.transformer import (
-    TransformerShape,
     num_attention_layers,
     num_dense_mlp_parameters,
     num_expert_parameters,
@@ -31,22 +30,62 @@ class StageParameters:
         return self.dense + self.experts + self.adapters
 
 
-def layer_parameters(plan: TrainingPlan, shape: TransformerShape) -> tuple[float, float]:
-    """Dense and expert parameters of the mean layer on one rank; norms and router are copied, not divided."""
+@dataclass(frozen=True, slots=True)
+class LayerMix:
+    """Layers of one pipeline stage, by their kind of MLP; fractions of a layer where kinds alternate."""
+
+    num_dense: float
+    num_sparse: float  # with routed experts
+
+    @property
+    def num_layers(self) -> float:
+        """All of them."""
+        return self.num_dense + self.num_sparse
+
+    @property
+    def dense_frac(self) -> float:
+        """Share with a dense MLP."""
+        return self.num_dense / self.num_layers
+
+
+def fullest_stage(plan: TrainingPlan) -> LayerMix:
+    """The layers of the stage with the most, of the kind with experts where there are any.
+
+    Dense layers stand before the others (DeepSeek-V3: the first three), so that later stages have none of
+    them; where they alternate, every stage has its part.
+    """
+    experts, layers = plan.shape.experts, float(plan.num_stage_layers)
+    if experts is None:
+        return LayerMix(layers, 0.0)
+    num_sparse = plan.shape.num_layers - experts.num_dense_layers
+    if experts.is_interleaved:
+        sparse = layers * num_sparse / plan.shape.num_layers
+    else:
+        sparse = min(layers, float(num_sparse))
+    return LayerMix(layers - sparse, sparse)
+
+
+def mean_mix(plan: TrainingPlan) -> LayerMix:
+    """The mean layer, as one."""
+    return LayerMix(plan.dense_layers_frac, 1.0 - plan.dense_layers_frac)
+
+
+def mix_parameters(plan: TrainingPlan, mix: LayerMix) -> tuple[float, float]:
+    """Dense and expert parameters of some layers on one rank; norms and router are copied, not divided."""
+    shape = plan.shape
     softmax_frac = num_attention_layers(shape) / shape.num_layers
-    dense = softmax_frac * sum(c * k for c, k in attention_sizes(shape, plan.tensor))
-    dense += (1.0 - softmax_frac) * num_linear_attention_parameters(shape) / plan.tensor
-    dense += 2.0 * shape.hidden_size
+    common = softmax_frac * sum(c * k for c, k in attention_sizes(shape, plan.tensor))
+    common += (1.0 - softmax_frac) * num_linear_attention_parameters(shape) / plan.tensor
+    common += 2.0 * shape.hidden_size
+    dense = mix.num_layers * common + mix.num_dense * num_dense_mlp_parameters(shape) / plan.tensor
     experts = shape.experts
     if experts is None:
-        return dense + num_dense_mlp_parameters(shape) / plan.tensor, 0.0
-    dense_frac = experts.num_dense_layers / shape.num_layers
+        return dense, 0.0
     one = num_expert_parameters(shape)
-    dense += dense_frac * num_dense_mlp_parameters(shape) / plan.tensor
     shared = experts.num_shared_experts * one / plan.tensor
-    dense += (1.0 - dense_frac) * (shared + shape.hidden_size * experts.num_experts)
+    dense += mix.num_sparse * (shared + shape.hidden_size * experts.num_experts)
     local = max(1.0, experts.num_experts / plan.expert)
-    return dense, (1.0 - dense_frac) * local * one / plan.expert_tensor
+    return dense, mix.num_sparse * local * one / plan.expert_tensor
 
 
 @lru_cache(maxsize=4096)
@@ -56,18 +95,19 @@ def stage_parameters(plan: TrainingPlan) -> StageParameters:
     With one stage both stand on it, once if they are tied; the first and the last stage of a pipeline hold
     one copy each even of tied ones (Megatron-LM).
     """
-    shape = plan.shape
-    dense, experts = layer_parameters(plan, shape)
-    layers = float(plan.num_stage_layers) * plan.schedule.num_weight_copies()
+    shape, copies = plan.shape, plan.schedule.num_weight_copies()
+    mix = fullest_stage(plan)
+    dense, experts = mix_parameters(plan, mix)
     tables = 1 if shape.has_tied_embeddings or plan.pipeline > 1 else 2
-    if plan.schedule.num_weight_copies() > 1:
-        tables = 2
-    embedding = tables * shape.vocab_size * shape.hidden_size / plan.tensor
+    embedding = max(tables, copies) * shape.vocab_size * shape.hidden_size / plan.tensor
+    adapters = 0.0
+    if plan.adapters is not None:
+        adapters = copies * mix.num_layers * _adapter_parameters(plan, plan.adapters)
     return StageParameters(
-        dense=layers * dense + embedding,
-        experts=layers * experts,
+        dense=copies * dense + embedding,
+        experts=copies * experts,
         embedding=embedding,
-        adapters=0.0 if plan.adapters is None else layers * _adapter_parameters(plan, plan.adapters),
+        adapters=adapters,
     )
 
 

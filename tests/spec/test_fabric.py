@@ -1,0 +1,96 @@
+"""The fabric section: defaults from the node, and mistakes refused in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from dcsim.catalog.link import Link
+from dcsim.catalog.loader import load_entry
+from dcsim.catalog.node import Node
+from dcsim.errors import ScenarioError
+from dcsim.networks.network import Network
+from dcsim.spec.fabric import FabricSpec, resolve_network
+
+
+def resolved(
+    section: dict[str, object], num_nodes: int = 32, node: str = "dgx-h100", **options: object
+) -> Network:
+    entry = load_entry("nodes", node)
+    assert isinstance(entry, Node)
+    return resolve_network(FabricSpec.model_validate(section), entry, num_nodes, **options)  # type: ignore[arg-type]
+
+
+def link(name: str) -> Link:
+    entry = load_entry("links", name)
+    assert isinstance(entry, Link)
+    return entry
+
+
+def test_ports_are_those_of_the_node_at_what_its_link_achieves() -> None:
+    ndr = link("infiniband-ndr")
+    assert resolved({}).host_bytes_per_s(0) == pytest.approx(8 * ndr.bytes_per_s * ndr.achievable_frac)
+
+
+def test_link_and_rails_replace_those_of_the_node() -> None:
+    ethernet = link("ethernet-100g")
+    net = resolved({"link": "ethernet-100g", "rails": 2, "topology": "rail_optimized"})
+    assert net.host_bytes_per_s(0) == pytest.approx(2 * ethernet.bytes_per_s * ethernet.achievable_frac)
+    assert len(net.cables_of("node 0")) == 2
+
+
+def test_the_sections_oversubscription_is_that_of_the_topology() -> None:
+    short = resolved({"oversubscription": 2}, 64)
+    long = resolved({"topology": {"policy": "leaf_spine", "oversubscription": 2}}, 64)
+    assert short.bytes_per_s.tolist() == long.bytes_per_s.tolist()
+
+
+def test_oversubscription_of_a_torus_is_refused() -> None:
+    section = {"topology": {"policy": "torus", "axes": [32]}, "oversubscription": 2}
+    with pytest.raises(ScenarioError, match=r"cluster\.fabric\.oversubscription: does not apply"):
+        resolved(section)
+
+
+def test_every_store_has_a_gateway() -> None:
+    net = resolved({}, gateway_bytes_per_s={"lustre": 1e11})
+    assert net.names[net.vertex("lustre")] == "lustre"
+
+
+def test_a_store_without_bandwidth_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"cluster\.storage\.lustre: has no bandwidth"):
+        resolved({}, gateway_bytes_per_s={"lustre": 0.0})
+
+
+def test_an_nvl72_rack_of_trays_is_a_scale_up_domain() -> None:
+    net = resolved({"topology": "scale_up_domain"}, 36, "gb200-compute-tray")
+    assert len(net.cables_of("domain 1")) == 18
+
+
+def test_an_edge_list_is_looked_for_in_the_folder_of_the_scenario(tmp_path: Path) -> None:
+    (tmp_path / "wires.csv").write_text(
+        "from,to,bandwidth\nnode0,a,1 GB/s\nnode1,a,1 GB/s\n", encoding="utf-8"
+    )
+    section = {"topology": {"policy": "edge_list", "path": "wires.csv"}}
+    assert resolved(section, 2, folder=tmp_path).num_cables == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"topology": "leafspine"}, "unknown policy 'leafspine'"),
+        ({"topology": "torus"}, "Field required"),
+        ({"oversubscription": 0}, "greater than 0"),
+        ({"routing": {"policy": "ecmp", "num_queue_pairs": 0}}, "greater than 0"),
+        (
+            {"topology": {"policy": "edge_list", "cables": [{"from": "a", "to": "b", "bandwidth": "0 B/s"}]}},
+            "greater",
+        ),
+        ({"batching": 1}, "less than 1"),
+        ({"incast": {"loss": "100 %"}}, "less than 1"),
+    ],
+)
+def test_mistakes_are_refused(section: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        FabricSpec.model_validate(section)

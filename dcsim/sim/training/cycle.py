@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_ROUNDING = 1.0 + 1e-12  # a stretch that ends with a step or a stall must not fall short of it
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -66,7 +68,8 @@ class Cycle:
 
     def advance(self, place: Place, elapsed_s: float) -> Advance:
         """Where the job stands after ``elapsed_s``."""
-        position, stall_s, left_s = place.position, place.stall_left_s, elapsed_s
+        padded_s = elapsed_s * _ROUNDING
+        position, stall_s, left_s = place.position, place.stall_left_s, padded_s
         num_saves, saved_position, saved_after_s = 0, math.nan, math.nan
         while True:
             if stall_s > 0.0:
@@ -74,13 +77,13 @@ class Cycle:
                     stall_s -= left_s
                     break
                 left_s, stall_s = left_s - stall_s, 0.0
-                num_saves, saved_position, saved_after_s = num_saves + 1, position, elapsed_s - left_s
+                num_saves, saved_position, saved_after_s = num_saves + 1, position, padded_s - left_s
             num_whole = self._num_whole_cycles(position, left_s)
             if num_whole:
                 position += num_whole * self.steps_per_save
                 left_s = max(0.0, left_s - num_whole * self._cycle_s)
                 num_saves, saved_position = num_saves + num_whole, position
-                saved_after_s = elapsed_s - left_s
+                saved_after_s = padded_s - left_s
             stop = self.next_stop(position)
             reached = min(position + left_s / self.step_s, stop)
             if reached < stop or position == stop:
@@ -91,8 +94,8 @@ class Cycle:
             if self.has_saves and self.stall_s > 0.0:
                 stall_s = self.stall_s
             elif self.has_saves:
-                num_saves, saved_position, saved_after_s = num_saves + 1, position, elapsed_s - left_s
-        return Advance(Place(position, stall_s), num_saves, saved_position, saved_after_s)
+                num_saves, saved_position, saved_after_s = num_saves + 1, position, padded_s - left_s
+        return Advance(Place(position, stall_s), num_saves, saved_position, min(saved_after_s, elapsed_s))
 
     @property
     def _cycle_s(self) -> float:

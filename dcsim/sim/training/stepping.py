@@ -127,6 +127,7 @@ class Stepping:
         if self._place.position > self._progress.durable_position:
             yield from self._save()
             yield from self._await_durable()
+        self._progress.keep()
 
     def finish(self) -> None:
         """The job or the simulation ends: what is under way ends too, and counts."""
@@ -173,15 +174,24 @@ class Stepping:
         held = self.num_accelerators
         if self._checkpoints is None:
             return _Jump(Cycle(step_s, 0.0, math.inf, last), parts, held, now_s, 0.0, True)
-        assert self._checkpoints.steps_per_save is not None
-        every, times = float(self._checkpoints.steps_per_save), self._checkpoints.times
-        if times is not None and self._place.stall_left_s > 0:
-            last = self._place.position if times.drain_s > every * step_s else last
-            return _Jump(Cycle(step_s, times.stall_s, every, last), parts, held, now_s, times.drain_s, True)
-        if times is not None and self._durable is None and times.drain_s <= every * step_s:
-            return _Jump(Cycle(step_s, times.stall_s, every, last), parts, held, now_s, times.drain_s, True)
+        every, times = float(self._checkpoints.steps_per_save or 1), self._checkpoints.times
+        if times is not None and (self._place.stall_left_s > 0 or self._durable is None):
+            until = self._last_of_jump(times.drain_s, every, step_s)
+            if self._place.position < until or self._place.stall_left_s > 0:
+                until = max(until, self._place.position)
+                return _Jump(
+                    Cycle(step_s, times.stall_s, every, until), parts, held, now_s, times.drain_s, True
+                )
         due = Cycle(step_s, 0.0, every, last).next_stop(self._place.position)
         return _Jump(Cycle(step_s, 0.0, math.inf, due), parts, held, now_s, 0.0, False)
+
+    def _last_of_jump(self, drain_s: float, every: float, step_s: float) -> float:
+        """How far checkpoints are never held up by the drain of the one before; 0 for nowhere."""
+        if drain_s > every * step_s:
+            return 0.0
+        last = self.num_steps
+        rest = last % every if math.isfinite(last) else 0.0
+        return last - rest if drain_s > rest * step_s else last
 
     def _end_jump(self, duration_s: float | None) -> None:
         """The jump under way ends now, or, uncut, after just the time that it was to take."""

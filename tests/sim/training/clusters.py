@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import simpy
 
@@ -108,6 +109,37 @@ def reliability(**fields: object) -> Reliability:
     """A section in which everything that takes time is written, or takes none."""
     nothing = {"detection": 0, "diagnosis": 0, "swap": 0, "initialization": 0}
     return Reliability.model_validate({**nothing, **fields})
+
+
+def failing_at(folder: Path, *instants_s: float, node: int = 0, **fields: object) -> Reliability:
+    """The same, with failures of one node at given instants."""
+    path = folder / "failures.csv"
+    path.write_text("at_s,node\n" + "".join(f"{at_s},{node}\n" for at_s in instants_s), encoding="utf-8")
+    cause = {"component": "node", "times": {"policy": "trace", "path": str(path)}}
+    return reliability(preset={"base": "none", "causes": {"hardware": cause}}, **fields)
+
+
+def crashing_at(folder: Path, *instants_s: float, **fields: object) -> Reliability:
+    """The same, with crashes of the job at given instants."""
+    path = folder / "crashes.csv"
+    path.write_text("at_s\n" + "".join(f"{at_s}\n" for at_s in instants_s), encoding="utf-8")
+    cause = {"component": "software", "times": {"policy": "trace", "path": str(path)}}
+    return reliability(preset={"base": "none", "causes": {"bug": cause}}, **fields)
+
+
+def crashing(mtbf_s: float, **fields: object) -> Reliability:
+    """The same, with a job that crashes as a Poisson process and leaves its nodes alone."""
+    cause = {"component": "software", "mtbf": f"{mtbf_s} s"}
+    return reliability(preset={"base": "none", "causes": {"bug": cause}}, **fields)
+
+
+def spans(table: Table) -> list[tuple[str, float, float]]:
+    """Kind, start and end of every span."""
+    ends_s = table["started_at_s"] + table["duration_s"]
+    return [
+        (str(kind), float(start), float(end))
+        for kind, start, end in zip(table["kind"], table["started_at_s"], ends_s, strict=True)
+    ]
 
 
 def total_s(table: Table, kind: str) -> float:

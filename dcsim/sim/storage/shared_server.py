@@ -34,6 +34,7 @@ class Portion:
     is_write: bool = False
     left_frac: float = 1.0
     share_frac: float = 0.0
+    rate_per_s: float = 0.0  # the part of the work that is done in a second
     on_rate: Callable[[Portion, float], None] | None = None
 
     @property
@@ -42,18 +43,18 @@ class Portion:
         return self.on_rate is not None
 
     @property
-    def rate_per_s(self) -> float:
-        """The part of the work that is done in a second."""
-        if self.demand.shared_s > 0.0:
-            return self.share_frac / self.demand.shared_s
-        return 1.0 / self.demand.own_s
-
-    @property
     def most_share_frac(self) -> float:
         """The share of the server that its own nodes can use."""
         if self.demand.own_s <= self.demand.shared_s:
             return 1.0
         return self.demand.shared_s / self.demand.own_s
+
+    def grant(self, share_frac: float) -> None:
+        """Give it a share of the server; work that needs nothing of it goes at the rate of its own nodes."""
+        if self.demand.shared_s > 0.0:
+            self.share_frac, self.rate_per_s = share_frac, share_frac / self.demand.shared_s
+        else:
+            self.share_frac, self.rate_per_s = 0.0, 1.0 / self.demand.own_s
 
 
 class SharedServer:
@@ -86,7 +87,7 @@ class SharedServer:
         return sum(
             portion.num_bytes * portion.rate_per_s
             for portion in self._portions
-            if portion.is_write is is_write and (portion.share_frac > 0.0 or portion.demand.shared_s == 0.0)
+            if portion.is_write is is_write
         )
 
     def start(self, portion: Portion) -> None:
@@ -143,7 +144,7 @@ class SharedServer:
         portions = list(self._portions)
         shares = fair_shares([one.weight for one in portions], [one.most_share_frac for one in portions])
         for portion, share_frac in zip(portions, shares, strict=True):
-            portion.share_frac = share_frac if portion.demand.shared_s > 0.0 else 0.0
+            portion.grant(share_frac)
         self._wait_for_first([portion for portion in portions if not portion.is_stream])
         if self._on_change is not None:
             self._on_change()

@@ -1,6 +1,6 @@
 """Published training steps against the formulas: errors by set, and where they come from.
 
-    python -m benchmarks.accuracy.training ../shared/truth/training.csv [--fit] [--worst 5] [--by tensor,pipeline]
+    python -m benchmarks.accuracy.training ../shared/truth/training.csv [--fit] [--worst 5] [--by tensor]
 
 Errors are predicted / measured - 1 of the step time. Each framework has one fitted scalar, its efficiency,
 fitted in logarithms on the rows of FITTED; the catalogue carries the values, ``--fit`` finds them again. The
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.accuracy.training_case import Case
@@ -109,6 +110,10 @@ def worst_rows(found: Sequence[Prediction], num_rows: int) -> Iterator[str]:
         )
 
 
+def _name_with(key: str, one: Prediction) -> str:
+    return f"{one.case.set_name}: {KEYS[key](one.plan)}"
+
+
 def report(cases: Sequence[Case], options: argparse.Namespace) -> Iterator[str]:
     """The page."""
     names = dict.fromkeys(case.framework for case in cases)
@@ -134,8 +139,8 @@ def report(cases: Sequence[Case], options: argparse.Namespace) -> Iterator[str]:
     yield from table(sets, "set")
     for key in filter(None, options.by.split(",")):
         yield f"\nBy {key}:\n"
-        groups = grouped(held_out, lambda one, key=key: f"{one.case.set_name}: {KEYS[key](one.plan)}")
-        yield from table(dict(sorted(groups.items())), key)
+        names_of = partial(_name_with, key)
+        yield from table(dict(sorted(grouped(held_out, names_of).items())), key)
     for name, rows in sets.items() if options.worst else ():
         yield f"\n{name}:\n"
         yield from worst_rows(rows, options.worst)

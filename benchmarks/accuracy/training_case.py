@@ -1,4 +1,4 @@
-"""A published training step as a question to the formulas: plans, a machine, a framework, the measured time."""
+"""A published training step as a question to the formulas: plans, machine, framework, measured time."""
 
 from __future__ import annotations
 

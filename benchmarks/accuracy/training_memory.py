@@ -5,10 +5,10 @@
 Nothing is fitted. What a figure counts differs by source, and so does what is compared with it:
 
 - ``peak_alloc_gib`` (SimuMax, eight B200): what PyTorch allocated, without context and fragmentation.
-- ``peak_reserved_gib`` (torchtitan): what its allocator holds, fragmentation included, without the context. Long
-  contexts fill whatever is there (84 of 95 GiB): such rows say little, and stand apart.
-- ``params_opt_gib`` and ``activations_gib`` (Korthikanti et al., figure 1): the first pipeline stage, of the layers
-  alone: 45.56 GiB are 18 bytes for each of 12 layers times 12 h^2 / 8.
+- ``peak_reserved_gib`` (torchtitan): what its allocator holds, fragmentation included, without the context.
+  Long contexts fill whatever is there (84 of 95 GiB): such rows say little, and stand apart.
+- ``params_opt_gib`` and ``activations_gib`` (Korthikanti et al., figure 1): the first pipeline stage, of the
+  layers alone: 45.56 GiB are 18 bytes for each of 12 layers times 12 h^2 / 8.
 - ``peak_gib`` (BLOOM): "using 60 GB", all of it.
 """
 

@@ -121,8 +121,8 @@ class PublishedRow:
 def truncated(shape: TransformerShape, num_layers: int) -> TransformerShape:
     """A model cut to a few layers, of which at most one keeps a dense MLP.
 
-    Of DeepSeek-V3 cut to four (SimuMax) the table does not say how many are dense: three, as in the whole model,
-    would leave 61 of the 104 GiB measured, one gives them.
+    Of DeepSeek-V3 cut to four (SimuMax) the table does not say how many are dense: three, as in the whole
+    model, would leave 61 of the 104 GiB measured, one gives them.
     """
     experts = shape.experts
     if experts is not None:

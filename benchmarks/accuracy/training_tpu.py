@@ -11,7 +11,7 @@ from benchmarks.accuracy.training_rows import TERA, PublishedRow, flops_per_toke
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.loader import load_entry
 from dcsim.formulas.datatypes import Datatype
-from dcsim.formulas.training.choices import OPTIMIZERS, Recompute, Sharding
+from dcsim.formulas.training.choices import OPTIMIZERS, OptimizerName, Recompute, Sharding
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.transformer import TransformerShape
 from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
@@ -41,7 +41,7 @@ RECIPES: Mapping[tuple[str, str], Recipe] = {  # AI-Hypercomputer/maxtext, src/m
     ("TPU-v4", "22b"): Recipe(13, 1, Recompute.FULL),
     ("TPU-v4", "52b"): Recipe(7, 1, Recompute.FULL),
 }
-SLICES = {  # axes of the torus by chips of a slice
+SLICES: Mapping[str, Mapping[int, tuple[int, ...]]] = {  # axes of the torus by chips of a slice
     "TPU-v5p": {
         64: (4, 4, 4),
         128: (4, 4, 8),
@@ -129,7 +129,7 @@ def palm_cases(rows: list[PublishedRow]) -> Iterator[Case]:
             plan_of(row, sharding=Sharding.FULL, has_sequence_parallelism=True),
             micro_sequences=4,
             num_shards=256,
-            optimizer=OPTIMIZERS["adafactor"],
+            optimizer=OPTIMIZERS[OptimizerName.ADAFACTOR],
         )
         machine = Machine("tpu-v4-host", torus_axes=SLICES["TPU-v4"][3072])
         measured_s = row.num_sequences * row.num_sequence_tokens / (row.value * row.num_accelerators)

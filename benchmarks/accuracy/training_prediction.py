@@ -108,7 +108,7 @@ def predict(case: Case, efficiencies: Mapping[str, float] | None = None) -> Pred
 def fitted_efficiency(cases: Sequence[Case]) -> float:
     """The efficiency at which the mean logarithmic error of some cases of one framework is zero.
 
-    An error beyond ``_MOST`` counts as that, so that steps which a cluster's own trouble made long do not pull.
+    An error beyond ``_MOST`` counts as that: steps which a cluster's own trouble made long do not pull.
     """
     framework, (low, high) = cases[0].framework, _BRACKET
     for _ in range(30):

@@ -46,6 +46,7 @@ FLASH_2_AMPERE = 0.5  # "50-73 %" on A100 (abstract of the same)
 FUSED_EXPERTS = (
     0.5  # of the traffic between the products: activation and quantisation are read and written once
 )
+GRAPHED_EXPERTS_S = 0.9e-3  # a third of the host's time, where attention, router and sorting are graphs
 COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
 UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
 
@@ -243,7 +244,8 @@ def _expert_facts(row: PublishedRow) -> dict[str, object]:
 
     Dispatch by DeepEP or HybridEP, but for Qwen3-235B on H100, B200 and B300. It is overlapped for that on
     H100, for DeepSeek-V3 over 32 ranks on B200, and for MXFP8 from 26.06 on, when activation and quantisation
-    also moved into the grouped products (cutedsl_fused_grouped_mlp).
+    also moved into the grouped products (cutedsl_fused_grouped_mlp) and the whole step into one graph;
+    before, on GB200 and GB300 attention and router were graphs.
     """
     is_plain = row.model.startswith("qwen3-235b") and row.device in ("H100", "B200", "B300")
     is_new = row.precision == "MXFP8" and any(release in row.source for release in (" 26.06", " 26.08"))
@@ -251,8 +253,10 @@ def _expert_facts(row: PublishedRow) -> dict[str, object]:
     overlaps = is_new or is_wide or (is_plain and row.device == "H100")
     facts: dict[str, object] = {"sends_tokens_once": not is_plain}
     facts["overlap.expert_frac"] = 0.9 if overlaps else 0.0
+    if row.device in ("GB200", "GB300"):
+        facts["expert_host_s"] = GRAPHED_EXPERTS_S
     if is_new:
-        facts["elementwise_factor"] = FUSED_EXPERTS
+        facts |= {"elementwise_factor": FUSED_EXPERTS, "expert_host_s": 0.0, "layer_host_s": 0.0}
     return facts
 
 

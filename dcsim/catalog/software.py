@@ -65,6 +65,12 @@ class Software(Entry):
         alias="layer_host_time",
         description="Time of the host to launch one layer's forward pass; it counts where devices wait.",
     )
+    expert_host_s: Seconds = Field(
+        default=0.0,
+        alias="expert_host_time",
+        description="Time of the host to route tokens and to launch the experts of one layer's forward pass, "
+        "beyond that of the layer.",
+    )
     step_host_s: Seconds = Field(
         alias="step_host_time", description="Exposed time of the host once per step: loss, logging, schedule."
     )

@@ -50,7 +50,7 @@ def training_step(
     """
     if condition.num_data_parallel is not None:
         plan = replace(plan, data=condition.num_data_parallel)
-    software = _with_schedule(plan, software)
+    software = _with_experts(plan, _with_schedule(plan, software))
     network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
     messages = step_messages(plan, software, network.domain_size)
     layer, head = _layer(plan, hardware, software), head_costs(plan, hardware, software)
@@ -85,6 +85,14 @@ def _with_schedule(plan: TrainingPlan, software: SoftwareFacts) -> SoftwareFacts
     if hidden <= software.overlap.expert_frac:
         return software
     return replace(software, overlap=replace(software.overlap, expert_frac=hidden))
+
+
+def _with_experts(plan: TrainingPlan, software: SoftwareFacts) -> SoftwareFacts:
+    """The software with the host's time for experts in that of the mean layer."""
+    if plan.shape.experts is None or software.expert_host_s == 0.0:
+        return software
+    experts_s = software.expert_host_s * (1.0 - plan.dense_layers_frac)
+    return replace(software, layer_host_s=software.layer_host_s + experts_s)
 
 
 def _layer(plan: TrainingPlan, hardware: TrainingHardware, software: SoftwareFacts) -> PassCosts:

@@ -1,0 +1,128 @@
+"""Estimates of training jobs, and the search over plans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dcsim.errors import InfeasibleError
+from dcsim.formulas.training.choices import Recompute
+from dcsim.spec.loader import load
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.training_deployment import resolve_training
+from dcsim.study.strategy import StrategySpace, rank_strategies
+from dcsim.study.training_estimate import estimate_training
+from dcsim.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+
+TEXT = """\
+name: small
+cluster: {node: dgx-h100, num_nodes: 2}
+training:
+  job:
+    model: llama-3.1-8b
+    parallelism: {tensor: 2}
+    batch: {sequences: 64, micro: 1, tokens: 4096}
+    steps: 1000
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Scenario:
+    path = tmp_path / "small.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return load(path)
+
+
+def test_days_are_steps_times_the_step(scenario: Scenario) -> None:
+    found = estimate_training(scenario)["job"]
+    assert found.days == pytest.approx(1000 * found.step.total_s / SECONDS_PER_DAY)
+    assert found.num_tokens == 1000 * 64 * 4096
+    assert found.tokens_per_accelerator_s * 16 * found.step_s == pytest.approx(64 * 4096)
+
+
+def test_a_job_without_an_end_has_no_days(scenario: Scenario) -> None:
+    found = estimate_training(scenario.replace({"training.job.steps": None, "duration": "1 h"}))["job"]
+    assert (found.days, found.cost_usd, found.it_j) == (None, None, None)
+
+
+def test_rented_accelerators_cost_their_price_by_the_hour(scenario: Scenario) -> None:
+    priced = scenario.replace({"economics.prices": "on-demand-2026"})
+    found = estimate_training(priced)["job"]
+    assert priced.economics is not None
+    usd_per_s = priced.economics.prices.accelerator_usd_per_s["h100-sxm"]  # type: ignore[union-attr]
+    assert found.days is not None
+    assert found.cost_usd == pytest.approx(16 * usd_per_s * found.days * SECONDS_PER_DAY)
+
+
+def test_energy_is_power_times_time(scenario: Scenario) -> None:
+    found = estimate_training(scenario)["job"]
+    assert found.it_j is not None
+    assert found.days is not None
+    accelerators_j = 16 * found.accelerator_w * found.days * SECONDS_PER_DAY
+    assert 1.0 < found.it_j / accelerators_j < 2.0  # hosts, fans and conversion on top
+
+
+def test_a_sweep_goes_in_rounds_and_pays_for_all_trials(scenario: Scenario) -> None:
+    one = estimate_training(
+        scenario.replace({"economics.prices": "on-demand-2026", "training.job.num_nodes": 1})
+    )
+    many = estimate_training(
+        scenario.replace(
+            {
+                "economics.prices": "on-demand-2026",
+                "training.job.num_nodes": 1,
+                "training.job.kind": "sweep",
+                "training.job.sweep": {"trials": 6, "concurrent": 2},
+            }
+        )
+    )
+    alone, sweep = one["job"], many["job"]
+    assert alone.days is not None
+    assert sweep.days == pytest.approx(3 * alone.days)
+    assert alone.cost_usd is not None
+    assert sweep.cost_usd == pytest.approx(6 * alone.cost_usd)
+
+
+def test_reinforcement_learning_generates_before_it_trains(scenario: Scenario) -> None:
+    learning = {
+        "training.job.kind": "rl",
+        "training.job.rollout": {"prompt_tokens": 512, "output_tokens": 2048},
+    }
+    plain, found = (estimate_training(one)["job"] for one in (scenario, scenario.replace(learning)))
+    assert found.generation_s > 0.0
+    assert found.step_s == pytest.approx(found.step.total_s + found.generation_s)
+    assert found.mfu_frac < plain.mfu_frac
+    assert found.step_s < SECONDS_PER_HOUR
+
+
+def test_longer_outputs_take_longer_to_generate(scenario: Scenario) -> None:
+    def generation_s(num_tokens: int) -> float:
+        rollout = {"prompt_tokens": 512, "output_tokens": num_tokens}
+        changed = scenario.replace({"training.job.kind": "rl", "training.job.rollout": rollout})
+        return estimate_training(changed)["job"].generation_s
+
+    assert 3.5 < generation_s(4096) / generation_s(1024) < 5.0
+
+
+def test_the_best_plan_is_feasible_and_no_slower_than_any_other(scenario: Scenario) -> None:
+    ranking = rank_strategies(scenario, "job")
+    times = [one.step_s for one in ranking.strategies]
+    assert times == sorted(times)
+    best = ranking.strategies[0]
+    again = resolve_training(scenario.replace(best.settings), "job")
+    assert again.memory.fits
+    assert again.step().total_s == pytest.approx(best.step_s)
+    assert best.step_s <= resolve_training(scenario, "job").step().total_s
+
+
+def test_plans_that_do_not_fit_are_counted_by_their_reason(scenario: Scenario) -> None:
+    ranking = rank_strategies(scenario, "job", space=StrategySpace(micro=(1, 64)))
+    assert sum(ranking.num_refused.values()) < ranking.num_considered
+    assert ranking.num_refused.get("activation", 0) > 0
+
+
+def test_a_search_without_any_plan_says_why(scenario: Scenario) -> None:
+    large = scenario.replace({"training.job.model": "llama-3.1-405b"})
+    with pytest.raises(InfeasibleError, match=r"none of .* plans fits in memory"):
+        rank_strategies(large, "job", space=StrategySpace(recompute=(Recompute.NONE,)))

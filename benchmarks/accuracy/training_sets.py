@@ -143,15 +143,20 @@ def bloom(rows: list[PublishedRow]) -> Iterator[Case]:
             yield _case("BLOOM", "megatron-2021", row, [plan], machine=machine)
 
 
-def other_a100(rows: list[PublishedRow]) -> Iterator[Case]:
-    """FSDP's paper ("more than" 173 TFLOP/s; 2 Tbit/s per node) and BloombergGPT (SageMaker, p4d)."""
+def fsdp_paper(rows: list[PublishedRow]) -> Iterator[Case]:
+    """FSDP's paper: minGPT, "more than" 173 TFLOP/s, 2 Tbit/s per node; plain attention, eager PyTorch of 2022."""
+    machine = Machine("dgx-a100", num_nics=10)
+    facts = {"has_flash_attention": False, "recomputes_layer_end": True}
     for row in rows:
-        plan = plan_of(row, sharding=Sharding.FULL, micro_sequences=row.micro_sequences or 4)
-        if "FSDP" in row.source:
-            machine = Machine("dgx-a100", num_nics=10)
-            yield _case("FSDP paper", "fsdp", row, [plan], machine=machine)
-        else:
-            yield _case("BloombergGPT", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))
+        plan = plan_of(row, sharding=Sharding.FULL)
+        yield _case("FSDP paper", "fsdp", row, [plan], machine=machine, facts=facts)
+
+
+def bloomberg(rows: list[PublishedRow]) -> Iterator[Case]:
+    """BloombergGPT: SageMaker with ZeRO-3 on p4d nodes; one sequence per micro-batch, which is not printed."""
+    for row in rows:
+        plan = plan_of(row, sharding=Sharding.FULL, micro_sequences=1)
+        yield _case("BloombergGPT", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))
 
 
 def pythia(rows: list[PublishedRow]) -> Iterator[Case]:
@@ -265,7 +270,8 @@ def deepseek_v3(rows: list[PublishedRow]) -> Iterator[Case]:
     for row in rows:
         if row.metric == "tokens_per_s_per_gpu":
             plan = replace(plan_of(row), schedule=Dualpipe(), max_routed_nodes=4, num_logit_heads=2)
-            yield _case("DeepSeek-V3 on 2,048 H800", "megatron", row, [plan])
+            facts = {"sends_tokens_once": True, "dispatch_bytes": 1.0}  # section 3.2.2
+            yield _case("DeepSeek-V3 on 2,048 H800", "megatron", row, [plan], facts=facts)
 
 
 SETS: Mapping[str, Callable[[list[PublishedRow]], Iterator[Case]]] = {  # by what the source begins with
@@ -275,8 +281,8 @@ SETS: Mapping[str, Callable[[list[PublishedRow]], Iterator[Case]]] = {  # by wha
     "Korthikanti": korthikanti,
     "Megatron-LM repo images/tables.tex": megatron_2020,
     "BLOOM": bloom,
-    "PyTorch FSDP": other_a100,
-    "BloombergGPT": other_a100,
+    "PyTorch FSDP": fsdp_paper,
+    "BloombergGPT": bloomberg,
     "Pythia": pythia,
     "MosaicML": llm_foundry,
     "pytorch/torchtitan": torchtitan,

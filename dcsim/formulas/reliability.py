@@ -152,6 +152,8 @@ def optimal_interval_s(stall_s: float, mttf_s: float) -> float:
     x = math.sqrt(2.0 * ratio)
     if x >= 1.0:
         x = -math.expm1(-1.0 - ratio)
+    if x == 1.0:  # to the last digit
+        return mttf_s
     for _ in range(_MAX_NEWTON_STEPS):
         step = (math.log1p(-x) + x + ratio) * (1.0 - x) / x
         x += step

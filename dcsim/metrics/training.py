@@ -157,7 +157,7 @@ class _Spans:
         held = floats(self._spans, "num_accelerators") * floats(self._spans, "duration_s") * self._share
         found: dict[str, Figure] = {}
         for name in sorted(set(cause[self._share > 0]) - {""}):
-            found[name] = float(held[cause == name].sum()) / SECONDS_PER_HOUR
+            found[str(name)] = float(held[cause == name].sum()) / SECONDS_PER_HOUR
         return found
 
     def _is(self, kind: SpanKind) -> Mask:

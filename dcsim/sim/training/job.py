@@ -201,7 +201,9 @@ class TrainingProcess:
 
     def _spend_until(self, kind: SpanKind, cause: str, event: simpy.Event) -> ProcessGenerator:
         """Wait for an event, and write the time down as a span."""
-        self._span = (kind, cause, self._environment.now, self._stepping.num_accelerators)
+        is_noticed = kind not in (SpanKind.DETECT, SpanKind.DIAGNOSE)  # before, all are taken to be there
+        held = self._stepping.num_accelerators if is_noticed else self.task.steps.num_accelerators
+        self._span = (kind, cause, self._environment.now, held)
         try:
             yield from wait(event)
         finally:

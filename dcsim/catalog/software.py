@@ -77,7 +77,7 @@ class Software(Entry):
     send_host_s: Seconds = Field(
         default=0.0,
         alias="send_host_time",
-        description="Exposed time of the host for each send between stages, where the device is emptied for it.",
+        description="Exposed time of the host for each send between stages that empties the device.",
     )
     gradient_bytes: Bytes = Field(alias="gradient_size", description="Bytes per parameter of kept gradients.")
     reduced_bytes: Bytes = Field(

@@ -39,6 +39,7 @@ FITTED: Mapping[str, tuple[tuple[str, str], ...]] = {  # framework: (set, beginn
 }
 SUSTAINED: tuple[tuple[str, str], ...] = (  # rows that a sustained rate of an accelerator was fitted on
     ("llm-foundry, H100", "mpt-7b, 8 x H100-80GB mb6 none"),
+    ("llm-foundry, H100", "mpt-1b, 8 x H100-80GB mb14 none"),
     ("Megatron-Bridge 2026, dense fp8", "llama3-70b, 64 x H100 tp4 pp8"),
     ("Megatron-Bridge 2026, dense nvfp4", "llama3-70b, 64 x GB200"),
     ("MLPerf llama3.1, fp8", "llama3.1-405b, 256 x Blackwell GPU (B200"),

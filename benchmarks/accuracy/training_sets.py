@@ -144,7 +144,7 @@ def bloom(rows: list[PublishedRow]) -> Iterator[Case]:
 
 
 def fsdp_paper(rows: list[PublishedRow]) -> Iterator[Case]:
-    """FSDP's paper: minGPT, "more than" 173 TFLOP/s, 2 Tbit/s per node; plain attention, eager PyTorch of 2022."""
+    """FSDP's paper: minGPT, "more than" 173 TFLOP/s, 2 Tbit/s per node; attention is not fused."""
     machine = Machine("dgx-a100", num_nics=10)
     facts = {"has_flash_attention": False, "recomputes_layer_end": True}
     for row in rows:
@@ -153,7 +153,7 @@ def fsdp_paper(rows: list[PublishedRow]) -> Iterator[Case]:
 
 
 def bloomberg(rows: list[PublishedRow]) -> Iterator[Case]:
-    """BloombergGPT: SageMaker with ZeRO-3 on p4d nodes; one sequence per micro-batch, which is not printed."""
+    """BloombergGPT: SageMaker with ZeRO-3 on p4d nodes; micro-batch not printed, 1 taken."""
     for row in rows:
         plan = plan_of(row, sharding=Sharding.FULL, micro_sequences=1)
         yield _case("BloombergGPT", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))

@@ -38,6 +38,7 @@ class CheckpointPlan:
     num_restored_bytes: float
     num_kept_bytes: float
     num_files: int
+    barrier_s: float
     copy_s: float
     write_s: float
     restore_s: float
@@ -51,7 +52,7 @@ class CheckpointPlan:
     @property
     def stall_s(self) -> float:
         """How long a save holds the steps up."""
-        return self.copy_s if self.is_asynchronous else self.write_s
+        return self.barrier_s + (self.copy_s if self.is_asynchronous else self.write_s)
 
     @property
     def drain_s(self) -> float:
@@ -88,9 +89,10 @@ def resolve_checkpoint(scenario: Scenario, deployment: TrainingDeployment) -> Ch
         num_restored_bytes=restored,
         num_kept_bytes=kept,
         num_files=num_files,
+        barrier_s=saved.barrier_s,
         copy_s=copy_s,
         write_s=write_s,
-        restore_s=restore_s(read_s, back_s, 0.0),
+        restore_s=restore_s(read_s, back_s, saved.barrier_s),
         steps_per_save=None,
     )
     return _with_interval(plan, scenario, saved, deployment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from dcsim.sim.failures.failure import NodeListener
 
@@ -44,6 +44,10 @@ class NodeStates:
     def slow_factor(self, node: int) -> float:
         """How many times as long the node computes as it should."""
         return self._slow_factor.get(node, 1.0)
+
+    def slowest_factor(self, nodes: Container[int]) -> float:
+        """The factor of the slowest of some nodes; only those that are slow at all are looked at."""
+        return max((factor for node, factor in self._slow_factor.items() if node in nodes), default=1.0)
 
     def slow_down(self, node: int, factor: float) -> None:
         """The node computes that many times as long; of several reasons the worst counts."""

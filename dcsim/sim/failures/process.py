@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -86,9 +86,9 @@ class FailureProcess:
         self._jobs.remove(job)
         self._count_jobs()
 
-    def slow_factor(self, nodes: Iterable[int]) -> float:
+    def slow_factor(self, nodes: Container[int]) -> float:
         """How many times as long a gang on these nodes computes: as its slowest node does."""
-        return max(map(self.nodes.slow_factor, nodes), default=1.0)
+        return self.nodes.slowest_factor(nodes)
 
     def must_leave(self, node: int) -> bool:
         """Whether the node has been asked to leave."""

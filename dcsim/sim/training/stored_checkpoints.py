@@ -39,25 +39,26 @@ class StoredCheckpoints:
         """Begin a checkpoint from these nodes."""
         if self._holding is None or not self._holding.is_intact:
             self._holding = self._store.reserve(self._plan.num_kept_bytes, nodes)
+        agreed = self._environment.timeout(self._plan.barrier_s)
         if not self._plan.is_asynchronous:
-            written = self._write(nodes)
-            return Save(written, written.durable)
-        copied = self._environment.timeout(self._plan.copy_s)
-        return Save(copied, self._environment.process(self._drain(copied, nodes)))
+            written = self._environment.process(self._write_after(agreed, nodes))
+            return Save(written, written)
+        copied = self._environment.timeout(self._plan.stall_s)
+        return Save(copied, self._environment.process(self._write_after(copied, nodes)))
 
     def restore(self, nodes: Sequence[int]) -> simpy.Event:
         """Begin to read the last checkpoint onto these nodes."""
         return self._environment.process(self._read(nodes))
 
-    def _drain(self, copied: simpy.Event, nodes: Sequence[int]) -> ProcessGenerator:
-        yield copied
+    def _write_after(self, event: simpy.Event, nodes: Sequence[int]) -> ProcessGenerator:
+        yield event
         yield self._write(nodes).durable
 
     def _read(self, nodes: Sequence[int]) -> ProcessGenerator:
         plan = self._plan
         label = f"restore {self._job}"
         yield self._store.read(nodes, plan.num_restored_bytes, num_files=plan.num_files, label=label)
-        yield self._environment.timeout(plan.copy_s)
+        yield self._environment.timeout(plan.barrier_s + plan.copy_s)
 
     def _write(self, nodes: Sequence[int]) -> Transfer:
         plan = self._plan

@@ -12,6 +12,7 @@ Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 TIE_FRAC = 1e-12  # shares that differ by less are equal but for rounding
+_FULL_FRAC = 0.75  # of the entries in hand that belong to flows that wait, before the others are dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +57,53 @@ def max_min_rates(capacities: Numbers, incidence: Incidence) -> Numbers:
 
     Two flows on a link of 10, one of which also crosses a link of 2: rates 8 and 2.
     """
-    left = capacities.astype(np.float64)
-    wanted = summed(incidence.links, incidence.weights, len(left))
-    rates = incidence.caps.astype(np.float64)
-    while len(incidence.flows):
-        level, is_settled = _settled(left, wanted, incidence)
-        is_done = is_settled.take(incidence.flows)
-        done, incidence = (
-            incidence.entries(np.flatnonzero(is_done)),
-            incidence.entries(np.flatnonzero(~is_done)),
-        )
-        np.copyto(rates, level, where=is_settled)
-        left = np.maximum(left - done.loads(rates, len(left)), 0.0)
-        wanted = wanted - summed(done.links, done.weights, len(left))
-    return rates
+    filling = _Filling(capacities, incidence)
+    while filling.is_going:
+        filling.settle()
+    return filling.rates
 
 
-def _settled(left: Numbers, wanted: Numbers, incidence: Incidence) -> tuple[Numbers, Mask]:
-    """The least that each waiting flow will get, and whether it can get no more.
+class _Filling:
+    """Progressive filling on its way: what is left of the links, and the flows that wait for their rate."""
 
-    ``wanted`` is the sum of the weights of the waiting flows on each link.
-    """
-    flows, links = incidence.flows, incidence.links
-    share = np.divide(left, wanted, out=np.full(len(left), np.inf), where=wanted > 0)
-    level = np.full(len(incidence.caps), np.inf)
-    np.minimum.at(level, flows, share.take(links))
-    is_settled = (incidence.caps <= level) & (level < np.inf)
-    np.minimum(level, incidence.caps, out=level)
-    lowest = np.full(len(left), np.inf)
-    np.minimum.at(lowest, links, level.take(flows))
-    is_bottleneck = lowest >= share * (1 - TIE_FRAC)
-    is_settled[flows[is_bottleneck.take(links)]] = True
-    return level, is_settled
+    def __init__(self, capacities: Numbers, incidence: Incidence) -> None:
+        self._left = capacities.astype(np.float64)
+        self._entries = incidence
+        self._wanted = summed(incidence.links, incidence.weights, len(capacities))
+        self._is_waiting = np.full(len(incidence.caps), False)
+        self._is_waiting[incidence.flows] = True
+        self._num_waiting = len(incidence.flows)  # entries of flows that wait
+        self.rates = incidence.caps.astype(np.float64)
+
+    @property
+    def is_going(self) -> bool:
+        """Whether any flow waits for its rate."""
+        return self._num_waiting > 0
+
+    def settle(self) -> None:
+        """One round: give the flows of bottlenecks their rates, and take these from the links."""
+        level, is_settled = self._settled()
+        done = self._entries.entries(np.flatnonzero(is_settled.take(self._entries.flows)))
+        np.copyto(self.rates, level, where=is_settled)
+        self._left = np.maximum(self._left - done.loads(self.rates, len(self._left)), 0.0)
+        self._wanted -= summed(done.links, done.weights, len(self._left))
+        self._is_waiting &= ~is_settled
+        self._num_waiting -= len(done.flows)
+        if self._num_waiting < _FULL_FRAC * len(self._entries.flows):
+            waiting = np.flatnonzero(self._is_waiting.take(self._entries.flows))
+            self._entries = self._entries.entries(waiting)
+
+    def _settled(self) -> tuple[Numbers, Mask]:
+        """The least that each waiting flow will get, and whether it can get no more."""
+        flows, links, caps = self._entries.flows, self._entries.links, self._entries.caps
+        share = np.full(len(self._left), np.inf)
+        np.divide(self._left, self._wanted, out=share, where=self._wanted > 0)
+        level = np.full(len(caps), np.inf)
+        np.minimum.at(level, flows, share.take(links))
+        is_settled = caps <= level
+        level = np.where(self._is_waiting, np.minimum(level, caps), np.inf)
+        lowest = np.full(len(share), np.inf)
+        np.minimum.at(lowest, links, level.take(flows))
+        is_bottleneck = lowest >= share * (1 - TIE_FRAC)
+        is_settled[flows[is_bottleneck.take(links)]] = True
+        return level, is_settled & self._is_waiting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.errors import ScenarioError
 from dcsim.networks.network import Network
+from dcsim.spec.cluster import Cluster
 from dcsim.spec.fabric import FabricSpec, resolve_network
+from dcsim.strict_yaml import read_yaml
 
 
 def resolved(
@@ -74,6 +77,16 @@ def test_an_edge_list_is_looked_for_in_the_folder_of_the_scenario(tmp_path: Path
     )
     section = {"topology": {"policy": "edge_list", "path": "wires.csv"}}
     assert resolved(section, 2, folder=tmp_path).num_cables == 2
+
+
+def test_the_examples_of_the_page_are_networks() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fabric.md").read_text(encoding="utf-8")
+    examples = [read_yaml(text, "page").value for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    clusters = [Cluster.model_validate(example) for example in examples]
+    assert len(clusters) == 2
+    for cluster in clusters:
+        assert cluster.fabric is not None
+        assert resolve_network(cluster.fabric, cluster.node, cluster.num_nodes).num_hosts == cluster.num_nodes
 
 
 @pytest.mark.parametrize(

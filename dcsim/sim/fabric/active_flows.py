@@ -44,6 +44,7 @@ class ActiveFlows:
         self._free: list[int] = []  # empty slots without entries
         self._dead: list[int] = []  # empty slots whose entries still stand
         self.is_live, self._is_new = np.empty(0, dtype=bool), np.empty(0, dtype=bool)
+        self._is_told = np.empty(0, dtype=bool)  # whether its end was told; it goes with the next solution
         self.is_phase = np.empty(0, dtype=bool)  # whether its end changes no other rate
         self.caps, self.rates, self.remaining = np.empty(0), np.empty(0), np.empty(0)
         self.started_at_s, self.finish_at_s, self._moved = np.empty(0), np.empty(0), np.empty(0)
@@ -65,6 +66,7 @@ class ActiveFlows:
         slots = [self._free.pop() if self._free else self._grown() for _ in routes]
         at = np.array(slots, dtype=np.int64)
         self.is_live[at], self._is_new[at], self.is_phase[at] = True, True, False
+        self._is_told[at] = False
         self.caps[at], self.remaining[at] = arrivals.caps, arrivals.num_bytes
         self._groups[at] = arrivals.groups
         self.rates[at], self._moved[at] = 0.0, 0.0
@@ -112,6 +114,13 @@ class ActiveFlows:
         near_s = np.maximum(TIE_FRAC * (now_s - self.started_at_s[slots]), 2 * np.spacing(now_s))
         due: Indices = slots[ahead_s <= near_s]
         return due
+
+    def newly_due(self, now_s: float) -> Indices:
+        """The slots of flows that end now, or did, each told once."""
+        slots = self.due(now_s)
+        slots = slots[~self._is_told[slots]]
+        self._is_told[slots], self._wake_at_s[slots] = True, np.inf
+        return slots
 
     def taken_loads(self) -> Numbers:
         """Bytes that each link has carried since this was last asked."""
@@ -245,7 +254,7 @@ class ActiveFlows:
         slot = len(self.is_live)
         size = max(2 * slot, 16)
         self._free += range(size - 1, slot, -1)
-        for name in ("is_live", "_is_new", "is_phase"):
+        for name in ("is_live", "_is_new", "_is_told", "is_phase"):
             setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot, dtype=bool))))
         for name in ("_firsts", "_counts", "_groups"):
             setattr(self, name, np.concatenate((getattr(self, name), np.zeros(size - slot, dtype=np.int64))))

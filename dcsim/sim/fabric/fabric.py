@@ -13,6 +13,7 @@ from dcsim.formulas.incast import IncastPenalty, incast_capacities
 from dcsim.formulas.max_min import Numbers
 from dcsim.networks.flow import AnyFlow
 from dcsim.networks.network import Network
+from dcsim.networks.routes import Route
 from dcsim.policies.routing import Routing
 from dcsim.policies.routings.ecmp import Ecmp
 from dcsim.sim.fabric.active_flows import ActiveFlows
@@ -51,7 +52,7 @@ class Fabric:
         self._ways = Ways(network, routing or Ecmp())
         self._active, self._log = ActiveFlows(network.num_links), FabricLog(network.num_links, bin_s)
         self._slots = Slots(self._active)
-        self._new: list[tuple[AnyFlow, AnyMovement]] = []  # of this instant, without a way yet
+        self._new: list[AnyMovement] = []  # of this instant, without ways yet
         self._arriving: list[Member] = []  # their latency is over
         self._stalled: list[Member] = []
         self._occupations: dict[Occupation, None] = {}
@@ -66,7 +67,7 @@ class Fabric:
         number, now_s = next(self._numbers), float(self._environment.now)
         transfer = Transfer(number, label, tuple(flows), now_s, done=done, num_left=len(flows))
         self._log.transfers.append(transfer)
-        self._new += [(flow, transfer) for flow in flows]
+        self._new.append(transfer)
         if not flows:
             self._end(transfer)
         self._settle_now()
@@ -79,7 +80,7 @@ class Fabric:
         number, now_s = next(self._numbers), float(self._environment.now)
         occupation = Occupation(number, label, tuple(flows), now_s, on_change=on_change)
         self._occupations[occupation] = None
-        self._new += [(flow, occupation) for flow in flows]
+        self._new.append(occupation)
         self._settle_now()
         return occupation
 
@@ -154,6 +155,7 @@ class Fabric:
         self._is_settling = self._is_batching = False
         self._advance()
         self._end_due()
+        self._slots.drop_ended(self._environment.now)
         if self._is_rewired:
             self._reroute()
         new, self._new = self._new, []
@@ -166,22 +168,31 @@ class Fabric:
             self._tell(occupation)
         self._plan_wake()
 
-    def _start(self, new: list[tuple[AnyFlow, AnyMovement]]) -> None:
-        """Find ways for new flows, and let those of transfers wait for the latency."""
-        waiting: dict[float, list[Member]] = {}
-        for (flow, movement), route in zip(new, self._ways.of([flow for flow, _ in new]), strict=True):
-            num_bytes = flow.num_bytes if isinstance(movement, Transfer) else math.inf
-            member = Member(flow, movement, num_bytes, route, is_detour=not self._ways.is_whole)
+    def _start(self, new: list[AnyMovement]) -> None:
+        """Find ways for the flows of new movements, and let those of transfers wait for the latency."""
+        routes = iter(self._ways.of([flow for movement in new for flow in movement.flows]))
+        is_detour, waiting = not self._ways.is_whole, dict[float, list[Member]]()
+        for movement in new:
             if isinstance(movement, Occupation):
-                asked = flow.max_bytes_per_s
-                member.asked_bytes_per_s = asked if asked < math.inf else self._ways.alone_bytes_per_s(route)
-                movement.members.append(member)
-            if isinstance(movement, Transfer) and route.latency_s > 0:
-                waiting.setdefault(route.latency_s, []).append(member)
-            else:
-                self._arriving.append(member)
+                movement.members = [
+                    Member(flow, movement, math.inf, route, None, is_detour, self._asked(flow, route))
+                    for flow, route in zip(movement.flows, routes)  # noqa: B905 (routes go on)
+                ]
+                self._arriving += movement.members
+                continue
+            for flow, route in zip(movement.flows, routes):  # noqa: B905
+                member = Member(flow, movement, flow.num_bytes, route, None, is_detour)
+                if route.latency_s > 0:
+                    waiting.setdefault(route.latency_s, []).append(member)
+                else:
+                    self._arriving.append(member)
         for latency_s, members in waiting.items():
             self._call(lambda _event, members=members: self._arrive(members), latency_s, 1)  # type: ignore[misc]
+
+    def _asked(self, flow: AnyFlow, route: Route) -> float:
+        """What a flow of an occupation asks for."""
+        limit = flow.max_bytes_per_s
+        return limit if limit < math.inf else self._ways.alone_bytes_per_s(route)
 
     def _arrive(self, members: list[Member]) -> None:
         self._arriving += members
@@ -250,7 +261,6 @@ class Fabric:
         """Let the flows end that are due; replaced wake-ups do nothing."""
         if event is not self._wake:
             return
-        self._advance()
         changes_rates, duration_s = self._end_due()
         if changes_rates and self._batching_frac == 0:
             self._settle_now()
@@ -261,8 +271,11 @@ class Fabric:
             self._plan_wake()
 
     def _end_due(self) -> tuple[bool, float]:
-        """Let the flows go that end now, or did unseen; whether that changes rates, and after how long."""
-        members, changes_rates, duration_s = self._slots.ended(self._environment.now)
+        """Tell of the flows that end now; whether that changes rates, and after how long.
+
+        They stay in their slots, where they move no more, until rates are worked out again.
+        """
+        members, changes_rates, duration_s = self._slots.newly_ended(self._environment.now)
         for member in members:
             assert isinstance(member.movement, Transfer)
             self._complete(member.movement)

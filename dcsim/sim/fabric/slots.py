@@ -45,15 +45,19 @@ class Slots:
             member.slot, member.remaining = None, remaining
         self._active.remove(slots)
 
-    def ended(self, now_s: float) -> tuple[list[Member], bool, float]:
-        """Members that end now and are taken out; whether that changes other rates; the shortest duration."""
-        slots = self._active.due(now_s)
+    def newly_ended(self, now_s: float) -> tuple[list[Member], bool, float]:
+        """Members whose end has come and was not told before; whether that changes rates; their least age."""
+        slots = self._active.newly_due(now_s)
         members = [self._in_slot[slot] for slot in slots.tolist()]
         changes_rates = not bool(self._active.is_phase[slots].all())
-        duration_s = float((now_s - self._active.started_at_s[slots]).min(initial=np.inf))
-        self._active.complete(slots)
-        self.leave(members)
-        return members, changes_rates, duration_s
+        return members, changes_rates, float((now_s - self._active.started_at_s[slots]).min(initial=np.inf))
+
+    def drop_ended(self, now_s: float) -> None:
+        """Take out all members that have ended. All must have moved up to now."""
+        slots = self._active.due(now_s)
+        if len(slots):
+            self._active.complete(slots)
+            self.leave([self._in_slot[slot] for slot in slots.tolist()])
 
     def to_reroute(self, is_down: Mask) -> list[Member]:
         """Members on links that are down, and those on detours."""

@@ -18,6 +18,7 @@ from dcsim.spec.scenario import Scenario
 from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_forms import JobForm, fixed_cost_form, transformer_form
 from dcsim.spec.training_hardware import training_hardware
+from dcsim.spec.training_plan import num_job_accelerators
 
 _GIB = 2.0**30
 _NUM_CONDITIONS = 4096
@@ -83,7 +84,11 @@ def unchecked_training(scenario: Scenario, name: str) -> TrainingDeployment:
     job, cluster = scenario.training[name], scenario.cluster
     facts = job.software.facts
     hardware = training_hardware(
-        cluster.node, cluster.installed_accelerator, job.precision, f"training.{name}"
+        cluster.node,
+        cluster.installed_accelerator,
+        job.precision,
+        f"training.{name}",
+        num_accelerators=num_job_accelerators(job, cluster),
     )
     make = transformer_form if isinstance(job.model, Model) else fixed_cost_form
     form: JobForm = make(job, cluster, hardware, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -20,14 +21,28 @@ NVME_BYTES_PER_S = 3e9  # of local drives for each accelerator: one PCIe 4 drive
 
 
 def training_hardware(
-    node: Node, accelerator: Accelerator, linear: Datatype, where: str = "training"
+    node: Node,
+    accelerator: Accelerator,
+    linear: Datatype,
+    where: str = "training",
+    *,
+    num_accelerators: int | None = None,
 ) -> TrainingHardware:
     """The hardware of a job whose linear layers run in a datatype.
 
+    Where a torus joins the accelerators of several nodes, those of the job (of one node if left out) make a
+    torus as near to a cube as their number allows, or several alike where they are more than it may join.
     Raises InfeasibleError if the accelerator or its efficiency profile lacks the datatype.
     """
     text = node.model_dump_json() + accelerator.model_dump_json()
-    return _hardware(_Installed(text, node, accelerator), linear, where)
+    link = load_entry("links", node.scale_up)
+    assert isinstance(link, Link)
+    axes: tuple[int, ...] = ()
+    if link.num_torus_axes:
+        total, largest = num_accelerators or node.num_accelerators, link.torus_size or node.num_accelerators
+        num_slices = -(-total // largest)
+        axes = torus_axes(-(-total // num_slices), link.num_torus_axes)
+    return _hardware(_Installed(text, node, accelerator, where), linear, axes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +52,16 @@ class _Installed:
     text: str
     node: Node = field(compare=False)
     accelerator: Accelerator = field(compare=False)
+    where: str = field(compare=False)
 
 
 @lru_cache(maxsize=64)
-def _hardware(installed: _Installed, linear: Datatype, where: str) -> TrainingHardware:
+def _hardware(installed: _Installed, linear: Datatype, axes: tuple[int, ...]) -> TrainingHardware:
     """One object for equal hardware, so that operators timed once are found again."""
-    node, accelerator = installed.node, installed.accelerator
+    node, accelerator, where = installed.node, installed.accelerator, installed.where
+    network = group_network(node)
+    if axes:
+        network = replace(network, domain_size=math.prod(axes), torus_axes=axes)
     efficiency = load_entry("efficiency", accelerator.efficiency)
     link = load_entry("links", node.host_link)
     assert isinstance(efficiency, Efficiency)
@@ -58,7 +77,7 @@ def _hardware(installed: _Installed, linear: Datatype, where: str) -> TrainingHa
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         streaming_frac=wide_kernel.ceiling.memory_frac,
         causal_square_frac=efficiency.causal_square_frac,
-        network=group_network(node),
+        network=network,
         num_per_node=node.num_accelerators,
         host_bytes_per_s=link.bytes_per_s * link.achievable_frac,
         nvme_bytes_per_s=NVME_BYTES_PER_S,
@@ -71,6 +90,19 @@ def _hardware(installed: _Installed, linear: Datatype, where: str) -> TrainingHa
             cap_frac=busy.cap_frac,
         ),
     )
+
+
+def torus_axes(num_accelerators: int, num_axes: int) -> tuple[int, ...]:
+    """Sizes of the axes of a torus of so many accelerators, as equal as they can be, the smallest first.
+
+    >>> torus_axes(3072, 3), torus_axes(256, 2)
+    ((12, 16, 16), (16, 16))
+    """
+    if num_axes == 1:
+        return (num_accelerators,)
+    root = num_accelerators ** (1.0 / num_axes)
+    first = max(size for size in range(1, math.floor(root + 1e-9) + 1) if num_accelerators % size == 0)
+    return (first, *torus_axes(num_accelerators // first, num_axes - 1))
 
 
 def _kernel(

@@ -173,3 +173,23 @@ def test_models_that_are_no_decoders_train_by_data_parallelism(scenario: Scenari
 
 def test_models_that_are_no_decoders_have_no_tensor_parallelism(scenario: Scenario) -> None:
     assert "data parallelism alone" in refused(scenario, {"model": "resnet-50", "batch.tokens": None})
+
+
+@pytest.mark.parametrize(
+    ("num_nodes", "axes"), [(16, (4, 4, 4)), (768, (12, 16, 16)), (1536, (12, 16, 16))]
+)
+def test_accelerators_of_a_torus_are_laid_out_as_near_to_a_cube_as_they_go(
+    scenario: Scenario, num_nodes: int, axes: tuple[int, ...]
+) -> None:
+    # the last in two slices of 3,072, since a TPU v4 torus joins 4,096 at most
+    changed = scenario.replace(
+        {
+            "cluster": {"node": "tpu-v4-host", "num_nodes": num_nodes},
+            "training.job.parallelism": {"tensor": 4},
+            "training.job.software": "maxtext",
+            "training.job.batch.sequences": 4 * num_nodes,
+        }
+    )
+    network = unchecked_training(changed, "job").hardware.network
+    assert network.torus_axes == axes
+    assert network.domain_size == axes[0] * axes[1] * axes[2]

@@ -9,10 +9,12 @@ from functools import cached_property
 import simpy
 
 from dcsim.errors import InfeasibleError
-from dcsim.sim.fabric.fabric import Fabric
 from dcsim.formulas.training.step import StepCondition
+from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.jobs.build import JobSimulation, build_jobs
+from dcsim.sim.jobs.job_nodes import JobNodes
 from dcsim.sim.storage.fabric_carrier import FabricCarrier
 from dcsim.sim.storage.storage_log import StorageLog
 from dcsim.sim.storage.store import Store
@@ -32,6 +34,7 @@ from dcsim.spec.storage import StoreDeployment, resolve_store
 from dcsim.spec.training_checkpoint import resolve_checkpoint
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
 from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.spec.training_prospects import require_prospects
 from dcsim.tables import Table
 from dcsim.units import SECONDS_PER_DAY
 
@@ -42,14 +45,15 @@ _LATEST_FACTOR, _LATEST_S = 10.0, 30.0 * SECONDS_PER_DAY  # jobs that fail for s
 class World:
     """Everything that a replication simulates beside requests.
 
-    ``num_serving_nodes`` nodes, the first, are kept for serving; the others are the training jobs'.
+    The first ``num_serving_nodes`` nodes are kept for serving. The next are the training jobs' and their
+    spares': all that are left, or with a section jobs as many as the training jobs ask for together;
+    the rest is the pool of that section.
     """
 
     def __init__(
         self, scenario: Scenario, environment: simpy.Environment, streams: Streams, num_serving_nodes: int
     ) -> None:
         self._scenario, self._environment = scenario, environment
-        self._first_node = num_serving_nodes
         self._deployments = {name: resolve_training(scenario, name) for name in scenario.training}
         self._stores = {name: resolve_store(one, name) for name, one in scenario.cluster.storage.items()}
         self.fabric = self._fabric()
@@ -59,17 +63,26 @@ class World:
         shape = reliability.shape(scenario.cluster.node, scenario.cluster.num_nodes)
         self.failures = FailureProcess(environment, reliability, shape, streams, folder=scenario.folder)
         self._reliability = reliability
+        self._job_nodes: JobNodes | None = None
         self._spans = SpanLog()
-        self._jobs = list(self._training())
+        training_nodes = self._training_nodes(num_serving_nodes)
+        self._pool = SparePool(self.failures, training_nodes, num_reserved=reliability.num_spares)
+        self._training = [
+            one for deployment in self._deployments.values() for one in self._processes(deployment)
+        ]
+        self._scheduled = self._build_jobs(range(training_nodes.stop, scenario.cluster.num_nodes), streams)
 
     def start(self) -> None:
         """Put the first failures on the clock; jobs start by themselves."""
-        self.failures.start()
+        require_prospects(self._scenario, self._deployments.values(), self.limit_s)
+        self.failures.on_return = self._on_return
+        self.failures.start(self.expected_end_s)
 
     @property
     def is_done(self) -> bool:
         """Whether every job has ended."""
-        return all(job.is_done for job in self._jobs)
+        is_scheduled_done = self._scheduled is None or self._scheduled.cluster.done.processed
+        return is_scheduled_done and all(job.is_done for job in self._training)
 
     @property
     def is_over(self) -> bool:
@@ -78,8 +91,11 @@ class World:
 
     def run_until(self, until_s: float) -> None:
         """Run the clock to an instant; no further than the end of the last job where nothing else goes on."""
-        if self._jobs and self._scenario.duration_s is None and not self._scenario.serving:
-            ended = simpy.AllOf(self._environment, [job.ended for job in self._jobs])
+        ends: list[simpy.Event] = [job.ended for job in self._training]
+        if self._scheduled is not None:
+            ends.append(self._scheduled.cluster.done)
+        if ends and self._scenario.duration_s is None and not self._scenario.serving:
+            ended = simpy.AllOf(self._environment, ends)
             reached = self._environment.timeout(until_s - self._environment.now)
             self._environment.run(until=simpy.AnyOf(self._environment, [ended, reached]))
         else:
@@ -90,31 +106,40 @@ class World:
         """When the last job would end if nothing came in between; the scenario's duration if given."""
         if self._scenario.duration_s is not None:
             return self._scenario.duration_s
-        return max((_alone_s(job.task) for job in self._jobs), default=0.0)
+        ends_s = [_alone_s(job.task) for job in self._training]
+        if self._scheduled is not None:
+            ends_s.append(self._scheduled.last_submission_s)
+        return max(ends_s, default=0.0)
 
     @property
     def limit_s(self) -> float:
         """When the simulation ends at the latest, whatever happens."""
-        if self._scenario.duration_s is not None or not self._jobs:
+        if self._scenario.duration_s is not None or not (self._training or self._scheduled):
             return self.expected_end_s
-        return _LATEST_FACTOR * self.expected_end_s + _LATEST_S
+        serial_s = self._scheduled.serial_s if self._scheduled is not None else 0.0
+        return _LATEST_FACTOR * (self.expected_end_s + serial_s) + _LATEST_S
 
     @property
     def done_frac(self) -> float:
         """How far the jobs are."""
-        shares = [job.num_steps_done / job.task.num_steps for job in self._jobs]
+        shares = [job.num_steps_done / job.task.num_steps for job in self._training]
+        if self._scheduled is not None:
+            shares.append(self._scheduled.cluster.done_frac)
         return min(shares, default=1.0)
 
     def finish(self) -> Mapping[str, Table]:
         """End the simulation and return what was written, by name of the table."""
-        for job in self._jobs:
+        for job in self._training:
             job.finish()
         for store in self.stores.values():
             store.finish()
         tables: dict[str, Table] = {}
-        if self._jobs:
+        if self._training:
             tables["training_spans"] = self._spans.table()
-            tables["training_jobs"] = training_job_table(self._jobs)
+            tables["training_jobs"] = training_job_table(self._training)
+        if self._scheduled is not None:
+            written = self._scheduled.tables(self._environment.now)
+            tables |= {"jobs": written.jobs, "pool": written.pool}
         if self._scenario.reliability is not None:
             tables["failures"] = self.failures.log.table()
         if self.stores:
@@ -151,20 +176,48 @@ class World:
         num_nodes = self._scenario.cluster.num_nodes
         return Store(self._environment, store, self._storage_log, num_nodes=num_nodes, carrier=carrier)
 
-    def _training(self) -> Iterator[TrainingProcess]:
-        num_spares = self._reliability.num_spares
-        nodes = range(self._first_node, self._scenario.cluster.num_nodes)
-        pool = SparePool(self.failures, nodes, num_reserved=num_spares)
+    def _training_nodes(self, first: int) -> range:
+        """The nodes of training jobs and their spares. Raises InfeasibleError where one could never start."""
+        num_spares, num_nodes = self._reliability.num_spares, self._scenario.cluster.num_nodes
+        num_left = num_nodes - first - num_spares
         for name, deployment in self._deployments.items():
-            if deployment.num_nodes > len(nodes) - num_spares:
+            if deployment.num_nodes > num_left:
                 raise InfeasibleError(
-                    f"training.{name}: needs {deployment.num_nodes} nodes, but of the cluster's "
-                    f"{self._scenario.cluster.num_nodes} there are {len(nodes) - num_spares} beside serving "
-                    f"and {num_spares} spares. Raise cluster.num_nodes, or lessen spares"
+                    f"training.{name}: needs {deployment.num_nodes} nodes, but of the cluster's {num_nodes} "
+                    f"there are {num_left} beside serving and {num_spares} spares. Raise cluster.num_nodes, "
+                    "or lessen spares"
                 )
-            yield from self._processes(deployment, pool)
+        if self._scenario.jobs is None:
+            return range(first, num_nodes)
+        num_asked = sum(one.num_nodes for one in self._deployments.values()) + num_spares
+        return range(first, min(first + num_asked, num_nodes))
 
-    def _processes(self, deployment: TrainingDeployment, pool: SparePool) -> Iterator[TrainingProcess]:
+    def _build_jobs(self, nodes: range, streams: Streams) -> JobSimulation | None:
+        """The jobs of the section jobs, on the nodes that are left for them."""
+        scenario = self._scenario
+        if scenario.jobs is None:
+            return None
+        if not nodes:
+            raise InfeasibleError(
+                "jobs: no node is left beside serving and training. Raise cluster.num_nodes"
+            )
+        built = build_jobs(
+            self._environment, scenario.jobs, scenario.cluster, scenario.folder, scenario.duration_s, streams
+        )
+        if scenario.jobs.node_list is None:
+            for node in range(nodes.start):
+                built.pool.close(node)
+            self._job_nodes = JobNodes(self.failures, built.pool, nodes)
+        return built
+
+    def _on_return(self, node: int) -> None:
+        """A node is back in service: with whoever's it is."""
+        if self._job_nodes is not None and node in self._job_nodes.nodes:
+            self._job_nodes.on_return(node)
+        else:
+            self._pool.put_back(node)
+
+    def _processes(self, deployment: TrainingDeployment) -> Iterator[TrainingProcess]:
         """The process of a job; several for a sweep, one for each trial at a time."""
         job = deployment.job
         steps = num_job_steps(job, deployment.tokens_per_step)
@@ -184,7 +237,7 @@ class World:
                 task,
                 self._checkpoints(deployment, name),
                 self.failures,
-                pool,
+                self._pool,
                 self._spans,
                 network=self._network(deployment, name),
             )
@@ -222,6 +275,7 @@ def _rough_length_s(scenario: Scenario, deployments: Mapping[str, TrainingDeploy
     if scenario.duration_s is not None:
         return scenario.duration_s
     lengths = [
-        (num_job_steps(one.job, one.tokens_per_step) or 0.0) * one.step().total_s for one in deployments.values()
+        (num_job_steps(one.job, one.tokens_per_step) or 0.0) * one.step().total_s
+        for one in deployments.values()
     ]
     return max(lengths, default=0.0) or SECONDS_PER_DAY

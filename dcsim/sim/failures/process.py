@@ -22,7 +22,7 @@ from dcsim.sim.streams import Streams
 from dcsim.spec.reliability import ClusterShape, Maintenance, Reliability
 from dcsim.workloads.failure_time import ANY_NODE, LifeDistribution
 
-MAX_FAILURES = 2_000_000  # of one run: failures without end must not become a run without end
+MAX_FAILURES = 200_000  # of one run, about a minute: failures without end are no run without end
 _ALARM = "alarm: "  # before the name of a cause: its false alarms
 
 
@@ -64,8 +64,17 @@ class FailureProcess:
         for name, cause in self._causes.items():
             self._wind(name, cause, folder or Path())
 
-    def start(self) -> None:
-        """Put the first failures, the slow nodes and the maintenance on the clock."""
+    def start(self, expected_end_s: float = 0.0) -> None:
+        """Put the first failures, the slow nodes and the maintenance on the clock.
+
+        Raises InfeasibleError where more failures are to be expected by then than a run can hold.
+        """
+        gap_s = self._reliability.job_mttf_s(self._shape, self._shape.num_nodes)
+        if math.isfinite(expected_end_s) and expected_end_s > MAX_FAILURES * gap_s:
+            raise InfeasibleError(
+                f"reliability: nodes fail every {gap_s:.3g} s, more than {MAX_FAILURES:,} times in "
+                f"{expected_end_s:.3g} s. Lower the failure rates, or simulate a shorter time"
+            )
         slow, num_nodes = self._reliability.slow, self._shape.num_nodes
         if slow is not None:
             num_slow = int(self._slow_rng.binomial(num_nodes, slow.share_frac))
@@ -174,7 +183,8 @@ class FailureProcess:
         self._num_occurred += 1
         if self._num_occurred > MAX_FAILURES:
             raise InfeasibleError(
-                f"more than {MAX_FAILURES:,} failures: one every {self._environment.now / MAX_FAILURES:.3g} s"
+                f"reliability: more than {MAX_FAILURES:,} failures, one every "
+                f"{self._environment.now / MAX_FAILURES:.3g} s. Lower the failure rates"
             )
         name = due.cause.removeprefix(_ALARM)
         cause = self._causes[name]

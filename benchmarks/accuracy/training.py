@@ -42,6 +42,8 @@ SUSTAINED: tuple[tuple[str, str], ...] = (  # rows that a sustained rate of an a
     ("llm-foundry, H100", "mpt-1b, 8 x H100-80GB mb14 none"),
     ("Megatron-Bridge 2026, dense fp8", "llama3-70b, 64 x H100 tp4 pp8"),
     ("Megatron-Bridge 2026, dense nvfp4", "llama3-70b, 64 x GB200"),
+    ("Megatron-Bridge 2026, dense nvfp4", "llama3.1-405b, 256 x GB200"),
+    ("Megatron-Bridge 2026, dense nvfp4", "llama3.1-405b, 256 x GB300"),
     ("MLPerf llama3.1, fp8", "llama3.1-405b, 256 x Blackwell GPU (B200"),
 )
 KEYS: Mapping[str, Callable[[TrainingPlan], object]] = {

@@ -1,0 +1,40 @@
+"""The nodes of job schedulers as failures see them: taken out of the pool, and put back when repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dcsim.sim.failures.failure import Drain, Failure
+from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.jobs.pool import NodePool
+
+
+class JobNodes:
+    """Holds the pool's nodes for the process of failures. Slow nodes are not felt by jobs of a trace."""
+
+    def __init__(self, process: FailureProcess, pool: NodePool, nodes: Iterable[int]) -> None:
+        self._process, self._pool = process, pool
+        self.nodes = frozenset(nodes)
+        process.nodes.listen(sorted(self.nodes), self)
+
+    def on_failure(self, failure: Failure) -> None:
+        """Jobs on the nodes lose what they had not saved."""
+        for node in failure.nodes:
+            if node in self.nodes:
+                self._pool.fail(node)
+
+    def on_slow(self, node: int) -> None:
+        """Recorded durations say nothing of the pace of a node."""
+
+    def on_drain(self, drain: Drain) -> None:
+        """Jobs on the nodes are stopped in good order, and the nodes leave."""
+        for node in drain.nodes:
+            if node in self.nodes:
+                self._pool.close(node)
+                self._pool.evict(node, is_orderly=True)
+                self._process.retire(node)
+
+    def on_return(self, node: int) -> None:
+        """A node is back in service."""
+        self._process.nodes.listen((node,), self)
+        self._pool.repair(node)

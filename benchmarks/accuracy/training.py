@@ -66,10 +66,11 @@ KEYS: Mapping[str, Callable[[TrainingPlan], object]] = {
 def fit_cases(cases: Sequence[Case], framework: str) -> list[Case]:
     """The rows that a framework's efficiency is fitted on."""
     own = [case for case in cases if case.framework == framework]
-    return _matching(own, FITTED.get(framework, ()))
+    return matching(own, FITTED.get(framework, ()))
 
 
-def _matching(cases: Sequence[Case], chosen: Sequence[tuple[str, str]]) -> list[Case]:
+def matching(cases: Sequence[Case], chosen: Sequence[tuple[str, str]]) -> list[Case]:
+    """The cases of some sets whose labels begin as named."""
     return [
         case
         for case in cases
@@ -129,7 +130,7 @@ def report(cases: Sequence[Case], options: argparse.Namespace) -> Iterator[str]:
         value = efficiencies.get(name, preset(name).efficiency_frac)
         yield f"{name}: efficiency {value:.4f}, fitted on {len(fit_cases(cases, name))} rows"
     fitted = {id(case) for name in names for case in fit_cases(cases, name)}
-    fitted |= {id(case) for case in _matching(cases, SUSTAINED)}
+    fitted |= {id(case) for case in matching(cases, SUSTAINED)}
     found = [one for case in cases if (one := predict(case, efficiencies)) is not None]
     yield f"{len(cases)} rows, {len(cases) - len(found)} without a prediction\n"
     held_out = [

@@ -26,6 +26,7 @@ from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_plan import num_data_parallel, training_plan
 
 DEFAULT_BYTES_PER_TOKEN = 4.0  # an index of the vocabulary in 32 bits
+_NARROWEST_WEIGHT_BYTES = 2.0  # narrower products take their weights from 16-bit ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,57 +76,67 @@ def transformer_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardw
 def fixed_cost_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, name: str) -> JobForm:
     """A model by what a sample costs, under data parallelism alone."""
     assert not isinstance(job.model, Model)
-    software, workload = job.software.facts, job.model.workload
-    plan = FixedCostPlan(
-        workload=workload,
-        num_samples=job.batch.sequences,
-        micro_samples=job.batch.micro,
-        data=num_data_parallel(job, cluster),
-        sharding=job.sharding,
-        optimizer=OPTIMIZERS[job.optimizer],
-        weight_bytes=max(2.0, job.precision.num_bytes),
-    )
-    num_there = cluster.num_nodes * cluster.node.num_accelerators
-    if plan.data > num_there:
-        raise InfeasibleError(f"training.{name}: needs {plan.data} accelerators, the cluster has {num_there}")
-    input_bytes = _input_bytes_per_token(job, workload.num_tokens)
-    per_step = plan.num_samples * workload.num_tokens * input_bytes
-    limit = _preparation_limit(job, plan.data, hardware)
-
-    def time_of(condition: StepCondition) -> TrainingStep:
-        condition = limit(condition)
-        now = plan
-        if condition.num_data_parallel is not None:
-            now = replace(plan, data=condition.num_data_parallel)
-        rate = condition.input_bytes_per_s
-        network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
-        arrival_s = 0.0 if rate is None else per_step / rate
-        return fixed_cost_step(
-            now,
-            replace(hardware, network=network),
-            software,
-            input_s=arrival_s,
-            slowest_rank_factor=condition.slowest_rank_factor,
-        )
-
+    software, workload, plan = job.software.facts, job.model.workload, _fixed_cost_plan(job, cluster, name)
     gradients = workload.num_parameters * software.reduced_bytes
     sent = plan.group.sent_bytes(Collective.ALL_REDUCE, gradients, hardware.num_per_node)
     saved = _saved(plan.weight_bytes, plan.optimizer.state_bytes, software)
-    flops, tables = plan.num_samples * workload.training_flops, workload.num_table_parameters
+    flops, table_bytes = (
+        plan.num_samples * workload.training_flops,
+        workload.num_table_parameters * plan.weight_bytes,
+    )
+    input_bytes = _input_bytes_per_token(job, workload.num_tokens)
     return JobForm(
         plan=None,
         num_accelerators=plan.data,
         tokens_per_step=plan.num_samples * workload.num_tokens,
         model_flops=flops,
         hardware_flops=flops,
-        num_weight_bytes=(workload.num_parameters + tables) * plan.weight_bytes,
-        num_checkpoint_bytes=num_checkpoint_bytes(workload.num_parameters, saved)
-        + tables * plan.weight_bytes,
+        num_weight_bytes=workload.num_parameters * plan.weight_bytes + table_bytes,
+        num_checkpoint_bytes=num_checkpoint_bytes(workload.num_parameters, saved) + table_bytes,
         scale_out_bytes_per_node=sent * min(hardware.num_per_node, plan.data),
         input_bytes_per_token=input_bytes,
         memory=fixed_cost_memory(plan, software, hardware.memory_bytes),
-        time_of=time_of,
+        time_of=_fixed_cost_time(job, plan, hardware, input_bytes),
     )
+
+
+def _fixed_cost_plan(job: TrainingJob, cluster: Cluster, name: str) -> FixedCostPlan:
+    assert not isinstance(job.model, Model)
+    plan = FixedCostPlan(
+        workload=job.model.workload,
+        num_samples=job.batch.sequences,
+        micro_samples=job.batch.micro,
+        data=num_data_parallel(job, cluster),
+        sharding=job.sharding,
+        optimizer=OPTIMIZERS[job.optimizer],
+        weight_bytes=max(_NARROWEST_WEIGHT_BYTES, job.precision.num_bytes),
+    )
+    num_there = cluster.num_nodes * cluster.node.num_accelerators
+    if plan.data > num_there:
+        raise InfeasibleError(f"training.{name}: needs {plan.data} accelerators, the cluster has {num_there}")
+    return plan
+
+
+def _fixed_cost_time(
+    job: TrainingJob, plan: FixedCostPlan, hardware: TrainingHardware, input_bytes_per_token: float
+) -> Callable[[StepCondition], TrainingStep]:
+    limit = _preparation_limit(job, plan.data, hardware)
+    per_step = plan.num_samples * plan.workload.num_tokens * input_bytes_per_token
+    software = job.software.facts
+
+    def time_of(condition: StepCondition) -> TrainingStep:
+        condition = limit(condition)
+        rate, num_left = condition.input_bytes_per_s, condition.num_data_parallel
+        network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
+        return fixed_cost_step(
+            plan if num_left is None else replace(plan, data=num_left),
+            replace(hardware, network=network),
+            software,
+            input_s=0.0 if rate is None else per_step / rate,
+            slowest_rank_factor=condition.slowest_rank_factor,
+        )
+
+    return time_of
 
 
 def _saved(weight_bytes: float, state_bytes: float, software: SoftwareFacts) -> SavedBytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dcsim.catalog.model import Model
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.training.choices import OPTIMIZERS
@@ -49,28 +51,35 @@ def training_plan(job: TrainingJob, cluster: Cluster, name: str) -> TrainingPlan
     Raises InfeasibleError if the cluster is too small for it.
     """
     assert isinstance(job.model, Model)
-    sizes, data = job.parallelism, num_data_parallel(job, cluster)
-    num_there = cluster.num_nodes * cluster.node.num_accelerators
+    sizes, batch = job.parallelism, job.batch
+    has_parts = sizes.has_sequence_parallelism
     plan = TrainingPlan(
         shape=job.model.shape,
-        num_sequences=job.batch.sequences,
-        num_sequence_tokens=job.batch.tokens or job.model.max_context_tokens,
+        num_sequences=batch.sequences,
+        num_sequence_tokens=batch.tokens or job.model.max_context_tokens,
         schedule=pipeline_schedule(job),
-        micro_sequences=job.batch.micro,
+        micro_sequences=batch.micro,
         tensor=sizes.tensor,
         pipeline=sizes.pipeline,
-        data=data,
+        data=num_data_parallel(job, cluster),
         context=sizes.context,
         expert=sizes.expert,
         expert_tensor=sizes.expert_tensor,
         virtual_stages=sizes.virtual_stages,
-        has_sequence_parallelism=sizes.tensor > 1
-        if sizes.has_sequence_parallelism is None
-        else sizes.has_sequence_parallelism,
+        has_sequence_parallelism=sizes.tensor > 1 if has_parts is None else has_parts,
+        num_shards=sizes.num_shards,
+    )
+    _require_accelerators(plan, cluster, name)
+    return _with_choices(plan, job)
+
+
+def _with_choices(plan: TrainingPlan, job: TrainingJob) -> TrainingPlan:
+    """The plan with what a job chooses beside its sizes."""
+    return replace(
+        plan,
         recompute=job.recompute,
         num_recomputed_layers=job.num_recomputed_layers,
         sharding=job.sharding,
-        num_shards=sizes.num_shards,
         linear=job.precision,
         optimizer=OPTIMIZERS[job.optimizer],
         imbalance=job.imbalance,
@@ -82,13 +91,16 @@ def training_plan(job: TrainingJob, cluster: Cluster, name: str) -> TrainingPlan
         compression=_compression(job),
         offload=_offload(job),
     )
+
+
+def _require_accelerators(plan: TrainingPlan, cluster: Cluster, name: str) -> None:
+    num_there = cluster.num_nodes * cluster.node.num_accelerators
     if plan.num_accelerators > num_there:
         num_nodes = -(-plan.num_accelerators // cluster.node.num_accelerators)
         raise InfeasibleError(
             f"training.{name}: needs {plan.num_accelerators} accelerators, the cluster has {num_there}: use "
             f"at least {num_nodes} nodes, or less parallelism"
         )
-    return plan
 
 
 def _adapters(job: TrainingJob) -> Adapters | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from dcsim.formulas.group_network import GroupNetwork
 from dcsim.formulas.power import power_rise_w
 from dcsim.formulas.training.breakdown import StepCauses, TrainingStep
 from dcsim.formulas.training.communication import step_messages, total_s
@@ -52,29 +53,7 @@ def training_step(
         plan = replace(plan, data=condition.num_data_parallel)
     software = _with_experts(plan, _with_schedule(plan, software))
     network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
-    messages = step_messages(plan, software, network.domain_size)
-    layer, head = _layer(plan, hardware, software), head_costs(plan, hardware, software)
-    times = LayerMessages.of(messages, network)
-    slowest = _slowest_stage(plan, layer, head, times, software)
-    causes = _pipeline_causes(plan, layer, head, times, software, slowest)
-    update = update_time(plan, hardware, software)
-    data_s, slowdown_s = _gradient_times(
-        plan,
-        hardware,
-        software,
-        slowest,
-        (total_s(messages.reduce, network), total_s(messages.gather, network)),
-    )
-    causes = replace(
-        causes,
-        data_s=causes.data_s + data_s + total_s(messages.tied, network),
-        overlap_s=causes.overlap_s + slowdown_s,
-        optimizer_s=update.optimizer_s,
-        offload_s=causes.offload_s
-        + update.offload_s
-        + transfer_s(plan, hardware, software, slowest.micro_batch),
-        host_s=causes.host_s + software.step_host_s,
-    )
+    causes = _undelayed(plan, hardware, software, network)
     causes = _delayed(plan, software, condition, causes, input_bytes_per_token)
     return _used(plan, hardware, software, causes, causal_frac)
 
@@ -95,6 +74,29 @@ def _with_experts(plan: TrainingPlan, software: SoftwareFacts) -> SoftwareFacts:
     return replace(software, layer_host_s=software.layer_host_s + experts_s)
 
 
+def _undelayed(
+    plan: TrainingPlan, hardware: TrainingHardware, software: SoftwareFacts, network: GroupNetwork
+) -> StepCauses:
+    """The causes of a step in which no rank and no sample is late."""
+    messages = step_messages(plan, software, network.domain_size)
+    layer, head = _layer(plan, hardware, software), head_costs(plan, hardware, software)
+    times = LayerMessages.of(messages, network)
+    slowest = _slowest_stage(plan, layer, head, times, software)
+    causes = _pipeline_causes(plan, layer, head, times, software, slowest)
+    update = update_time(plan, hardware, software)
+    reduce_s, gather_s = total_s(messages.reduce, network), total_s(messages.gather, network)
+    data_s, slowdown_s = _gradient_times(plan, hardware, software, slowest, (reduce_s, gather_s))
+    transferred_s = transfer_s(plan, hardware, software, slowest.micro_batch)
+    return replace(
+        causes,
+        data_s=causes.data_s + data_s + total_s(messages.tied, network),
+        overlap_s=causes.overlap_s + slowdown_s,
+        optimizer_s=update.optimizer_s,
+        offload_s=update.offload_s + transferred_s,
+        host_s=causes.host_s + software.step_host_s,
+    )
+
+
 def _layer(plan: TrainingPlan, hardware: TrainingHardware, software: SoftwareFacts) -> PassCosts:
     """The mean layer, with its part of a teacher's forward pass."""
     layer = layer_costs(plan, hardware, software)
@@ -111,13 +113,17 @@ def _slowest_stage(
     times: LayerMessages,
     software: SoftwareFacts,
 ) -> StageTime:
-    """The stage that the pipeline waits for; where layers do not divide, the last one has fewer."""
+    """The stage that the pipeline waits for; where layers do not divide, the last one has fewer.
+
+    Where ranks hold stages of both ends, each has half of the head's work.
+    """
     most = plan.num_stage_layers
     if plan.pipeline == 1:
         return stage_time(layer, head, most, times, software)
     fewest = plan.shape.num_layers // plan.pipeline
     middle = stage_time(layer, PassCosts(), most, times, software)
-    last = stage_time(layer, head, fewest, times, software)
+    shared = head.times(1.0 / plan.schedule.num_weight_copies())
+    last = stage_time(layer, shared, fewest, times, software)
     return middle if middle.total_s >= last.total_s else last
 
 

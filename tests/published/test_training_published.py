@@ -10,7 +10,7 @@ from benchmarks.accuracy.training import FITTED, SUSTAINED, fit_cases, matching
 from benchmarks.accuracy.training_case import Case, Machine
 from benchmarks.accuracy.training_memory import read_cases
 from benchmarks.accuracy.training_prediction import predict
-from benchmarks.accuracy.training_rows import read_rows
+from benchmarks.accuracy.training_rows import TERA, flops_per_token, read_rows
 from benchmarks.accuracy.training_sets import all_cases
 from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.model import Model
@@ -121,6 +121,29 @@ def test_published_steps_are_met_within_ten_percent(
 ) -> None:
     framework, node = where
     found = predict(Case("typed in", source, framework, Machine(node), (plan,), seconds, facts))
+    assert found is not None
+    assert abs(found.error_frac) < 0.10
+
+
+LLAMA_3_TABLE_4 = [(64, 430.0), (128, 400.0)]  # replicas, TFLOP/s; 16 stages, 2,048 sequences of 8,192 tokens
+
+
+@pytest.mark.parametrize(("replicas", "teraflops"), LLAMA_3_TABLE_4)
+def test_llama_3_on_up_to_16384_h100_is_met_within_ten_percent(replicas: int, teraflops: float) -> None:
+    # arXiv:2407.21783, table 4. Chunks per stage are not printed: four, of two layers each, are taken.
+    plan = llama(
+        "llama-3.1-405b",
+        2048,
+        8192,
+        tensor=8,
+        pipeline=16,
+        data=replicas,
+        virtual_stages=4,
+        linear=Datatype.BF16,
+    )
+    flops = 2048 * 8192 * flops_per_token(plan.shape, 8192)
+    seconds = flops / (teraflops * TERA * plan.num_accelerators)
+    found = predict(Case("typed in", "Llama 3", "megatron", Machine("dgx-h100"), (plan,), seconds, {}))
     assert found is not None
     assert abs(found.error_frac) < 0.10
 

@@ -21,6 +21,7 @@ from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.products import wide_bytes
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.update import num_shards
+from dcsim.formulas.transformer import num_parameters
 
 NUM_GATHERED_LAYERS = 2.0  # under full sharding: the layer at work and the one being gathered
 
@@ -98,10 +99,17 @@ def _parameter_bytes(plan: TrainingPlan, software: SoftwareFacts) -> tuple[float
     state = plan.optimizer.state_bytes + master
     kept = held.dense / weight_split[0] + held.experts / weight_split[1]
     return (
-        weights * kept + 2.0 * held.adapters,
+        weights * kept + wide_bytes(plan) * (held.adapters + _teacher_parameters(plan)),
         software.gradient_bytes * (dense / gradient_split[0] + experts / gradient_split[1]),
         state * (dense / shards + experts / expert_shards),
     )
+
+
+def _teacher_parameters(plan: TrainingPlan) -> float:
+    """Weights of a teacher, spread as the model's are, but for sharding."""
+    if plan.teacher is None:
+        return 0.0
+    return num_parameters(plan.teacher) / (plan.tensor * plan.pipeline)
 
 
 def _gathered_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:

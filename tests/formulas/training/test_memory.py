@@ -107,3 +107,9 @@ def test_what_is_offloaded_is_not_there() -> None:
     inside = of(plan())
     assert outside.optimizer_bytes == 0.0
     assert outside.activation_bytes == pytest.approx(inside.activation_bytes / 2)
+
+
+def test_a_teacher_brings_its_weights_only() -> None:
+    alone, taught = of(plan(tensor=8)), of(plan(tensor=8, teacher=LLAMA_8B))
+    assert taught.weight_bytes - alone.weight_bytes == pytest.approx(2 * num_parameters(LLAMA_8B) / 8)
+    assert taught.gradient_bytes == alone.gradient_bytes

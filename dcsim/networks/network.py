@@ -58,6 +58,12 @@ class Network:
             raise KeyError(endpoint)
         return endpoint
 
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Names of the switches, ports of gateways left out."""
+        ports = {f"{name} port" for name in self.gateways}
+        return tuple(n for n in self.names[self.num_hosts :] if n not in ports and n not in self.gateways)
+
     def link_name(self, link: int) -> str:
         """Its two ends: ``leaf 0 -> spine 3``."""
         return f"{self.names[self.sources[link]]} -> {self.names[self.destinations[link]]}"

@@ -11,6 +11,7 @@ import simpy
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.fabric.fabric import Fabric
+from dcsim.sim.fabric.start_breakdowns import start_breakdowns
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.jobs.build import JobSimulation, build_jobs
@@ -56,7 +57,7 @@ class World:
         self._scenario, self._environment = scenario, environment
         self._deployments = {name: resolve_training(scenario, name) for name in scenario.training}
         self._stores = {name: resolve_store(one, name) for name, one in scenario.cluster.storage.items()}
-        self.fabric = self._fabric()
+        self.fabric = self._fabric(streams)
         self._storage_log = StorageLog()
         self.stores = {name: self._store(one) for name, one in self._stores.items()}
         reliability = scenario.reliability or Reliability()
@@ -150,7 +151,7 @@ class World:
 
     # --- parts ------------------------------------------------------------------------------------
 
-    def _fabric(self) -> Fabric | None:
+    def _fabric(self, streams: Streams) -> Fabric | None:
         cluster = self._scenario.cluster
         if cluster.fabric is None:
             return None
@@ -162,7 +163,7 @@ class World:
             folder=self._scenario.folder,
             gateway_bytes_per_s={name: rate for name, rate in gateways.items() if rate is not None},
         )
-        return Fabric(
+        fabric = Fabric(
             self._environment,
             network,
             routing=cluster.fabric.routing,
@@ -170,6 +171,8 @@ class World:
             incast=cluster.fabric.incast.penalty if cluster.fabric.incast else None,
             bin_s=_rough_length_s(self._scenario, self._deployments) / _NUM_LOAD_BINS,
         )
+        start_breakdowns(self._environment, fabric, cluster.fabric, streams)
+        return fabric
 
     def _store(self, store: StoreDeployment) -> Store:
         carrier = FabricCarrier(self.fabric) if self.fabric is not None else None

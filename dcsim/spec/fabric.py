@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
@@ -22,7 +23,8 @@ from dcsim.policies.routings.ecmp import Ecmp
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section
 from dcsim.topologies.leaf_spine import LeafSpine
-from dcsim.units import Fraction, Ratio
+from dcsim.units import Fraction, PositiveSeconds, Ratio, Seconds
+from dcsim.validation import nearest
 
 
 class Incast(Section):
@@ -37,6 +39,41 @@ class Incast(Section):
     def penalty(self) -> IncastPenalty:
         """The numbers for the formula."""
         return IncastPenalty(self.max_fan_in, self.lost_frac)
+
+
+class PlannedOutage(Section):
+    """A switch or a cable that is out of service for a while."""
+
+    switch: str | None = Field(
+        default=None, min_length=1, description="Switch, such as 'spine 0'; all its cables go with it."
+    )
+    cable: list[str] | None = Field(
+        default=None, min_length=2, max_length=2, description="Two ends: all cables between them."
+    )
+    at_s: Seconds = Field(alias="at", description="When it begins.")
+    duration_s: PositiveSeconds = Field(alias="duration", description="How long it takes.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.switch is None) == (self.cable is None):
+            raise PydanticCustomError("outage", "needs a switch or a cable, not both")
+        return self
+
+
+class ChanceOutages(Section):
+    """Switches and cables that fail by chance, with exponential times; nodes fail as reliability says."""
+
+    switch_mtbf_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="switch_mtbf",
+        description="Mean time between failures of a switch; none if left out.",
+    )
+    cable_mtbf_s: PositiveSeconds | None = Field(
+        default=None,
+        alias="cable_mtbf",
+        description="Mean time between failures of a cable; none if left out.",
+    )
+    repair_s: PositiveSeconds = Field(alias="repair", description="Mean time to repair either.")
 
 
 class FabricSpec(Section):
@@ -66,6 +103,11 @@ class FabricSpec(Section):
     )
     incast: Incast | None = Field(
         default=None, description="Loss at ports where many flows end: an estimate; none if left out."
+    )
+
+    outages: list[PlannedOutage] = Field(default=[], max_length=10_000, description="Known outages.")
+    failures: ChanceOutages | None = Field(
+        default=None, description="Failures of switches and cables by chance; none if left out."
     )
 
     @property
@@ -100,7 +142,8 @@ def resolve_network(
     Raises
     ------
     ScenarioError
-        Where the topology has no room for the nodes, or two of them cannot reach each other.
+        Where the topology has no room for the nodes, two of them cannot reach each other, or an outage names
+        what is not there.
     """
     outer, inner = fabric.link or _link(node.scale_out), _link(node.scale_up)
     hosts = Hosts(
@@ -118,7 +161,24 @@ def resolve_network(
             path = f"cluster.storage.{name}"
             raise ScenarioError(Problem("has no bandwidth", path, bytes_per_s, "Give it servers"))
         network = network.with_gateway(name, bytes_per_s, outer.hop_s)
+    for number, outage in enumerate(fabric.outages):
+        outage_cables(network, outage, number)
     return network
+
+
+def outage_cables(network: Network, outage: PlannedOutage, number: int = 0) -> tuple[int, ...]:
+    """The cables that an outage takes along. Raises ScenarioError if the network has none of the name."""
+    ends = [outage.switch] if outage.switch is not None else list(outage.cable or ())
+    path = f"cluster.fabric.outages.{number}"
+    for name in ends:
+        if name not in network.names:
+            raise ScenarioError(
+                Problem("no such part of the fabric", path, name, nearest(name, network.names))
+            )
+    cables = network.cables_of(ends[0]) if len(ends) == 1 else network.cables_between(*ends)
+    if not cables:
+        raise ScenarioError(Problem("no cable joins these", path, " and ".join(ends)))
+    return cables
 
 
 def _link(name: str) -> Link:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dcsim.tables.fabric import LINK_LOADS, LINKS, TRANSFERS
+from dcsim.tables.fabric import FABRIC_OUTAGES, LINK_LOADS, LINKS, TRANSFERS
 from dcsim.tables.failures import FAILURES
 from dcsim.tables.jobs import JOBS, POOL
 from dcsim.tables.storage import STORAGE_LOAD, STORAGE_OPERATIONS
@@ -20,6 +20,7 @@ CLUSTER_TABLES: Mapping[str, Mapping[str, Column]] = {
     "links": LINKS,
     "link_loads": LINK_LOADS,
     "transfers": TRANSFERS,
+    "fabric_outages": FABRIC_OUTAGES,
     "storage_operations": STORAGE_OPERATIONS,
     "storage_load": STORAGE_LOAD,
 }

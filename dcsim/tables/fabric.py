@@ -28,3 +28,10 @@ TRANSFERS: Mapping[str, Column] = {
     "num_flows": Column("i4", "", "flows, each member of a bundle counted"),
     "stalled_s": Column("f8", "s", "time during which at least one of its flows had no way left"),
 }
+
+FABRIC_OUTAGES: Mapping[str, Column] = {
+    "what": Column(TEXT, "", "switch, or cable by its two ends, that was out of service"),
+    "started_at_s": Column("f8", "s", "when it failed or was taken out"),
+    "duration_s": Column("f8", "s", "how long it was out of service, within the run"),
+    "num_cables": Column("i4", "", "cables that it took along"),
+}

@@ -56,6 +56,18 @@ def test_oversubscription_of_a_torus_is_refused() -> None:
         resolved(section)
 
 
+@pytest.mark.parametrize(
+    ("outage", "message"),
+    [
+        ({"switch": "spine 99"}, "no such part of the fabric"),
+        ({"cable": ["node 0", "spine 0"]}, "no cable joins these"),
+    ],
+)
+def test_an_outage_must_name_what_is_there(outage: dict[str, object], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        resolved({"outages": [{**outage, "at": "1 h", "duration": "1 h"}]}, 64)
+
+
 def test_every_store_has_a_gateway() -> None:
     net = resolved({}, gateway_bytes_per_s={"lustre": 1e11})
     assert net.names[net.vertex("lustre")] == "lustre"
@@ -101,6 +113,7 @@ def test_the_examples_of_the_page_are_networks() -> None:
             "greater",
         ),
         ({"batching": 1}, "less than 1"),
+        ({"outages": [{"at": "1 h", "duration": "1 h"}]}, "a switch or a cable"),
         ({"incast": {"loss": "100 %"}}, "less than 1"),
     ],
 )

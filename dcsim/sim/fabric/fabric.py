@@ -17,7 +17,7 @@ from dcsim.networks.routes import Route
 from dcsim.policies.routing import Routing
 from dcsim.policies.routings.ecmp import Ecmp
 from dcsim.sim.fabric.active_flows import ActiveFlows
-from dcsim.sim.fabric.fabric_log import FabricLog
+from dcsim.sim.fabric.fabric_log import FabricLog, Outage
 from dcsim.sim.fabric.movement import AnyMovement, Member, Occupation, Transfer
 from dcsim.sim.fabric.slots import Slots
 from dcsim.sim.fabric.ways import Ways
@@ -107,6 +107,10 @@ class Fabric:
         self._is_rewired = True
         self._settle_now()
 
+    def record_outage(self, outage: Outage) -> None:
+        """Write down what is out of service, for the table of outages."""
+        self._log.outages.append(outage)
+
     def link_bytes_per_s(self) -> Numbers:
         """What each link carries now."""
         self._advance()
@@ -117,7 +121,7 @@ class Fabric:
         return tuple(dict.fromkeys(member.movement.label for member in self._stalled))
 
     def tables(self) -> Mapping[str, Table]:
-        """The tables links, link_loads and transfers, up to now."""
+        """The tables links, link_loads, transfers and fabric_outages, up to now."""
         self._advance()
         self._log.add(self._active.taken_loads())
         return self._log.tables(self.network, self._environment.now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,18 @@ import numpy.typing as npt
 from dcsim.formulas.max_min import Numbers
 from dcsim.networks.network import Network
 from dcsim.sim.fabric.movement import Transfer
-from dcsim.tables.fabric import LINK_LOADS, LINKS, TRANSFERS
+from dcsim.tables.fabric import FABRIC_OUTAGES, LINK_LOADS, LINKS, TRANSFERS
 from dcsim.tables.table import Column, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What is out of service, from when, for how long."""
+
+    what: str
+    cables: tuple[int, ...]
+    started_at_s: float
+    duration_s: float
 
 
 class FabricLog:
@@ -23,6 +34,7 @@ class FabricLog:
         self._bin = 0  # counted, not divided out of the time, so that rounding cannot hold it up
         self._loads: dict[int, Numbers] = {}
         self.transfers: list[Transfer] = []
+        self.outages: list[Outage] = []
 
     @property
     def bin_ends_at_s(self) -> float:
@@ -39,7 +51,7 @@ class FabricLog:
         self._bin = max(self._bin + 1, math.floor(now_s / self._bin_s))
 
     def tables(self, network: Network, ended_at_s: float) -> Mapping[str, Table]:
-        """The tables links, link_loads and transfers."""
+        """The tables links, link_loads, transfers and fabric_outages."""
         names = np.array(network.names, dtype=object)
         links = {
             "source": names[network.sources],
@@ -51,6 +63,7 @@ class FabricLog:
             "links": _table(LINKS, links),
             "link_loads": _table(LINK_LOADS, self._load_columns(ended_at_s)),
             "transfers": _table(TRANSFERS, _transfer_columns(self.transfers, ended_at_s)),
+            "fabric_outages": _table(FABRIC_OUTAGES, _outage_columns(self.outages, ended_at_s)),
         }
 
     def _load_columns(self, ended_at_s: float) -> dict[str, Numbers]:
@@ -74,6 +87,15 @@ def _transfer_columns(transfers: Sequence[Transfer], ended_at_s: float) -> dict[
         "num_bytes": [one.num_bytes for one in transfers],
         "num_flows": [one.num_flows for one in transfers],
         "stalled_s": [one.stalled_s(ended_at_s) for one in transfers],
+    }
+
+
+def _outage_columns(outages: Sequence[Outage], ended_at_s: float) -> dict[str, list[object]]:
+    return {
+        "what": [one.what for one in outages],
+        "started_at_s": [one.started_at_s for one in outages],
+        "duration_s": [min(one.duration_s, ended_at_s - one.started_at_s) for one in outages],
+        "num_cables": [len(one.cables) for one in outages],
     }
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.catalog.entry import Entry
 from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.power import PowerCurve
 from dcsim.units import (
     BytesPerSecond,
     FlopsPerSecond,
@@ -67,8 +68,22 @@ class Accelerator(Entry):
     sustained_frac: dict[Datatype, Ratio] = Field(
         default_factory=dict,
         alias="sustained_compute",
-        description="Share of the rates in the efficiency profile that matrix products keep in hours of training, "
-        "by datatype, 1 if left out: profiles are of short runs, maybe on another device, and power is limited.",
+        description="Share of the rates in the efficiency profile that matrix products keep in hours of "
+        "training, by datatype, 1 if left out: profiles are of short runs, maybe on another device, and "
+        "power is limited.",
     )
     embodied_kg: Kilograms = Field(alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent.")
     efficiency: str = Field(description="The efficiency profile used unless a scenario names another.")
+
+    @property
+    def power_curve(self) -> PowerCurve:
+        """How its power rises with use."""
+        busy = self.busy_power
+        return PowerCurve(
+            tdp_w=self.tdp_w,
+            idle_w=self.idle_w,
+            active_frac=busy.active_frac,
+            memory_frac=busy.memory_frac,
+            compute_frac=busy.compute_frac,
+            cap_frac=busy.cap_frac,
+        )

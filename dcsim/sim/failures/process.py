@@ -180,12 +180,7 @@ class FailureProcess:
     # --- what happens -----------------------------------------------------------------------------
 
     def _occur(self, due: Due) -> None:
-        self._num_occurred += 1
-        if self._num_occurred > MAX_FAILURES:
-            raise InfeasibleError(
-                f"reliability: more than {MAX_FAILURES:,} failures, one every "
-                f"{self._environment.now / MAX_FAILURES:.3g} s. Lower the failure rates"
-            )
+        self._count()
         name = due.cause.removeprefix(_ALARM)
         cause = self._causes[name]
         if cause.takes_down is Domain.JOB:
@@ -203,6 +198,15 @@ class FailureProcess:
             self._renew(due)  # all of it was down already
         else:
             self._stop_or_foresee(due, cause, nodes)
+
+    def _count(self) -> None:
+        """One more thing has happened, of not too many."""
+        self._num_occurred += 1
+        if self._num_occurred > MAX_FAILURES:
+            raise InfeasibleError(
+                f"reliability: more than {MAX_FAILURES:,} failures, one every "
+                f"{self._environment.now / MAX_FAILURES:.3g} s. Lower the failure rates"
+            )
 
     def _node_of(self, cause: Cause, unit: int) -> int:
         """A node that the unit belongs to."""
@@ -277,6 +281,7 @@ class FailureProcess:
             self._ask_to_leave(Drain(Effect.SLOW_FOUND, (node,), False), name, component, None)
 
     def _maintain(self, maintenance: Maintenance, first: int) -> None:
+        self._count()
         num_nodes = self._shape.num_nodes
         count = max(1, round(maintenance.nodes_frac * num_nodes))
         nodes = self.nodes.up(sorted((first + i) % num_nodes for i in range(count)))

@@ -12,8 +12,9 @@ from typing import cast
 import simpy
 
 from dcsim.catalog.reliability import Cause, Component, Domain
-from dcsim.errors import InfeasibleError, Problem, ScenarioError
-from dcsim.sim.failures.clocks import Due, FailureClock, MemorylessClock, RecordedClock, RenewalClock
+from dcsim.errors import InfeasibleError
+from dcsim.sim.failures.clock_set import ClockSet
+from dcsim.sim.failures.clocks import Due
 from dcsim.sim.failures.failure import Drain, Effect, Failure, NodeListener
 from dcsim.sim.failures.log import FailureLog
 from dcsim.sim.failures.node_states import NodeStates
@@ -23,7 +24,6 @@ from dcsim.spec.reliability import ClusterShape, Maintenance, Reliability
 from dcsim.workloads.failure_time import ANY_NODE, LifeDistribution
 
 MAX_FAILURES = 200_000  # of one run, about a minute: failures without end are no run without end
-_ALARM = "alarm: "  # before the name of a cause: its false alarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,9 @@ class FailureProcess:
         self._causes = reliability.causes
         self._jobs: list[NodeListener] = []
         self._leaving: dict[int, _Leave] = {}
-        self._memoryless = MemorylessClock(self._rng)
-        self._renewals: dict[str, RenewalClock] = {}
-        self._clocks: list[FailureClock] = [self._memoryless]
+        self._clocks = ClockSet(reliability, shape, self._rng, folder or Path())
         self._wake_at_s = math.inf
         self._num_occurred = 0
-        for name, cause in self._causes.items():
-            self._wind(name, cause, folder or Path())
 
     def start(self, expected_end_s: float = 0.0) -> None:
         """Put the first failures, the slow nodes and the maintenance on the clock.
@@ -118,48 +114,13 @@ class FailureProcess:
 
     # --- clocks -----------------------------------------------------------------------------------
 
-    def _wind(self, name: str, cause: Cause, folder: Path) -> None:
-        """Make the clock of a cause."""
-        recorded = cause.times.recorded(folder)
-        num_units = self._shape.num_units(cause.counted_by, self._shape.num_nodes)
-        if recorded is not None:
-            highest = int(recorded.node.max(initial=ANY_NODE))
-            if highest >= self._shape.num_nodes:
-                message = f"failures of '{name}' name a node that the cluster does not have"
-                raise ScenarioError(Problem(message, value=highest, remedy="Nodes are numbered from 0"))
-            self._clocks.append(RecordedClock(name, recorded))
-            return
-        assert isinstance(cause.times, LifeDistribution)
-        self._wind_alarms(name, cause, num_units)
-        if cause.counted_by is Domain.JOB:
-            return  # counted when jobs come and go
-        if cause.times.is_memoryless:
-            self._memoryless.set(name, cause.rate_per_s, num_units, self._environment.now)
-        else:
-            clock = RenewalClock(name, cause.times, 1.0 / cause.rate_per_s, num_units, self._rng)
-            self._renewals[name] = clock
-            self._clocks.append(clock)
-
-    def _wind_alarms(self, name: str, cause: Cause, num_units: int) -> None:
-        """False alarms: recall x (1 - precision) / precision for each failure that could be foreseen."""
-        prediction = self._reliability.prediction
-        if prediction is not None and _is_foreseeable(cause):
-            per_failure = (
-                prediction.recall_frac * (1.0 - prediction.precision_frac) / prediction.precision_frac
-            )
-            self._memoryless.set(
-                _ALARM + name, cause.rate_per_s * per_failure, num_units, self._environment.now
-            )
-
     def _count_jobs(self) -> None:
-        for name, cause in self._causes.items():
-            if cause.counted_by is Domain.JOB and cause.rate_per_s > 0:
-                self._memoryless.set(name, cause.rate_per_s, len(self._jobs), self._environment.now)
+        self._clocks.count_jobs(len(self._jobs), self._environment.now)
         self._wake_later()
 
     def _wake_later(self) -> None:
         """See that the next failure happens; waking too early does no harm."""
-        next_at_s = min(clock.next_at_s for clock in self._clocks)
+        next_at_s = self._clocks.next_at_s
         if next_at_s < self._wake_at_s:
             self._wake_at_s = next_at_s
             self._after(next_at_s - self._environment.now, partial(self._wake, next_at_s))
@@ -168,9 +129,8 @@ class FailureProcess:
         if at_s != self._wake_at_s:
             return  # an earlier one has taken its place
         self._wake_at_s = math.inf
-        clock = min(self._clocks, key=lambda one: one.next_at_s)
-        if clock.next_at_s <= at_s:
-            self._occur(clock.pop())
+        if self._clocks.next_at_s <= at_s:
+            self._occur(*self._clocks.pop())
         self._wake_later()
 
     def _after(self, delay_s: float, call: Callable[[], None]) -> None:
@@ -179,16 +139,15 @@ class FailureProcess:
 
     # --- what happens -----------------------------------------------------------------------------
 
-    def _occur(self, due: Due) -> None:
+    def _occur(self, due: Due, is_false_alarm: bool) -> None:
         self._count()
-        name = due.cause.removeprefix(_ALARM)
-        cause = self._causes[name]
+        name, cause = due.cause, self._causes[due.cause]
         if cause.takes_down is Domain.JOB:
             self._crash(name, cause, due)
             return
         node = self._node_of(cause, due.unit)
         nodes = self.nodes.up(self._shape.nodes_of(cause.takes_down, node))
-        if due.cause != name:
+        if is_false_alarm:
             if nodes:
                 self._ask_to_leave(Drain(Effect.FALSE_ALARM, nodes, False), name, cause.component, None)
         elif cause.slowdown_frac is not None:
@@ -313,12 +272,5 @@ class FailureProcess:
             self.on_return(node)
 
     def _renew(self, due: Due) -> None:
-        clock = self._renewals.get(due.cause)
-        if clock is not None:
-            clock.renew(due.unit, self._environment.now)
-            self._wake_later()
-
-
-def _is_foreseeable(cause: Cause) -> bool:
-    """Whether a machine goes down, rather than a job alone or in silence."""
-    return cause.takes_down is not Domain.JOB and cause.slowdown_frac is None
+        self._clocks.renew(due, self._environment.now)
+        self._wake_later()

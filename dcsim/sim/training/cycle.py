@@ -85,9 +85,10 @@ class Cycle:
                 num_saves, saved_position = num_saves + num_whole, position
                 saved_after_s = padded_s - left_s
             stop = self.next_stop(position)
-            reached = min(position + left_s / self.step_s, stop)
-            if reached < stop or position == stop:
-                position = reached
+            if position == stop:
+                break
+            if position + left_s / self.step_s < stop:
+                position += max(0.0, left_s - (padded_s - elapsed_s)) / self.step_s
                 break
             left_s = max(0.0, left_s - (stop - position) * self.step_s)
             position = stop

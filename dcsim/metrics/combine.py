@@ -11,6 +11,7 @@ from dcsim.metrics.figures import Figure, Figures, leaves, put
 _NOT_SAMPLED = ("explain", "window")  # a breakdown, and a place in time
 # totals over the window and counts have no batch means: a batch holds a part of them, not a sample
 _TOTALS = ("_j", "_usd", "_kg", "duration_s")
+_NONE_COUNTED = 0  # of what only some replications name, such as a cause of failures
 _FEWEST_BEYOND = {
     "p50": 2,
     "p90": 10,
@@ -28,8 +29,9 @@ def mean_figures(replications: Sequence[Figures]) -> Figures:
 
 def _mean_of(replications: Sequence[Mapping[str, Figure]]) -> Figures:
     means: Figures = {}
-    for key, first in replications[0].items():
-        values = [one[key] for one in replications]
+    for key in dict.fromkeys(key for one in replications for key in one):
+        values = [one.get(key, _NONE_COUNTED) for one in replications]
+        first = next(value for one, value in zip(replications, values, strict=True) if key in one)
         if isinstance(first, dict):
             means[key] = _mean_of([value for value in values if isinstance(value, dict)])
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dcsim.metrics.cluster_work import ClusterWork
 from dcsim.metrics.cost import cost_figures
 from dcsim.metrics.energy import carbon_figures, cluster_sums, energy_figures, power_timeline
 from dcsim.metrics.figures import Figure, Figures
@@ -16,8 +17,10 @@ from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.row_pass import RowFindings, read_rows
 from dcsim.metrics.stability import Stability, judge
 from dcsim.metrics.throughput import engine_figures, fleet_figures, num_prompt_tokens, request_figures
+from dcsim.metrics.time_bins import BinnedSums
 from dcsim.metrics.window import NUM_BATCHES, NUM_BINS, Window, cluster_window, measured_window
 from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.deployments import Deployments
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables, ServingTables
 
@@ -44,6 +47,8 @@ class Replication:
     scenario: Scenario
     joint: Window
     workloads: Mapping[str, Workload]
+    work: ClusterWork
+    work_sums: BinnedSums  # of what is done beside serving, in the bins of the joint window
 
     def figures(self) -> Figures:
         """The figures of the whole window."""
@@ -56,7 +61,8 @@ class Replication:
                 "window": {"started_at_s": one.window.started_at_s, "ended_at_s": one.window.ended_at_s},
                 "explain": explain,
             }
-        return {"serving": serving, **self._cluster(0, NUM_BATCHES)}
+        cluster = self._cluster(0, NUM_BATCHES)
+        return {"serving": serving, **self.work.figures(self.joint, cluster), **cluster}
 
     def batch(self, index: int) -> Figures:
         """The figures of one of the batches that the window is cut into."""
@@ -67,7 +73,7 @@ class Replication:
 
     def timeline(self) -> dict[str, Figure]:
         """Power and output over time."""
-        sums = [one.findings.joint_sums for one in self.workloads.values()]
+        sums = self._joint_sums()
         return power_timeline(self.scenario, self._idle_w(), sums, self.joint)
 
     def num_requests_per_batch(self, name: str) -> int:
@@ -94,25 +100,25 @@ class Replication:
         bins = (first * _BINS_PER_BATCH, beyond * _BINS_PER_BATCH)
         part = self.joint.bins(*bins)
         num_prompts = sum(num_prompt_tokens(one.tables.requests, part) for one in self.workloads.values())
-        all_sums = [one.findings.joint_sums for one in self.workloads.values()]
-        sums = cluster_sums(all_sums, self.joint, num_prompts, bins)
+        sums = cluster_sums(self._joint_sums(), self.joint, num_prompts, bins)
         energy = energy_figures(self.scenario, self._idle_w(), sums)
         carbon, cost = carbon_figures(self.scenario, energy, sums), cost_figures(self.scenario, energy, sums)
         return {"energy": energy, "carbon": carbon, "cost": cost}
+
+    def _joint_sums(self) -> list[BinnedSums]:
+        return [*(one.findings.joint_sums for one in self.workloads.values()), self.work_sums]
 
     def _idle_w(self) -> float:
         return self.scenario.cluster.installed_accelerator.idle_w
 
 
-def read_replication(
-    scenario: Scenario, deployments: Mapping[str, ServingDeployment], tables: RunTables
-) -> Replication:
+def read_replication(scenario: Scenario, deployments: Deployments, tables: RunTables) -> Replication:
     """Read the tables of one replication."""
     windows = {name: measured_window(scenario, name, one) for name, one in tables.items()}
     joint = cluster_window(scenario, tables, list(windows.values()))
     workloads = {}
     for name, one in tables.items():
-        served, window = deployments[name], windows[name]
+        served, window = deployments.serving[name], windows[name]
         view = view_requests(one.requests, window, served.request_overhead_s, scenario.serving[name].slo)
         spells = queue_spells(one, served.request_overhead_s)
         workloads[name] = Workload(
@@ -120,4 +126,5 @@ def read_replication(
             findings=read_rows(served, one, view, window, joint),
             stability=judge(one, spells, view, window, served.max_request_tokens),
         )  # fmt: skip
-    return Replication(scenario, joint, workloads)
+    work = ClusterWork(scenario, deployments.training, tables.cluster)
+    return Replication(scenario, joint, workloads, work, work.sums(joint.edges()))

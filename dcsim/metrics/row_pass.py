@@ -54,7 +54,7 @@ def read_rows(
     sums = BinnedSums(window.edges())
     joint_sums = sums if joint == window else BinnedSums(joint.edges())
     costs = StepCosts(served.deployment, tables.steps)
-    curve = power_curve(served)
+    curve = served.accelerator.power_curve
     for rows in steps.chunks():
         row_costs = costs.of(rows)
         quantities = _quantities(served, curve, rows, row_costs)
@@ -73,7 +73,7 @@ def read_run_rows(
     gaps = GapMeter(steps, window, _num_without_gap(tables, steps, integers(tables.requests, "engine")))
     gaps.add_preemptions(tables.preemptions)
     sums, use = BinnedSums(edges_s), ReplicaUse(served, window)
-    costs, curve = StepCosts(served.deployment, tables.steps), power_curve(served)
+    costs, curve = StepCosts(served.deployment, tables.steps), served.accelerator.power_curve
     for rows in steps.chunks():
         row_costs = costs.of(rows)
         num_sequences = rows.num_decodes + rows.num_prefill_chunks
@@ -86,19 +86,6 @@ def read_run_rows(
         gaps.add(rows, row_costs)
         use.add(rows, steps.engine[rows.first : rows.first + len(rows)])
     return RunRows(sums, gaps.sketch, use)
-
-
-def power_curve(served: ServingDeployment) -> PowerCurve:
-    """The power curve of a workload's accelerators."""
-    accelerator, busy = served.accelerator, served.accelerator.busy_power
-    return PowerCurve(
-        tdp_w=accelerator.tdp_w,
-        idle_w=accelerator.idle_w,
-        active_frac=busy.active_frac,
-        memory_frac=busy.memory_frac,
-        compute_frac=busy.compute_frac,
-        cap_frac=busy.cap_frac,
-    )
 
 
 def _quantities(

@@ -18,7 +18,7 @@ from dcsim.metrics.latency import LATENCIES
 from dcsim.metrics.replication import Replication, read_replication
 from dcsim.metrics.stability import Stability, Verdict, worst
 from dcsim.metrics.window import NUM_BATCHES
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables
 
@@ -54,7 +54,7 @@ class Measuring:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._deployments = {name: resolve_deployment(scenario, name) for name in scenario.serving}
+        self._deployments = resolve_all(scenario)
         self._figures: list[Figures] = []
         self._stabilities: dict[str, list[Stability]] = {name: [] for name in scenario.serving}
         self._first: Replication | None = None

@@ -18,7 +18,7 @@ from dcsim.spec.reference import FILE_SUFFIXES
 from dcsim.strict_yaml import MAX_DEPTH, YamlPath, dotted
 from dcsim.validation import Place, nearest
 
-_PATH_KEYS = ("path", "file", "node_list")  # by these key names sections and policies say that their value is a file
+_PATH_KEYS = ("path", "file", "node_list")  # by these keys sections and policies say that a value is a file
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,8 +164,8 @@ class Checkpoint(Section):
     barrier_s: Seconds = Field(
         default=5.0,
         alias="barrier",
-        description="Time of each save in which ranks agree on it and serialise, beside the copy or the write: "
-        "an estimate, below the 6.3 s that PyTorch measured for asynchronous saves of a 7B model.",
+        description="Time of each save in which ranks agree on it and serialise, beside copy or write: an "
+        "estimate, below the 6.3 s that PyTorch measured for asynchronous saves of a 7B model.",
     )
     num_kept: int = Field(default=2, gt=0, le=1_000_000, alias="keep", description="Checkpoints kept.")
 

@@ -13,7 +13,6 @@ from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.formulas.datatypes import Datatype
-from dcsim.formulas.power import PowerCurve
 from dcsim.formulas.training.hardware import Kernel, TrainingHardware
 from dcsim.spec.ceilings import known_datatype, operator_ceiling, wide_datatype
 
@@ -68,7 +67,6 @@ def _hardware(installed: _Installed, linear: Datatype, axes: tuple[int, ...]) ->
     assert isinstance(link, Link)
     wide = wide_datatype(linear, accelerator)
     wide_kernel = _kernel(accelerator, efficiency, "gemm", wide, where)
-    busy = accelerator.busy_power
     return TrainingHardware(
         linear=_kernel(accelerator, efficiency, "gemm", linear, where),
         wide=wide_kernel,
@@ -81,14 +79,7 @@ def _hardware(installed: _Installed, linear: Datatype, axes: tuple[int, ...]) ->
         num_per_node=node.num_accelerators,
         host_bytes_per_s=link.bytes_per_s * link.achievable_frac,
         nvme_bytes_per_s=NVME_BYTES_PER_S,
-        power=PowerCurve(
-            tdp_w=accelerator.tdp_w,
-            idle_w=accelerator.idle_w,
-            active_frac=busy.active_frac,
-            memory_frac=busy.memory_frac,
-            compute_frac=busy.compute_frac,
-            cap_frac=busy.cap_frac,
-        ),
+        power=accelerator.power_curve,
     )
 
 

@@ -22,7 +22,6 @@ from dcsim.formulas.throughput_curve import throughput_curve
 from dcsim.metrics.cost import cost_figures
 from dcsim.metrics.energy import ClusterSums, carbon_figures, energy_figures
 from dcsim.metrics.figures import Figures
-from dcsim.metrics.row_pass import power_curve
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
 from dcsim.spec.scenario import Scenario
@@ -93,7 +92,7 @@ def _workload(scenario: Scenario, name: str) -> _Workload:
     mix, accepted_frac = _mix(offered, served, prefix)
     rules = _rules(served, prefix)
     groups = prompt_groups(mix, Streams(seed=0, replication=0)["estimate.groups"])
-    table = step_table(served.deployment, mix, groups, rules, power_curve(served))
+    table = step_table(served.deployment, mix, groups, rules, served.accelerator.power_curve)
     num_engines = served.num_replicas * served.num_lanes
     num_pooled = served.router.num_pooled(served.num_replicas) * served.num_lanes
     time_share = 0.0 if offered.rate_per_s is None else 1.0 / num_pooled

@@ -18,7 +18,7 @@ from dcsim.metrics.prediction import (
 from dcsim.metrics.replication import read_replication
 from dcsim.metrics.summary import Summary
 from dcsim.sim.simulation import simulate
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor
 from dcsim.study.pilot import pilot_of
@@ -78,7 +78,7 @@ def run_pilot(task: PilotTask, on_progress: Callable[[float], None]) -> Pilot | 
     if task.draw is not None:
         scenario = resampled(scenario, Normals(scenario.seed, task.draw, scenario.calibration_draws))
     try:
-        deployments = {name: resolve_deployment(scenario, name) for name in scenario.serving}
+        deployments = resolve_all(scenario)
         tables = simulate(scenario, 0, on_progress=on_progress)
     except InfeasibleError:
         return None

@@ -9,7 +9,7 @@ from dcsim.metrics.summary import Measuring
 from dcsim.result import Result, RunRecord, SummaryView
 from dcsim.result.tables import ResultTables
 from dcsim.sim.simulation import simulate
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor, num_usable_processors
 from dcsim.study.prediction import predict
@@ -48,19 +48,19 @@ def run(
     InfeasibleError
         No such system can exist: the model does not fit, or there are too few accelerators.
     """
-    for name in scenario.serving:
-        resolve_deployment(scenario, name)  # infeasible? say so before any process starts
+    resolve_all(scenario)  # infeasible? say so before any process starts
     started_at = datetime.now(UTC)
     tasks = [(scenario, replication) for replication in range(scenario.replications)]
     executor = AdaptiveExecutor(num_processes or num_usable_processors())
     tell = on_progress or _ignore
-    share = _REPLICATIONS_FRAC if scenario.calibration_draws else 1.0
+    has_pilots = bool(scenario.calibration_draws and scenario.serving)
+    share = _REPLICATIONS_FRAC if has_pilots else 1.0
     stream = _Stream(scenario, on_partial)
     replications = executor.map(
         simulate_task, tasks, lambda done_frac: tell(share * done_frac), stream.receive
     )
     measured = stream.measuring.summary()
-    if scenario.calibration_draws:
+    if has_pilots:
         rest = 1.0 - share
         measured = predict(
             scenario, measured, replications[0], executor, lambda done_frac: tell(share + rest * done_frac)

@@ -4,7 +4,6 @@ import pytest
 from dcsim.formulas.executed_work import executed_compute_s, executed_memory_s
 from dcsim.formulas.power import power_rise_w
 from dcsim.formulas.step_time import StepWork
-from dcsim.metrics.row_pass import power_curve
 from dcsim.metrics.summary import summarize
 from dcsim.spec.deployment import resolve_deployment
 from dcsim.tables import RunTables
@@ -45,7 +44,7 @@ def test_a_busy_accelerator_draws_its_formula_and_the_seven_others_idle():
     )
     memory_use = executed_memory_s(deployment.deployment, work) * 100.0
     compute_use = executed_compute_s(deployment.deployment, work) * 100.0
-    rise_w = power_rise_w(power_curve(deployment), memory_use, compute_use)
+    rise_w = power_rise_w(deployment.accelerator.power_curve, memory_use, compute_use)
     expected_w = rise_w + 8 * deployment.accelerator.idle_w
     assert energy["accelerator_j"] == pytest.approx(10.0 * expected_w)
 

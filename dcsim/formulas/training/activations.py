@@ -27,8 +27,7 @@ def layer_activation_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float
     tokens, shape = plan.num_micro_tokens, plan.shape
     layer_input = wide_bytes(plan) * shape.hidden_size * tokens / plan.sequence_split
     if plan.recompute is Recompute.FULL:
-        layers = shape.num_layers
-        share = (plan.num_recomputed_layers or layers) / layers
+        share = plan.recomputed_frac
         return share * layer_input + (1.0 - share) * _kept_bytes(plan, software)
     return _kept_bytes(plan, software)
 

@@ -80,8 +80,7 @@ def step_flops(
         model += (teacher.layers + teacher.logits) * tokens
     again = 0.0
     if plan.recompute is Recompute.FULL:
-        layers = plan.shape.num_layers
-        again = one.layers * (plan.num_recomputed_layers or layers) / layers
+        again = one.layers * plan.recomputed_frac
     elif plan.recompute is Recompute.SELECTIVE and not has_flash_attention:
         again = one.attention_core
     return StepFlops(model, model + again * tokens)

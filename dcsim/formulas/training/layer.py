@@ -75,9 +75,8 @@ def layer_costs(plan: TrainingPlan, hardware: TrainingHardware, software: Softwa
     input_backward = products.input_backward.plus(attention.backward).plus(between.times(2.0))
     recompute = NOTHING
     if plan.recompute is Recompute.FULL:
-        layers = shape.num_layers if plan.num_recomputed_layers is None else plan.num_recomputed_layers
         spared = NOTHING if software.recomputes_layer_end else _layer_end(plan, hardware)
-        recompute = forward.plus(spared.times(-1.0)).times(layers / shape.num_layers)
+        recompute = forward.plus(spared.times(-1.0)).times(plan.recomputed_frac)
     elif plan.recompute is Recompute.SELECTIVE and not software.has_flash_attention:
         recompute = attention.forward
     costs = PassCosts(forward, input_backward, products.weight_backward, recompute)

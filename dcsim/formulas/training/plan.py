@@ -134,6 +134,13 @@ class TrainingPlan:
         return num_dense_layers(self.shape) / self.shape.num_layers
 
     @property
+    def recomputed_frac(self) -> float:
+        """Share of the layers that full recomputation covers."""
+        if self.num_recomputed_layers is None:
+            return 1.0
+        return self.num_recomputed_layers / self.shape.num_layers
+
+    @property
     def num_gradient_ranks(self) -> int:
         """Ranks that hold the same part of the dense weights: their gradients are summed up."""
         return self.data * self.context

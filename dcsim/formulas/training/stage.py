@@ -26,9 +26,11 @@ class LayerMessages:
     gather_s: float
     scatter_s: float
     send_s: float
+    num_tensor_chunks: int  # in which products and their collectives overlap: one per tensor rank
+    repeated_frac: float  # share of the layers whose forward pass, messages included, is repeated
 
     @classmethod
-    def of(cls, messages: StepMessages, network: GroupNetwork) -> LayerMessages:
+    def of(cls, messages: StepMessages, network: GroupNetwork, repeated_frac: float) -> LayerMessages:
         """The times over a network."""
 
         def time_s(some: Messages) -> float:
@@ -44,6 +46,8 @@ class LayerMessages:
             time_s(messages.gather_layer),
             time_s(messages.scatter_layer),
             time_s(messages.send),
+            max((one.group.num_ranks for one in messages.tensor_forward), default=1),
+            repeated_frac,
         )
 
 
@@ -125,13 +129,12 @@ def stage_time(
     costs = layer.times(num_layers).plus(head)
     host_s = software.layer_host_s * num_layers
     backward_device_s = costs.total.total_s - costs.forward.total_s + backward.total_s
-    again = 1.0 if costs.recompute.total_s > 0.0 else 0.0
     return StageTime(
         costs=costs,
         forward=forward,
         backward=backward,
         forward_host_s=max(0.0, host_s - costs.forward.total_s - forward.total_s),
-        backward_host_s=max(0.0, (2.0 + again) * host_s - backward_device_s),
+        backward_host_s=max(0.0, (2.0 + messages.repeated_frac) * host_s - backward_device_s),
     )
 
 
@@ -142,7 +145,7 @@ def _exposed_forward(forward: Cost, messages: LayerMessages, software: SoftwareF
         messages.expert_forward_s,
         messages.gather_s,
     )
-    return _exposed(times, forward.total_s, software)
+    return _exposed(times, forward.total_s, messages.num_tensor_chunks, software)
 
 
 def _exposed_backward(layer: PassCosts, messages: LayerMessages, software: SoftwareFacts) -> Exposed:
@@ -154,29 +157,39 @@ def _exposed_backward(layer: PassCosts, messages: LayerMessages, software: Softw
         messages.expert_backward_s,
         messages.gather_s + messages.scatter_s,
     )
-    exposed = _exposed(times, window_s, software)
-    if layer.recompute.total_s <= 0.0 or layer.forward.total_s <= 0.0:
-        return exposed
-    share = min(1.0, layer.recompute.total_s / layer.forward.total_s)
-    if share < 0.3:  # of the attention core alone, which sends nothing
+    chunks = messages.num_tensor_chunks
+    exposed = _exposed(times, window_s, chunks, software)
+    if messages.repeated_frac == 0.0:
         return exposed
     again = (messages.tensor_forward_s, messages.context_forward_s, messages.expert_forward_s, 0.0)
-    return exposed.plus(_exposed(again, layer.forward.total_s, software).times(share))
+    return exposed.plus(
+        _exposed(again, layer.forward.total_s, chunks, software).times(messages.repeated_frac)
+    )
 
 
-def _exposed(times_s: tuple[float, float, float, float], window_s: float, software: SoftwareFacts) -> Exposed:
-    """Four kinds of messages, each hidden in its own share of the window."""
+def _exposed(
+    times_s: tuple[float, float, float, float], window_s: float, num_chunks: int, software: SoftwareFacts
+) -> Exposed:
+    """Four kinds of messages, each hidden in its own share of the window.
+
+    Tensor-parallel collectives overlap with the product whose input or output they are, rank by rank: one
+    chunk of as many as there are ranks stays exposed (Wang et al., "Overlap communication with dependent
+    computation via decomposition", ASPLOS 2023).
+    """
     overlap = software.overlap
     fracs = (overlap.tensor_frac, overlap.context_frac, overlap.expert_frac, overlap.parameters_frac)
+    edges_s = (times_s[0] / num_chunks if overlap.tensor_frac > 0.0 else 0.0, 0.0, 0.0, 0.0)
     found: list[Overlapped] = [
         overlapped(
-            time_s,
+            time_s - edge_s,
             window_s,
             frac,
             compute_slowdown_frac=overlap.compute_slowdown_frac,
             network_slowdown_frac=overlap.network_slowdown_frac,
         )
-        for time_s, frac in zip(times_s, fracs, strict=True)
+        for time_s, edge_s, frac in zip(times_s, edges_s, fracs, strict=True)
     ]
-    tensor, context, expert, data = (one.exposed_s for one in found)
+    tensor, context, expert, data = (
+        one.exposed_s + edge_s for one, edge_s in zip(found, edges_s, strict=True)
+    )
     return Exposed(tensor, context, expert, data, sum(one.slowdown_s for one in found))

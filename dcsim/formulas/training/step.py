@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from dcsim.formulas.group_network import GroupNetwork
 from dcsim.formulas.power import power_rise_w
 from dcsim.formulas.training.breakdown import StepCauses, TrainingStep
+from dcsim.formulas.training.choices import Recompute
 from dcsim.formulas.training.communication import step_messages, total_s
 from dcsim.formulas.training.flops import step_flops
 from dcsim.formulas.training.hardware import TrainingHardware
@@ -80,7 +81,8 @@ def _undelayed(
     """The causes of a step in which no rank and no sample is late."""
     messages = step_messages(plan, software, network.domain_size)
     layer, head = _layer(plan, hardware, software), head_costs(plan, hardware, software)
-    times = LayerMessages.of(messages, network)
+    repeated_frac = plan.recomputed_frac if plan.recompute is Recompute.FULL else 0.0
+    times = LayerMessages.of(messages, network, repeated_frac)
     slowest = _slowest_stage(plan, layer, head, times, software)
     causes = _pipeline_causes(plan, layer, head, times, software, slowest)
     update = update_time(plan, hardware, software)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.training.breakdown import StepCauses
 from dcsim.formulas.training.choices import Recompute, Sharding
 from dcsim.formulas.training.flops import step_flops
@@ -217,3 +218,43 @@ def test_a_larger_scale_up_domain_speeds_up_dispatch() -> None:
 def test_power_rises_with_use_and_stays_below_the_cap() -> None:
     step = training_step(plan(), HARDWARE, SOFTWARE)
     assert 0.0 < step.accelerator_rise_w <= 0.9 * 700.0 - 70.0
+
+
+def test_recomputing_no_layer_is_recomputing_nothing() -> None:
+    none, zero = plan(tensor=8), plan(tensor=8, recompute=Recompute.FULL, num_recomputed_layers=0)
+    assert step_s(zero) == pytest.approx(step_s(none))
+    assert step_flops(zero) == step_flops(none)
+
+
+def test_recomputing_half_the_layers_costs_half() -> None:
+    some, every = (
+        training_step(plan(tensor=8, recompute=Recompute.FULL, num_recomputed_layers=n), HARDWARE, SOFTWARE)
+        for n in (16, 32)
+    )
+    none = training_step(plan(tensor=8), HARDWARE, SOFTWARE)
+    assert some.recompute_s == pytest.approx(every.recompute_s / 2)
+    assert some.tensor_s - none.tensor_s == pytest.approx((every.tensor_s - none.tensor_s) / 2)
+
+
+def test_narrow_products_leave_attention_and_logits_as_they_are() -> None:
+    narrow = replace(HARDWARE, linear=replace(HARDWARE.linear, peak_flops_per_s=1e30))
+    step = training_step(plan(linear=Datatype.FP8), narrow, SOFTWARE)
+    logits_s = 3 * 2 * 8 * 4096 * 4096 * 128256 / (0.8 * PEAK_FLOPS_PER_S)
+    assert step.compute_s > logits_s
+
+
+def test_split_products_are_less_efficient() -> None:
+    own_s = [
+        step.compute_s + step.memory_s + step.launch_s
+        for step in (training_step(plan(tensor=t), HARDWARE, SOFTWARE) for t in (1, 8))
+    ]
+    assert own_s[1] > own_s[0] / 8
+
+
+def test_a_ring_of_chunks_leaves_one_exposed() -> None:
+    facts = SoftwareFacts(overlap=Overlap(tensor_frac=1.0))
+    bare, hidden = (
+        training_step(plan(tensor=2, has_sequence_parallelism=True), HARDWARE, f).tensor_s
+        for f in (SOFTWARE, facts)
+    )
+    assert hidden == pytest.approx(bare / 2)

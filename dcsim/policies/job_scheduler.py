@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import ClassVar
 
 from dcsim.plugins import Policy
 from dcsim.policies.job import Job
 from dcsim.policies.job_queue import Key
+from dcsim.policies.release_forecast import ReleaseForecast
 from dcsim.policies.room import Room
 
 
@@ -47,41 +48,33 @@ def start_in_order(room: Room) -> Job | None:
     return None
 
 
-def make_way(room: Room, job: Job, victims: Sequence[Job]) -> bool:
+def make_way(room: Room, job: Job, victims: Iterable[Job]) -> bool:
     """Start the job by stopping as few of the running ones as it takes, the first in the list first.
 
     Nothing is stopped unless the job then fits.
     """
-    nodes, stopped = room.nodes, []
-    parts = None
+    forecast = ReleaseForecast(room.nodes, job.held_request, is_split=room.placement.is_split)
+    stopped: list[Job] = []
     for victim in victims:
-        nodes.give(victim.parts)
+        forecast.give(victim.parts)
         stopped.append(victim)
-        parts = room.parts_for(job)
-        if parts is not None:
+        if forecast.fits:
             break
-    if parts is None:
-        for victim in stopped:
-            nodes.take(victim.parts)
+    if not forecast.fits:
         return False
-    spared = _spared(room, job, stopped)
-    for victim in stopped:
-        if victim not in spared:
-            nodes.take(victim.parts)  # the room gives it back when it stops the job
-            room.stop(victim)
-    parts = room.parts_for(job)
-    assert parts is not None
-    room.start(job, parts)
+    for victim in _needed(forecast, stopped):
+        room.stop(victim)
+    is_started = room.try_start(job)
+    assert is_started
     return True
 
 
-def _spared(room: Room, job: Job, stopped: Sequence[Job]) -> list[Job]:
-    """Victims without whose accelerators the job fits too: they go on, the last in the list first."""
-    spared = []
+def _needed(forecast: ReleaseForecast, stopped: list[Job]) -> list[Job]:
+    """The victims without whose accelerators the job would not fit; the last in the list are spared first."""
+    needed = stopped[-1:]
     for victim in reversed(stopped[:-1]):
-        room.nodes.take(victim.parts)
-        if room.placement.place(room.nodes, job.held_request, room.rng) is None:
-            room.nodes.give(victim.parts)
-        else:
-            spared.append(victim)
-    return spared
+        forecast.take(victim.parts)
+        if not forecast.fits:
+            forecast.give(victim.parts)
+            needed.append(victim)
+    return needed

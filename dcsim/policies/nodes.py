@@ -43,6 +43,8 @@ class Nodes:
     width: int = field(init=False)  # accelerators of the largest node
     num_accelerators: int = field(init=False)  # of all nodes, those that are down included
     max_millicores: int = field(init=False)  # of the node with the most
+    total_millicores: int = field(init=False)  # at least PLENTY where a node does not count them
+    total_memory_bytes: int = field(init=False)
     free_shares: list[list[int]] = field(init=False)
     num_whole: Ints = field(init=False)  # accelerators that nobody uses
     most_free_shares: Ints = field(init=False)  # on the emptiest accelerator
@@ -57,6 +59,7 @@ class Nodes:
     version: int = field(init=False, default=0)  # grows with every change
     num_gives: int = field(init=False, default=0)  # grows when room may have grown
     changed_at: Ints = field(init=False)  # version at which a node changed last
+    _num_free_shares: int = field(init=False)  # on nodes that are up
     _accepting: dict[tuple[str, ...], Bools] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,6 +72,9 @@ class Nodes:
         self.free_millicores = np.array([shape.num_millicores for shape in self.shapes], dtype=np.int64)
         self.free_memory_bytes = np.array([shape.memory_bytes for shape in self.shapes], dtype=np.int64)
         self.max_millicores = int(self.free_millicores.max(initial=0))
+        self.total_millicores = sum(shape.num_millicores for shape in self.shapes)
+        self.total_memory_bytes = sum(shape.memory_bytes for shape in self.shapes)
+        self._num_free_shares = self.num_accelerators * SHARES_PER_ACCELERATOR
         self.is_up = np.ones(len(self.shapes), dtype=bool)
         self.leaf_of_node = np.unique([shape.leaf for shape in self.shapes], return_inverse=True)[1]
         self.num_parts = [{} for _ in self.shapes]
@@ -77,7 +83,7 @@ class Nodes:
     @property
     def num_free(self) -> float:
         """Free accelerators of the nodes that are up, fractions included."""
-        return float(self.total_free_shares[self.is_up].sum()) / SHARES_PER_ACCELERATOR
+        return self._num_free_shares / SHARES_PER_ACCELERATOR
 
     def accepting(self, models: tuple[str, ...]) -> Bools:
         """Which nodes have an accelerator that a job accepts."""
@@ -87,12 +93,14 @@ class Nodes:
 
     def is_fitting(self, chunk: Chunk, models: tuple[str, ...]) -> Bools:
         """Whether the chunk fits, for each node."""
-        fits = self.is_up & (self.free_millicores >= chunk.num_millicores)
-        fits &= self.free_memory_bytes >= chunk.memory_bytes
         if chunk.num_whole:
-            fits &= self.num_whole >= chunk.num_whole
+            fits = self.is_up & (self.num_whole >= chunk.num_whole)
         else:
-            fits &= self.most_free_shares >= chunk.num_shares
+            fits = self.is_up & (self.most_free_shares >= chunk.num_shares)
+        if chunk.num_millicores:
+            fits &= self.free_millicores >= chunk.num_millicores
+        if chunk.memory_bytes:
+            fits &= self.free_memory_bytes >= chunk.memory_bytes
         return fits & self.accepting(models) if models else fits
 
     def take(self, parts: Iterable[Part]) -> None:
@@ -108,6 +116,8 @@ class Nodes:
 
     def set_up(self, node: int, is_up: bool) -> None:
         """Let a node be used, or not."""
+        if self.is_up[node] != is_up:
+            self._num_free_shares += sum(self.free_shares[node]) * (1 if is_up else -1)
         self.is_up[node] = is_up
         self.num_gives += 1
         self._touch(node)
@@ -116,6 +126,8 @@ class Nodes:
         node, free = part.node, self.free_shares[part.node]
         for accelerator in part.accelerators:
             free[accelerator] += sign * part.num_shares
+        if self.is_up[node]:
+            self._num_free_shares += sign * part.num_shares * len(part.accelerators)
         self.num_whole[node] = free.count(SHARES_PER_ACCELERATOR)
         self.most_free_shares[node] = max(free, default=0)
         self.total_free_shares[node] = sum(free)

@@ -59,9 +59,11 @@ class Placement(Policy):
     ) -> list[int]:
         """So many of the candidates, the best ones; ``earlier`` nodes hold the rest of the job already."""
         scores = self.scores(nodes, candidates, chunk)
+        if count == 1 and not self.draws_ties:
+            return [int(candidates[scores.argmax()])]
         if count == 1:
             best = np.flatnonzero(scores == scores.max())
-            return [int(candidates[best[int(rng.integers(len(best)))] if self.draws_ties else best[0]])]
+            return [int(candidates[best[int(rng.integers(len(best)))]])]
         ties = rng.random(len(candidates)) if self.draws_ties else np.arange(len(candidates))
         return [int(node) for node in candidates[np.lexsort((ties, -scores))[:count]]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 SHARES_PER_ACCELERATOR = 1000  # accelerators are given out in thousandths, so that sums are exact
@@ -52,11 +53,7 @@ class Request:
         >>> [(chunk.num_whole, count) for chunk, count in Request(20).chunks(8)]
         [(8, 2), (4, 1)]
         """
-        if self.num_accelerators <= width:
-            return ((self.chunk(self.num_accelerators), 1),)
-        num_full, rest = divmod(int(self.num_accelerators), width)
-        full = ((self.chunk(width), num_full),)
-        return (*full, (self.chunk(rest), 1)) if rest else full
+        return _chunks(self, width)
 
 
 class Part(NamedTuple):
@@ -73,6 +70,15 @@ def num_accelerators(parts: tuple[Part, ...]) -> float:
     """Accelerators in the parts together, fractions included."""
     shares = sum(len(part.accelerators) * part.num_shares for part in parts)
     return shares / SHARES_PER_ACCELERATOR
+
+
+@lru_cache(maxsize=1 << 16)
+def _chunks(request: Request, width: int) -> tuple[tuple[Chunk, int], ...]:
+    if request.num_accelerators <= width:
+        return ((request.chunk(request.num_accelerators), 1),)
+    num_full, rest = divmod(int(request.num_accelerators), width)
+    full = ((request.chunk(width), num_full),)
+    return (*full, (request.chunk(rest), 1)) if rest else full
 
 
 def _whole(number: float) -> int:

@@ -29,7 +29,8 @@ class Action(NamedTuple):
 
     kind: ActionKind
     job: Job
-    old_number: float = 0.0  # accelerators that a resized job held, and how its run went
+    number: float  # accelerators that it holds from now on; that it held, if it stops
+    old_number: float = 0.0  # that a resized job held, and how its run went
     old_speed: float = 1.0
     old_restart_s: float = 0.0
 
@@ -78,13 +79,13 @@ class Room:
         """Start a waiting job on the parts."""
         self.queue.remove(job)
         self._run(job, parts)
-        self.actions.append(Action(ActionKind.START, job))
+        self.actions.append(Action(ActionKind.START, job, job.num_held))
 
     def stop(self, job: Job) -> None:
         """Stop a running job: it waits again once the decision is over."""
         self.running.remove(job)
         self.nodes.give(job.parts)
-        self.actions.append(Action(ActionKind.STOP, job))
+        self.actions.append(Action(ActionKind.STOP, job, job.num_held))
 
     def parts_in_place(self, job: Job, num_accelerators: float) -> tuple[Part, ...] | None:
         """Where a running job could go on at another size, its own accelerators counted as free."""
@@ -100,7 +101,8 @@ class Room:
         """Let a running job go on with other parts, after a restart."""
         self.running.remove(job)
         self.nodes.give(job.parts)
-        self.actions.append(Action(ActionKind.RESIZE, job, job.num_held, job.speed, job.restart_s))
+        before = (job.num_held, job.speed, job.restart_s)
+        self.actions.append(Action(ActionKind.RESIZE, job, num_accelerators, *before))
         job.attained_s = job.attained_at_s(self.now_s)
         job.estimated_left_s = max(0.0, job.estimated_left_s - job.done_s(self.now_s))
         job.num_held, job.speed, job.restart_s = num_accelerators, speed, self.restart_s

@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 
 from dcsim.policies.job import Job
+from dcsim.policies.request import SHARES_PER_ACCELERATOR
 
 
 class RunningJobs:
@@ -14,6 +15,7 @@ class RunningJobs:
     def __init__(self, jobs: Iterable[Job] = ()) -> None:
         self._by_end: list[tuple[float, int, Job]] = []
         self._ends_at_s: dict[int, float] = {}
+        self._held: dict[str, list[int]] = {}
         for job in jobs:
             self.add(job)
 
@@ -32,7 +34,25 @@ class RunningJobs:
         ends_at_s = job.expected_end_s(job.started_at_s)
         self._ends_at_s[job.number] = ends_at_s
         insort(self._by_end, (ends_at_s, job.number, job))
+        self._count(job, 1)
 
     def remove(self, job: Job) -> None:
         """A job has ended or stopped."""
         del self._by_end[bisect_left(self._by_end, (self._ends_at_s.pop(job.number), job.number))]
+        self._count(job, -1)
+
+    def held(self, queue: str) -> tuple[int, int, int]:
+        """Thousandths of accelerators, of cores, and bytes of memory that the jobs of a queue hold."""
+        shares, millicores, memory_bytes = self._held.get(queue, (0, 0, 0))
+        return shares, millicores, memory_bytes
+
+    def num_held_by_queue(self) -> dict[str, float]:
+        """Accelerators that the jobs of each queue hold."""
+        return {queue: held[0] / SHARES_PER_ACCELERATOR for queue, held in self._held.items()}
+
+    def _count(self, job: Job, sign: int) -> None:
+        held = self._held.setdefault(job.queue, [0, 0, 0])
+        for part in job.parts:
+            held[0] += sign * part.num_shares * len(part.accelerators)
+            held[1] += sign * part.num_millicores
+            held[2] += sign * part.memory_bytes

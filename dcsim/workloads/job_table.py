@@ -100,7 +100,7 @@ class _Rows:
         cells = np.ascontiguousarray(self.rows[names.submitted])
         if names.time_unit is TimeUnit.TIMESTAMP:
             found = nanoseconds(cells, self._no_date)
-            return (found - found.min()) * names.time_unit.length_s
+            return np.asarray((found - found.min()) * names.time_unit.length_s, dtype=np.float64)
         numbers = self._numbers(names.submitted)
         return numbers * names.time_unit.length_s
 

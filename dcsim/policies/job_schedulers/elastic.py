@@ -12,7 +12,10 @@ from dcsim.policies.job import Job
 from dcsim.policies.job_scheduler import JobScheduler
 from dcsim.policies.request import Part
 from dcsim.policies.room import Room
-from dcsim.units import PositiveFraction
+from dcsim.units import PositiveFraction, PositiveSeconds
+
+_FIVE_MINUTES_S = 300.0
+_ROUNDING_S = 1e-3  # of instants of growth
 
 
 class Elastic(JobScheduler):
@@ -20,8 +23,8 @@ class Elastic(JobScheduler):
 
     A job that finds no room starts at half its size, a quarter and so on; if that finds no room either,
     running jobs halve, the largest compared with what they asked for first. When nobody waits, running jobs
-    double, the smallest first. After Pollux (Qiao et al., OSDI 2021) and Optimus (Peng et al., EuroSys
-    2018), without their models of progress.
+    double now and then, the smallest first. After Pollux (Qiao et al., OSDI 2021) and Optimus (Peng et
+    al., EuroSys 2018), without their models of progress.
     """
 
     is_preemptive: ClassVar[bool] = True
@@ -38,6 +41,12 @@ class Elastic(JobScheduler):
         description="Speed on twice the accelerators over twice the speed: 90 % makes 1.8 times the speed.",
     )
 
+    interval_s: PositiveSeconds = Field(
+        default=_FIVE_MINUTES_S,
+        alias="interval",
+        description="Running jobs grow at whole multiples of this.",
+    )
+
     def kind(self, job: Job) -> Hashable:
         """One line for all."""
         return None
@@ -47,7 +56,17 @@ class Elastic(JobScheduler):
         for job in room.queue:
             if not self._try_start(room, job) and not self._shrink_for(room, job):
                 return
-        self._grow(room)
+        if room.now_s >= self._round_s(room.now_s) - _ROUNDING_S:
+            self._grow(room)
+
+    def wake_at_s(self, room: Room) -> float | None:
+        """When running jobs may grow next, if accelerators are idle and nobody waits."""
+        is_idle = room.nodes.num_free >= 1 and not len(room.queue) and len(room.running)
+        return self._round_s(room.now_s + 2 * _ROUNDING_S) if is_idle else None
+
+    def _round_s(self, now_s: float) -> float:
+        """The present instant, or the next, at which jobs grow."""
+        return math.ceil((now_s - _ROUNDING_S) / self.interval_s) * self.interval_s
 
     def speed(self, job: Job, num_accelerators: float) -> float:
         """Progress relative to the size asked for: ratio^(1 + log2(efficiency of doubling)).
@@ -98,15 +117,24 @@ class Elastic(JobScheduler):
         return is_enough and room.try_start(job)
 
     def _grow(self, room: Room) -> None:
-        """Double running jobs while there is room, the smallest compared with what it asked for first."""
-        able = [job for job in room.running if job.num_held >= 1]
-        for job in sorted(able, key=lambda j: (j.num_held / j.request.num_accelerators, j.number)):
+        """Double running jobs while there is room, the smallest compared with what they asked for first."""
+        most = room.nodes.num_free
+        able = [
+            (job.num_held / job.request.num_accelerators, job.number, job)
+            for job in room.running
+            if 1 <= job.num_held <= most
+            and 2 * job.num_held <= self.largest_ratio * job.request.num_accelerators
+        ]
+        misfits: set[float] = set()  # sizes that found no room: another job of the same size is not tried
+        for _, _, job in sorted(able, key=lambda item: item[:2]):
             size = 2 * job.num_held
-            is_allowed = size <= self.largest_ratio * job.request.num_accelerators
-            if is_allowed and job.num_held <= room.nodes.num_free:
-                parts = room.parts_in_place(job, size)
-                if parts is not None:
-                    room.resize(job, size, parts, self.speed(job, size))
+            if size in misfits or job.num_held > room.nodes.num_free:
+                continue
+            parts = room.parts_in_place(job, size)
+            if parts is None:
+                misfits.add(size)
+            else:
+                room.resize(job, size, parts, self.speed(job, size))
 
 
 def halves(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

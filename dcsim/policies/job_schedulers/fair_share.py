@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Hashable, Mapping
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from pydantic import Field
 from dcsim.policies.job import Job
 from dcsim.policies.job_scheduler import JobScheduler
 from dcsim.policies.nodes import PLENTY, Nodes
-from dcsim.policies.request import MILLICORES_PER_CORE, Request
+from dcsim.policies.request import SHARES_PER_ACCELERATOR
 from dcsim.policies.room import Room
 from dcsim.units import Ratio
 
@@ -34,34 +33,26 @@ class FairShare(JobScheduler):
 
     def decide(self, room: Room) -> None:
         """Start jobs of the poorest queue until no queue's next job finds room."""
+        if not len(room.queue) or not room.nodes.num_free:
+            return
         whole = _whole(room.nodes)
-        held: dict[str, list[float]] = defaultdict(lambda: [0.0] * len(whole))
-        for job in room.running:
-            _add(held[job.queue], job.held_request)
-        lines = {job.queue: None for job in room.queue.kinds()}
-        poorest = [(self._share_frac(held[queue], whole, queue), queue) for queue in lines]
+        queues = {job.queue: None for job in room.queue.kinds()}
+        poorest = [(self._share_frac(room, whole, queue), queue) for queue in queues]
         heapq.heapify(poorest)
         while poorest:
             _, queue = heapq.heappop(poorest)
             first = room.queue.first(queue)
             if first is not None and room.try_start(first):
-                _add(held[queue], first.held_request)
-                heapq.heappush(poorest, (self._share_frac(held[queue], whole, queue), queue))
+                heapq.heappush(poorest, (self._share_frac(room, whole, queue), queue))
 
-    def _share_frac(self, held: list[float], whole: list[float], queue: str) -> float:
-        weight = self.weights.get(queue, 1.0)
+    def _share_frac(self, room: Room, whole: tuple[int, ...], queue: str) -> float:
+        held, weight = room.running.held(queue), self.weights.get(queue, 1.0)
         dominant = max(have / total for have, total in zip(held, whole, strict=True) if total)
         return dominant / weight if weight else float("inf")
 
 
-def _add(held: list[float], request: Request) -> None:
-    held[0] += request.num_accelerators
-    held[1] += request.cores
-    held[2] += request.memory_bytes
-
-
-def _whole(nodes: Nodes) -> list[float]:
-    """Accelerators, cores and bytes of memory of the pool; 0 where they are not counted."""
-    cores = sum(shape.num_millicores for shape in nodes.shapes if shape.num_millicores < PLENTY)
-    memory = sum(shape.memory_bytes for shape in nodes.shapes if shape.memory_bytes < PLENTY)
-    return [float(nodes.num_accelerators), cores / MILLICORES_PER_CORE, float(memory)]
+def _whole(nodes: Nodes) -> tuple[int, ...]:
+    """Thousandths of accelerators and cores, and bytes of memory, of the pool; 0 where not counted."""
+    cores, memory = nodes.total_millicores, nodes.total_memory_bytes
+    shares = nodes.num_accelerators * SHARES_PER_ACCELERATOR
+    return shares, cores if cores < PLENTY else 0, memory if memory < PLENTY else 0

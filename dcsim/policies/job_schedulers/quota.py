@@ -35,9 +35,9 @@ class Quota(JobScheduler):
 
     def decide(self, room: Room) -> None:
         """Start jobs within quota, by preemption if need be, then jobs that borrow."""
-        used: dict[str, float] = defaultdict(float)
-        for job in room.running:
-            used[job.queue] += job.num_held
+        if not len(room.queue):
+            return
+        used = defaultdict(float, room.running.num_held_by_queue())
         skipped: set[Hashable] = set()
         for job in room.queue.in_order(skipped):
             is_within = used[job.queue] + job.num_held <= self.quotas.get(job.queue, 0)

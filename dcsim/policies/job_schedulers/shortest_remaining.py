@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from itertools import takewhile
 from typing import ClassVar
 
 from dcsim.policies.job import Job
@@ -29,10 +30,12 @@ class ShortestRemaining(JobScheduler):
         """Start jobs in order, on longer jobs' accelerators if need be."""
         skipped: set[Hashable] = set()
         for job in room.queue.in_order(skipped):
-            if room.try_start(job):
-                continue
-            left = [(other.expected_end_s(room.now_s) - room.now_s, other) for other in room.running]
-            longer = [(left_s, other.number, other) for left_s, other in left if left_s > job.expected_run_s]
-            longer.sort(key=lambda item: item[:2], reverse=True)
-            if not make_way(room, job, [other for *_, other in longer]):
+            if not room.try_start(job) and not make_way(room, job, _longer(room, job)):
                 skipped.add(self.kind(job))
+
+
+def _longer(room: Room, job: Job) -> Iterator[Job]:
+    """Running jobs that have more time left, the longest first."""
+    longest_first = list(room.running)[::-1]
+    ends_at_s = room.now_s + job.expected_run_s
+    return takewhile(lambda other: other.expected_end_s(room.now_s) > ends_at_s, longest_first)

@@ -21,7 +21,7 @@ _LOG_KEYS = (b'"jobid"', b'"attempts"')
 
 
 class Philly(JobTraceFormat):
-    """The log cluster_job_log (msr-fiddle/philly-traces, CC-BY-4.0), or a table timestamp, duration, num_gpus.
+    """The log cluster_job_log (msr-fiddle/philly-traces, CC-BY-4.0), or a table made of it.
 
     Jeon et al., "Analysis of Large-Scale Multi-Tenant GPU Clusters for DNN Training Workloads", USENIX ATC
     2019. The queue of a job is its virtual cluster. Of the log, a job's run time is that of all its

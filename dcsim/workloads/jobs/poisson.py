@@ -10,7 +10,6 @@ import numpy as np
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from dcsim.formulas.lognormal import lognormal_parameters
 from dcsim.units import PerSecond, PositiveSeconds, Ratio
 from dcsim.workloads.job_generator import JobGenerator
 from dcsim.workloads.job_trace import Floats, JobTrace
@@ -98,4 +97,4 @@ class Poisson(JobGenerator):
 
 def _fracs(shares: Mapping[object, float] | Mapping[float, float] | Mapping[str, float]) -> Floats:
     values = np.array(list(shares.values()))
-    return values / values.sum()
+    return np.asarray(values / values.sum(), dtype=np.float64)

@@ -16,7 +16,7 @@ from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.training.hardware import Kernel, TrainingHardware
 from dcsim.spec.ceilings import known_datatype, operator_ceiling, wide_datatype
 
-NVME_BYTES_PER_S = 3e9  # of local drives for each accelerator: one PCIe 4 drive reads 6 to 7 GB/s for two
+NVME_BYTES_PER_S = 3e9  # of local drives for each accelerator, an estimate: a PCIe 4 drive of 6 GB/s for two
 
 
 def training_hardware(

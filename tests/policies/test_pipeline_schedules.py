@@ -80,7 +80,7 @@ def test_the_bubble_fraction_is_p_minus_1_over_v_m() -> None:
 
 
 def test_zero_bubble_hides_weight_gradients_in_the_gaps() -> None:
-    # Qi et al., 2023, arXiv:2401.10241, table 1: with equal passes a third of 1F1B's bubble
+    # Qi et al., 2023, arXiv:2401.10241, section 2: with equal passes a third of 1F1B's bubble
     size = PipelineSize(8, 1, 64)
     whole_s = OneForwardOneBackward().bubble_s(size, TIME)
     assert ZeroBubble().bubble_s(size, TIME) == pytest.approx(whole_s / 3)

@@ -17,9 +17,7 @@ from dcsim.formulas.transformer import (
     num_attention_layers,
 )
 
-FLASH_BACKWARD_FLOPS = (
-    2.5  # five products against two (Dao, FlashAttention-2, arXiv:2307.08691, section 3.1.2)
-)
+FLASH_BACKWARD_FLOPS = 2.5  # five products against two (Dao, FlashAttention-2, arXiv:2307.08691, section 4.1)
 FLASH_BACKWARD_FRAC = 0.83
 """Of the forward pass's rate: B200, 64 and 128 heads, 4,096 tokens (MooreThreads, SimuMax,
 configs/system/b200_bf16_ceperm.json, measured)."""

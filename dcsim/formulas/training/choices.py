@@ -54,8 +54,8 @@ OPTIMIZERS = {
     OptimizerName.ADAMW: Optimizer("adamw", 8.0, 4.0 + 12.0 + 12.0 + 2.0),  # two moments in 32 bits
     OptimizerName.ADAMW_16BIT: Optimizer("adamw_16bit", 4.0, 4.0 + 8.0 + 8.0 + 2.0),  # moments in bf16
     OptimizerName.ADAMW_8BIT: Optimizer(
-        "adamw_8bit", 2.03, 4.0 + 6.03 + 6.03 + 2.0
-    ),  # blocks of 256 with a scale of 32 bits (Dettmers et al., arXiv:2110.02861)
+        "adamw_8bit", 2.004, 4.0 + 6.004 + 6.004 + 2.0
+    ),  # two moments in 8 bits, a scale of 32 bits to 2,048 of each (Dettmers et al., arXiv:2110.02861)
     OptimizerName.ADAFACTOR: Optimizer(
         "adafactor", 0.01, 4.0 + 4.0 + 4.0 + 2.0
     ),  # a row and a column for each matrix (Shazeer and Stern, arXiv:1804.04235)

@@ -10,7 +10,10 @@ from dcsim.formulas.training.parameters import num_trained_parameters
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.software import SoftwareFacts
 
-HOST_UPDATE_BYTES_PER_S = 20e9  # of optimiser traffic that a node's processors manage for each accelerator
+HOST_UPDATE_BYTES_PER_S = 20e9
+"""Optimiser traffic that a node's processors manage for each accelerator: an estimate, 160 GB/s of the memory
+bandwidth of two sockets over eight accelerators."""
+
 NORM_BYTES = 4.0  # gradients are read once for the global norm, in 32 bits
 
 

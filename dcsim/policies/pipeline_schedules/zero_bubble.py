@@ -9,7 +9,7 @@ from dcsim.policies.pipeline_schedule import PipelineSchedule
 class ZeroBubble(PipelineSchedule):
     """ZB-H1: weight gradients wait until a stage has nothing else to do, at the memory of 1F1B.
 
-    Qi et al., "Zero Bubble Pipeline Parallelism", 2023, arXiv:2401.10241, table 1: with B for the
+    Qi et al., "Zero Bubble Pipeline Parallelism", 2023, arXiv:2401.10241, section 2: with B for the
     activations' and W for the weights' gradients, (p - 1)(t_f + t_B - t_W).
     """
 

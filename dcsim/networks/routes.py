@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
-from dcsim.networks.flow import AnyFlow, Ends
+from dcsim.networks.flow import AnyFlow, Endpoint, Ends
 from dcsim.networks.network import Network
 from dcsim.networks.next_hops import UNREACHED, Choices, NextHops
 from dcsim.policies.routing import Crossroads, Routing
 from dcsim.policies.routings.spray import Spray
 
 _MAX_KNOWN = 100_000  # routes kept
+_Pair: TypeAlias = tuple[Endpoint, Endpoint]
 _EVENLY = Spray()  # how a host uses its ports, whatever the switches do
 
 
@@ -57,6 +59,7 @@ class Routes:
     def __init__(self, network: Network, routing: Routing, is_up: Mask | None = None) -> None:
         self._network, self._routing = network, routing
         self._known: dict[Ends, Route] = {}
+        self._of_pair: dict[_Pair, Route] = {}  # bundles of a job differ in few pairs when a node is replaced
         self._hops = NextHops(network, np.full(network.num_links, True) if is_up is None else is_up)
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
@@ -65,18 +68,40 @@ class Routes:
         unknown = list(dict.fromkeys(one for one in ends if one not in self._known))
         if len(self._known) + len(unknown) > _MAX_KNOWN:
             self._known, unknown = {}, list(dict.fromkeys(ends))
-        if unknown:
-            self._known.update(zip(unknown, self._found(unknown), strict=True))
+        self._find_pairs(unknown)
+        self._known.update((one, self._joined(one)) for one in unknown)
         return [self._known[one] for one in ends]
 
-    def _found(self, ends: Sequence[Ends]) -> list[Route]:
-        pairs = [
+    def _find_pairs(self, ends: Sequence[Ends]) -> None:
+        """Find the route of every pair that is not known yet."""
+        pairs = dict.fromkeys(pair for one in ends for pair in zip(*one, strict=True))
+        unknown = [pair for pair in pairs if pair not in self._of_pair]
+        if len(self._of_pair) + len(unknown) > _MAX_KNOWN:
+            self._of_pair, unknown = {}, list(pairs)
+        if unknown:
+            self._of_pair.update(zip(unknown, self._found(unknown), strict=True))
+
+    def _joined(self, ends: Ends) -> Route:
+        """The route of a bundle: those of its pairs, each link once."""
+        routes = [self._of_pair[pair] for pair in zip(*ends, strict=True)]
+        if len(routes) == 1:
+            return routes[0]
+        latency_s = max((one.latency_s for one in routes), default=0.0)
+        if not all(one.is_open for one in routes):
+            return Route(np.empty(0, dtype=np.int64), np.empty(0), latency_s, False)
+        links = np.concatenate([one.links for one in routes])
+        weights = np.concatenate([one.weights for one in routes])
+        sums = summed(links, weights, self._network.num_links)
+        used = np.flatnonzero(np.bincount(links, minlength=self._network.num_links))
+        return Route(used, sums[used], latency_s, True)
+
+    def _found(self, pairs: Sequence[_Pair]) -> list[Route]:
+        rows = [
             (owner, self._network.vertex(source), self._network.vertex(destination))
-            for owner, own in enumerate(ends)
-            for source, destination in zip(*own, strict=True)
+            for owner, (source, destination) in enumerate(pairs)
         ]
-        table = np.array(pairs, dtype=np.int64).reshape(-1, 3)
-        is_open, latency_s = np.full(len(ends), True), np.zeros(len(ends))
+        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+        is_open, latency_s = np.full(len(pairs), True), np.zeros(len(pairs))
         table = table[table[:, 1] != table[:, 2]]
         walk = self._begun(table)
         lost = self._hops.distances(walk.tables, walk.vertices) >= UNREACHED

@@ -48,9 +48,9 @@ class Message:
 class Relay:
     """Tokens sent once to each scale-up domain that they visit, and handed on there at the same time.
 
-    t = base + max(remote bytes / scale-out, all bytes / scale-up), at the rates of large messages, as DeepEP's
-    kernels do both at once. Its README has 58 and 51 GB/s per port of 50 GB/s on 4 and 8 nodes of H800: with
-    the tokens that stay in their own node taken off, a quarter and an eighth, 44 and 45 GB/s.
+    t = base + max(remote bytes / scale-out, all bytes / scale-up), at the rates of large messages: kernels of
+    DeepEP's kind do both at once. Its README has 58 and 51 GB/s per port of 50 GB/s on 4 and 8 nodes of H800:
+    with the tokens that stay in their own node taken off, a quarter and an eighth, 44 and 45 GB/s.
     """
 
     group: RankGroup

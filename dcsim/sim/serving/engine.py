@@ -396,4 +396,4 @@ class Engine:
             self._cache.take(num_blocks)
 
     def _ready_s(self, index: int) -> float:
-        return self._requests.arrived_at_s[index] + self._options.request_overhead_s
+        return self._requests.sent_at_s(index) + self._options.request_overhead_s

@@ -44,6 +44,7 @@ class Fleet:
         duration_s: float | None,
         drain_s: float | None,
         is_stepwise: bool,
+        has_outages: bool = False,
     ) -> None:
         self._environment = environment
         self._deployment = deployment
@@ -52,15 +53,22 @@ class Fleet:
         self._duration_s = duration_s
         num_engines = deployment.num_replicas * deployment.num_lanes
         self._logs = EngineLogs(RequestLog(), StepLog(), PreemptionLog(), [0] * num_engines)
-        options = _engine_options(deployment, stream.num_prefix_tokens, is_stepwise=is_stepwise)
-        self._engines = [Engine(number, options, timer, self._logs) for number in range(num_engines)]
+        self._options = _engine_options(deployment, stream.num_prefix_tokens, is_stepwise=is_stepwise)
+        self._timer = timer
+        self._engines = [self._new_engine(number) for number in range(num_engines)]
+        self._down: set[int] = set()  # replicas that have failed
+        self._stranded: list[int] = []  # requests for which no replica is up
+        self._last_step_end_s = 0.0  # of engines that have failed
         self._wake_at_s = [math.inf] * num_engines
         self._overhead_s = deployment.request_overhead_s
         self._num_handed_over = 0  # requests that engines have got so far
         self._num_pausing = 0  # clients that wait before they ask again
         self._next_arrival = 0
         self._is_static = (
-            not deployment.router.needs_state and deployment.num_lanes == 1 and not stream.concurrency
+            not deployment.router.needs_state
+            and deployment.num_lanes == 1
+            and not stream.concurrency
+            and not has_outages
         )
         self.limit_s = self._limit_s(drain_s)
 
@@ -97,7 +105,7 @@ class Fleet:
         for engine in self._engines:
             engine.stop(self.limit_s)
         requests, steps = self._logs.requests.table(self._deployment.num_lanes), self._logs.steps.table()
-        ended_at_s = max((engine.last_step_end_s for engine in self._engines), default=0.0)
+        ended_at_s = max(self._last_step_end_s, *(engine.last_step_end_s for engine in self._engines))
         if np.any(requests["status"] == RequestStatus.UNFINISHED) and math.isfinite(self.limit_s):
             ended_at_s = max(ended_at_s, self.limit_s)
         return ServingTables(
@@ -122,6 +130,9 @@ class Fleet:
     def _limit_s(self, drain_s: float | None) -> float:
         end_s = self.arrivals_end_s
         return end_s + (end_s + SECONDS_PER_HOUR if drain_s is None else drain_s)
+
+    def _new_engine(self, number: int) -> Engine:
+        return Engine(number, self._options, self._timer, self._logs)
 
     # --- arrivals known in advance ----------------------------------------------------------------
 
@@ -158,7 +169,12 @@ class Fleet:
         request = cast(int, event.value)
         num_lanes = self._deployment.num_lanes
         outstanding = self._logs.num_outstanding
-        if num_lanes == 1:
+        if self._down:
+            number = self._choose_among_up(request)
+            if number is None:
+                self._stranded.append(request)
+                return
+        elif num_lanes == 1:
             number = self._deployment.router.choose(outstanding, request, self._rng)
         else:
             per_replica = [sum(outstanding[i : i + num_lanes]) for i in range(0, len(outstanding), num_lanes)]
@@ -189,6 +205,48 @@ class Fleet:
     def _at(self, instant_s: float, value: object, callback: Callable[[simpy.Event], None]) -> None:
         event = self._environment.timeout(max(instant_s - self._environment.now, 0.0), value)
         event.callbacks.append(callback)
+
+    # --- outages ----------------------------------------------------------------------------------
+
+    def take_down(self, replica: int) -> None:
+        """A replica fails now. A step under way still ends; all else is lost, and goes to other replicas.
+
+        What its requests had computed is computed again, and their clients wait from their first arrival on.
+        Only for fleets that were built with ``has_outages``.
+        """
+        now_s, lanes = self._environment.now, self._deployment.num_lanes
+        self._down.add(replica)
+        for number in range(replica * lanes, (replica + 1) * lanes):
+            engine = self._engines[number]
+            engine.advance(now_s)
+            engine.stop(now_s)
+            self._last_step_end_s = max(self._last_step_end_s, engine.last_step_end_s)
+            self._engines[number] = self._new_engine(number)
+            self._engines[number].on_end = engine.on_end
+            self._wake_at_s[number] = math.inf
+            lost = self._logs.requests.lose(number, now_s)
+            self._logs.num_outstanding[number] -= len(lost)
+            self._num_handed_over -= len(lost)
+            for request in lost:
+                self._at(now_s + self._overhead_s, request, self._arrive)
+
+    def bring_up(self, replica: int) -> None:
+        """The replica works again, with nothing in its caches; requests that found none up go to it."""
+        self._down.discard(replica)
+        waiting, self._stranded = self._stranded, []
+        for request in waiting:
+            self._logs.requests.resend(request, self._environment.now)
+            self._at(self._environment.now + self._overhead_s, request, self._arrive)
+
+    def _choose_among_up(self, request: int) -> int | None:
+        """The engine that the router chooses of the replicas that are up; None if none is."""
+        num_lanes, outstanding = self._deployment.num_lanes, self._logs.num_outstanding
+        up = [one for one in range(self._deployment.num_replicas) if one not in self._down]
+        if not up:
+            return None
+        loads = [sum(outstanding[one * num_lanes : (one + 1) * num_lanes]) for one in up]
+        first = up[self._deployment.router.choose(loads, request, self._rng)] * num_lanes
+        return min(range(first, first + num_lanes), key=outstanding.__getitem__)
 
     # --- clients of a closed loop -----------------------------------------------------------------
 

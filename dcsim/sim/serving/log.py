@@ -35,6 +35,7 @@ class RequestLog:
         self.num_generated_tokens = array("i")
         self.num_cached_tokens = array("i")
         self.num_preemptions = array("i")
+        self._resent_at_s: dict[int, float] = {}  # of requests whose replica failed
 
     def __len__(self) -> int:
         return len(self.arrived_at_s)
@@ -62,6 +63,26 @@ class RequestLog:
             instants.frombytes(np.full(count, _NAN).tobytes())
         for counts in (self.num_generated_tokens, self.num_cached_tokens, self.num_preemptions):
             counts.frombytes(bytes(counts.itemsize * count))
+
+    def sent_at_s(self, index: int) -> float:
+        """When the request was sent to a replica: when it arrived, or later if a replica failed under it."""
+        return self._resent_at_s.get(index, self.arrived_at_s[index])
+
+    def lose(self, engine: int, now_s: float) -> list[int]:
+        """Requests that an engine held when it failed: as if never worked on, and sent again now."""
+        is_held = np.frombuffer(self.engine, "i4") == engine
+        is_held &= np.frombuffer(self.status, "i1") == RequestStatus.UNFINISHED
+        held: list[int] = np.flatnonzero(is_held).tolist()
+        for index in held:
+            self.engine[index] = -1
+            self.num_generated_tokens[index] = self.num_cached_tokens[index] = 0
+            self.scheduled_at_s[index] = self.first_token_at_s[index] = _NAN
+            self._resent_at_s[index] = now_s
+        return held
+
+    def resend(self, index: int, now_s: float) -> None:
+        """A request goes to a replica only now, for want of one before."""
+        self._resent_at_s[index] = now_s
 
     def table(self, num_lanes: int) -> Table:
         """The table ``requests`` of replicas with so many engines each."""

@@ -1,0 +1,146 @@
+"""Outages of serving replicas: nodes fail under them, spares step in, weights are loaded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import simpy
+from simpy.events import ProcessGenerator
+
+from dcsim.sim.failures.failure import Drain, Failure
+from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.failures.spares import NodeRequest, SparePool
+from dcsim.spec.reliability import RecoveryTimes
+
+
+class ServingFleet(Protocol):
+    """A fleet, as outages see it."""
+
+    def take_down(self, replica: int) -> None:
+        """The replica fails now."""
+
+    def bring_up(self, replica: int) -> None:
+        """It works again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaGroup:
+    """Replicas that fail together, since they share nodes: those of one node, or one that spans several."""
+
+    replicas: tuple[int, ...]
+    nodes: tuple[int, ...]
+
+
+def replica_groups(
+    num_replicas: int, num_accelerators: int, num_per_node: int, first_node: int
+) -> list[ReplicaGroup]:
+    """How replicas of so many accelerators lie on nodes from ``first_node`` on, one after the other.
+
+    >>> replica_groups(3, 4, 8, 0)
+    [ReplicaGroup(replicas=(0, 1), nodes=(0,)), ReplicaGroup(replicas=(2,), nodes=(1,))]
+    """
+    per_node = max(1, num_per_node // num_accelerators)
+    num_nodes = -(-num_accelerators // num_per_node)  # of a replica that spans several
+    starts = range(0, num_replicas, per_node)
+    return [
+        ReplicaGroup(
+            tuple(range(start, min(start + per_node, num_replicas))),
+            tuple(range(first_node + number * num_nodes, first_node + (number + 1) * num_nodes)),
+        )
+        for number, start in enumerate(starts)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How a group comes back: the times, and the load of its weights onto its nodes."""
+
+    times: RecoveryTimes
+    load_weights: Callable[[Sequence[int]], simpy.Event]
+
+
+class GroupOutages:
+    """The outages of one group. A failure of any of its nodes takes all its replicas down.
+
+    Requests go to other replicas at once. The group comes back after detection and diagnosis, a spare for
+    each node that failed, the swap, the start of its processes and the load of its weights; a failure
+    meanwhile begins that anew. Slow nodes are not noticed. Drains that are not forced wait for the failure.
+    """
+
+    def __init__(
+        self,
+        environment: simpy.Environment,
+        fleet: ServingFleet,
+        group: ReplicaGroup,
+        recovery: Recovery,
+        failures: FailureProcess,
+        pool: SparePool,
+    ) -> None:
+        self._environment, self._fleet, self._group = environment, fleet, group
+        self._recovery, self._failures, self._pool = recovery, failures, pool
+        self._nodes = set(group.nodes)
+        self._request: NodeRequest | None = None
+        self._arrival: simpy.Event | None = None
+        self._process: simpy.Process | None = None
+        failures.nodes.listen(group.nodes, self)
+
+    def on_failure(self, failure: Failure) -> None:
+        """Nodes of the group are down."""
+        self._lose(failure.nodes)
+
+    def on_slow(self, node: int) -> None:
+        """Nobody notices."""
+
+    def on_drain(self, drain: Drain) -> None:
+        """Nodes that must leave take the group down like failed ones."""
+        if drain.is_forced:
+            mine = self._nodes.intersection(drain.nodes)
+            self._lose(mine)
+            self._pool.give_back(sorted(mine), self)
+
+    def on_nodes(self, nodes: tuple[int, ...]) -> None:
+        """Spares have come."""
+        self._nodes.update(nodes)
+        self._request = None
+        if self._arrival is not None:
+            self._arrival.succeed()
+            self._arrival = None
+
+    def _lose(self, nodes: Iterable[int]) -> None:
+        self._nodes.difference_update(nodes)
+        if self._process is not None and self._process.is_alive:
+            self._process.interrupt()
+        else:
+            for replica in self._group.replicas:
+                self._fleet.take_down(replica)
+            self._process = self._environment.process(self._come_back())
+
+    def _come_back(self) -> ProcessGenerator:
+        is_down = True
+        while is_down:
+            try:
+                yield from self._restart()
+                is_down = False
+            except simpy.Interrupt:
+                self._arrival = None
+                if self._request is not None:
+                    self._pool.cancel(self._request)
+                    self._request = None
+        for replica in self._group.replicas:
+            self._fleet.bring_up(replica)
+
+    def _restart(self) -> ProcessGenerator:
+        times = self._recovery.times
+        yield self._environment.timeout(times.detection_s + times.diagnosis_s)
+        num_missing = len(self._group.nodes) - len(self._nodes)
+        if num_missing:
+            request = self._pool.request(self, num_missing, is_replacement=True)
+            if not request.is_met:
+                self._request, self._arrival = request, self._environment.event()
+                yield self._arrival
+            yield self._environment.timeout(times.swap_s)
+        yield self._environment.timeout(times.initialization_s)
+        yield self._recovery.load_weights(sorted(self._nodes))
+        yield self._environment.timeout(times.warmup_s)

@@ -95,7 +95,7 @@ def test_the_examples_of_the_page_are_networks() -> None:
     page = (Path(__file__).parents[2] / "docs" / "fabric.md").read_text(encoding="utf-8")
     examples = [read_yaml(text, "page").value for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
     clusters = [Cluster.model_validate(example) for example in examples]
-    assert len(clusters) == 2
+    assert len(clusters) == 3
     for cluster in clusters:
         assert cluster.fabric is not None
         assert resolve_network(cluster.fabric, cluster.node, cluster.num_nodes).num_hosts == cluster.num_nodes

@@ -85,15 +85,16 @@ class ActiveFlows:
 
     def remove(self, slots: Indices) -> None:
         """Let flows go. What they leave to others is theirs after ``resolve``."""
-        for first, count in zip(self._firsts[slots].tolist(), self._counts[slots].tolist(), strict=True):
-            self._is_touched[self._links[first : first + count]] = True
+        counts = self._counts[slots]
+        shift = np.repeat(self._firsts[slots] - (np.cumsum(counts) - counts), counts)
+        self._is_touched[self._links[shift + np.arange(len(shift))]] = True
         solved = slots[~self._is_new[slots]]
         self._floor = min(self._floor, float(self.rates[solved].min(initial=np.inf)))
         self.is_live[slots], self._is_new[slots] = False, False
         self.rates[slots], self.finish_at_s[slots], self._wake_at_s[slots] = 0.0, np.inf, np.inf
         self._dead += slots.tolist()
         self.num_live -= len(slots)
-        self._num_entries -= int(self._counts[slots].sum())
+        self._num_entries -= int(counts.sum())
 
     def touch(self, links: Indices) -> None:
         """Say that the capacity of links has changed."""

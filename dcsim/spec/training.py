@@ -221,7 +221,7 @@ class TrainingJob(Section):
     parallelism: TrainingParallelism = Field(
         default_factory=TrainingParallelism, description="How it is spread."
     )
-    batch: Batch = Field(description="The batch of one optimiser step.")
+    batch: Batch = Field(description="Sequences of one optimiser step.")
     recompute: Recompute = Field(
         default=Recompute.NONE, description="Activations computed again: none, selective or full."
     )
@@ -258,7 +258,7 @@ class TrainingJob(Section):
     teacher: Annotated[Model, Reference("models")] | None = Field(
         default=None, description="Model whose outputs are learnt (distillation)."
     )
-    offload: Offload = Field(default_factory=Offload, description="What is kept outside the accelerators.")
+    offload: Offload = Field(default_factory=Offload, description="What is kept in host memory or on drives.")
     compression: Compression | None = Field(default=None, description="Compression of gradients.")
     dataset: Dataset = Field(default_factory=Dataset, description="What is read.")
     checkpoint: Checkpoint | None = Field(default=None, description="What is saved; nothing if left out.")

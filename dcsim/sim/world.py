@@ -39,7 +39,8 @@ from dcsim.spec.training_prospects import require_prospects
 from dcsim.tables import Table
 from dcsim.units import SECONDS_PER_DAY
 
-_NUM_LOAD_BINS = 240  # of the loads of links over the run
+_MOST_LOAD_BINS, _FEWEST_LOAD_BINS = 240, 12  # of the loads of links over the run
+_NUM_LOADS = 500_000  # rows that the table of loads may have, about
 _LATEST_FACTOR, _LATEST_S = 10.0, 30.0 * SECONDS_PER_DAY  # jobs that fail for so long will not end
 
 
@@ -163,13 +164,14 @@ class World:
             folder=self._scenario.folder,
             gateway_bytes_per_s={name: rate for name, rate in gateways.items() if rate is not None},
         )
+        num_bins = min(max(_NUM_LOADS // max(network.num_links, 1), _FEWEST_LOAD_BINS), _MOST_LOAD_BINS)
         fabric = Fabric(
             self._environment,
             network,
             routing=cluster.fabric.routing,
             batching_frac=cluster.fabric.batching_frac,
             incast=cluster.fabric.incast.penalty if cluster.fabric.incast else None,
-            bin_s=_rough_length_s(self._scenario, self._deployments) / _NUM_LOAD_BINS,
+            bin_s=_rough_length_s(self._scenario, self._deployments) / num_bins,
         )
         start_breakdowns(self._environment, fabric, cluster.fabric, streams)
         return fabric

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 import simpy
 
 from dcsim.errors import InfeasibleError
-from dcsim.formulas.training.step import StepCondition
-from dcsim.sim.fabric.fabric import Fabric
-from dcsim.sim.fabric.start_breakdowns import start_breakdowns
+from dcsim.sim.fabric.build import build_fabric
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.jobs.build import JobSimulation, build_jobs
@@ -20,27 +17,16 @@ from dcsim.sim.storage.fabric_carrier import FabricCarrier
 from dcsim.sim.storage.storage_log import StorageLog
 from dcsim.sim.storage.store import Store
 from dcsim.sim.streams import Streams
-from dcsim.sim.training.checkpointing import Checkpointing
-from dcsim.sim.training.fabric_network import FabricNetwork
-from dcsim.sim.training.job import TrainingProcess, TrainingTask
-from dcsim.sim.training.job_table import training_job_table
-from dcsim.sim.training.span_log import SpanLog
-from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
-from dcsim.sim.training.timed_checkpoints import timed_checkpoints
-from dcsim.spec.cluster import Cluster
-from dcsim.spec.fabric import resolve_network
+from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
-from dcsim.spec.training_checkpoint import resolve_checkpoint
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.spec.training_length import num_job_steps
 from dcsim.spec.training_prospects import require_prospects
 from dcsim.tables import Table
 from dcsim.units import SECONDS_PER_DAY
 
-_MOST_LOAD_BINS, _FEWEST_LOAD_BINS = 240, 12  # of the loads of links over the run
-_NUM_LOADS = 500_000  # rows that the table of loads may have, about
 _LATEST_FACTOR, _LATEST_S = 10.0, 30.0 * SECONDS_PER_DAY  # jobs that fail for so long will not end
 
 
@@ -58,7 +44,8 @@ class World:
         self._scenario, self._environment = scenario, environment
         self._deployments = {name: resolve_training(scenario, name) for name in scenario.training}
         self._stores = {name: resolve_store(one, name) for name, one in scenario.cluster.storage.items()}
-        self.fabric = self._fabric(streams)
+        length_s = _rough_length_s(scenario, self._deployments)
+        self.fabric = build_fabric(scenario, environment, streams, self._stores, length_s)
         self._storage_log = StorageLog()
         self.stores = {name: self._store(one) for name, one in self._stores.items()}
         reliability = scenario.reliability or Reliability()
@@ -66,12 +53,10 @@ class World:
         self.failures = FailureProcess(environment, reliability, shape, streams, folder=scenario.folder)
         self._reliability = reliability
         self._job_nodes: JobNodes | None = None
-        self._spans = SpanLog()
         training_nodes = self._training_nodes(num_serving_nodes)
         self._pool = SparePool(self.failures, training_nodes, num_reserved=reliability.num_spares)
-        self._training = [
-            one for deployment in self._deployments.values() for one in self._processes(deployment)
-        ]
+        around = Surroundings(environment, self.fabric, self.stores, self.failures, self._pool, reliability)
+        self._training = TrainingJobs(scenario, list(self._deployments.values()), around)
         self._scheduled = self._build_jobs(range(training_nodes.stop, scenario.cluster.num_nodes), streams)
 
     def start(self) -> None:
@@ -84,7 +69,7 @@ class World:
     def is_done(self) -> bool:
         """Whether every job has ended."""
         is_scheduled_done = self._scheduled is None or self._scheduled.cluster.done.processed
-        return is_scheduled_done and all(job.is_done for job in self._training)
+        return is_scheduled_done and all(job.is_done for job in self._training.processes)
 
     @property
     def is_over(self) -> bool:
@@ -93,7 +78,7 @@ class World:
 
     def run_until(self, until_s: float) -> None:
         """Run the clock to an instant; no further than the end of the last job where nothing else goes on."""
-        ends: list[simpy.Event] = [job.ended for job in self._training]
+        ends: list[simpy.Event] = [job.ended for job in self._training.processes]
         if self._scheduled is not None:
             ends.append(self._scheduled.cluster.done)
         if ends and self._scenario.duration_s is None and not self._scenario.serving:
@@ -108,15 +93,15 @@ class World:
         """When the last job would end if nothing came in between; the scenario's duration if given."""
         if self._scenario.duration_s is not None:
             return self._scenario.duration_s
-        ends_s = [_alone_s(job.task) for job in self._training]
+        ends_s = [self._training.alone_s]
         if self._scheduled is not None:
             ends_s.append(self._scheduled.last_submission_s)
-        return max(ends_s, default=0.0)
+        return max(ends_s)
 
     @property
     def limit_s(self) -> float:
         """When the simulation ends at the latest, whatever happens."""
-        if self._scenario.duration_s is not None or not (self._training or self._scheduled):
+        if self._scenario.duration_s is not None or not (self._deployments or self._scheduled):
             return self.expected_end_s
         serial_s = self._scheduled.serial_s if self._scheduled is not None else 0.0
         return _LATEST_FACTOR * (self.expected_end_s + serial_s) + _LATEST_S
@@ -124,21 +109,16 @@ class World:
     @property
     def done_frac(self) -> float:
         """How far the jobs are."""
-        shares = [job.num_steps_done / job.task.num_steps for job in self._training]
+        shares = self._training.done_fracs
         if self._scheduled is not None:
             shares.append(self._scheduled.cluster.done_frac)
         return min(shares, default=1.0)
 
     def finish(self) -> Mapping[str, Table]:
         """End the simulation and return what was written, by name of the table."""
-        for job in self._training:
-            job.finish()
+        tables = dict(self._training.tables())
         for store in self.stores.values():
             store.finish()
-        tables: dict[str, Table] = {}
-        if self._training:
-            tables["training_spans"] = self._spans.table()
-            tables["training_jobs"] = training_job_table(self._training)
         if self._scheduled is not None:
             written = self._scheduled.tables(self._environment.now)
             tables |= {"jobs": written.jobs, "pool": written.pool}
@@ -151,30 +131,6 @@ class World:
         return tables
 
     # --- parts ------------------------------------------------------------------------------------
-
-    def _fabric(self, streams: Streams) -> Fabric | None:
-        cluster = self._scenario.cluster
-        if cluster.fabric is None:
-            return None
-        gateways = {name: _gateway_bytes_per_s(one, cluster) for name, one in self._stores.items()}
-        network = resolve_network(
-            cluster.fabric,
-            cluster.node,
-            cluster.num_nodes,
-            folder=self._scenario.folder,
-            gateway_bytes_per_s={name: rate for name, rate in gateways.items() if rate is not None},
-        )
-        num_bins = min(max(_NUM_LOADS // max(network.num_links, 1), _FEWEST_LOAD_BINS), _MOST_LOAD_BINS)
-        fabric = Fabric(
-            self._environment,
-            network,
-            routing=cluster.fabric.routing,
-            batching_frac=cluster.fabric.batching_frac,
-            incast=cluster.fabric.incast.penalty if cluster.fabric.incast else None,
-            bin_s=_rough_length_s(self._scenario, self._deployments) / num_bins,
-        )
-        start_breakdowns(self._environment, fabric, cluster.fabric, streams)
-        return fabric
 
     def _store(self, store: StoreDeployment) -> Store:
         carrier = FabricCarrier(self.fabric) if self.fabric is not None else None
@@ -221,58 +177,6 @@ class World:
             self._job_nodes.on_return(node)
         else:
             self._pool.put_back(node)
-
-    def _processes(self, deployment: TrainingDeployment) -> Iterator[TrainingProcess]:
-        """The process of a job; several for a sweep, one for each trial at a time."""
-        job = deployment.job
-        steps = num_job_steps(job, deployment.tokens_per_step)
-        num_at_once = 1 if job.sweep is None else min(job.sweep.concurrent, job.sweep.trials)
-        for number in range(num_at_once):
-            name = deployment.name if num_at_once == 1 else f"{deployment.name}.{number + 1}"
-            task = TrainingTask(
-                name=name,
-                steps=deployment,
-                recovery=self._reliability.recovery,
-                num_steps=math.inf if steps is None else steps * num_rounds(job),
-                is_elastic=self._reliability.has_elastic_shrink,
-                submitted_at_s=job.starts_at_s,
-            )
-            yield TrainingProcess(
-                self._environment,
-                task,
-                self._checkpoints(deployment, name),
-                self.failures,
-                self._pool,
-                self._spans,
-                network=self._network(deployment, name),
-            )
-
-    def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
-        plan = resolve_checkpoint(self._scenario, deployment)
-        if plan is None:
-            return None
-        if plan.store is None:
-            return timed_checkpoints(self._environment, plan)
-        return StoredCheckpoints(self._environment, self.stores[plan.store], plan, name)
-
-    def _network(self, deployment: TrainingDeployment, name: str) -> FabricNetwork | None:
-        if self.fabric is None or deployment.num_nodes < 2:
-            return None
-        step_s = deployment.step().total_s
-        return FabricNetwork(self.fabric, name, deployment.scale_out_bytes_per_node, step_s)
-
-
-def _gateway_bytes_per_s(store: StoreDeployment, cluster: Cluster) -> float | None:
-    """The port of a shared store: as wide as its fastest direction; None for the nodes' own."""
-    if store.limits.is_local:
-        return None
-    rate = max(store.limits.reading.bytes_per_s, store.limits.writing.bytes_per_s)
-    of_nodes = max(store.limits.reading.node_bytes_per_s, store.limits.writing.node_bytes_per_s)
-    return rate if math.isfinite(rate) else of_nodes * cluster.num_nodes
-
-
-def _alone_s(task: TrainingTask) -> float:
-    return task.submitted_at_s + task.num_steps * task.steps.step(StepCondition()).total_s
 
 
 def _rough_length_s(scenario: Scenario, deployments: Mapping[str, TrainingDeployment]) -> float:

@@ -1,0 +1,111 @@
+"""The training jobs of a scenario on the clock: each with its checkpoints, its network and its nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import simpy
+
+from dcsim.formulas.training.step import StepCondition
+from dcsim.sim.fabric.fabric import Fabric
+from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.storage.store import Store
+from dcsim.sim.training.checkpointing import Checkpointing
+from dcsim.sim.training.fabric_network import FabricNetwork
+from dcsim.sim.training.job import TrainingProcess, TrainingTask
+from dcsim.sim.training.job_table import training_job_table
+from dcsim.sim.training.span_log import SpanLog
+from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
+from dcsim.sim.training.timed_checkpoints import timed_checkpoints
+from dcsim.spec.reliability import Reliability
+from dcsim.spec.scenario import Scenario
+from dcsim.spec.training_checkpoint import resolve_checkpoint
+from dcsim.spec.training_deployment import TrainingDeployment
+from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What training jobs share with each other and with the rest of the cluster."""
+
+    environment: simpy.Environment
+    fabric: Fabric | None
+    stores: Mapping[str, Store]
+    failures: FailureProcess
+    pool: SparePool
+    reliability: Reliability
+
+
+class TrainingJobs:
+    """All training jobs of a scenario; a sweep has one process for each trial at a time."""
+
+    def __init__(
+        self, scenario: Scenario, deployments: Sequence[TrainingDeployment], around: Surroundings
+    ) -> None:
+        self._scenario, self._around = scenario, around
+        self._spans = SpanLog()
+        self.processes = [one for deployment in deployments for one in self._processes(deployment)]
+
+    @property
+    def alone_s(self) -> float:
+        """When the last job would end if nothing came in between; infinite if one has no end."""
+        return max((_alone_s(job.task) for job in self.processes), default=0.0)
+
+    @property
+    def done_fracs(self) -> list[float]:
+        """How far each job is."""
+        return [job.num_steps_done / job.task.num_steps for job in self.processes]
+
+    def tables(self) -> Mapping[str, Table]:
+        """End the jobs that still run, and return what they wrote."""
+        for job in self.processes:
+            job.finish()
+        if not self.processes:
+            return {}
+        return {"training_spans": self._spans.table(), "training_jobs": training_job_table(self.processes)}
+
+    def _processes(self, deployment: TrainingDeployment) -> Iterator[TrainingProcess]:
+        job, around = deployment.job, self._around
+        steps = num_job_steps(job, deployment.tokens_per_step)
+        num_at_once = 1 if job.sweep is None else min(job.sweep.concurrent, job.sweep.trials)
+        for number in range(num_at_once):
+            name = deployment.name if num_at_once == 1 else f"{deployment.name}.{number + 1}"
+            task = TrainingTask(
+                name=name,
+                steps=deployment,
+                recovery=around.reliability.recovery,
+                num_steps=math.inf if steps is None else steps * num_rounds(job),
+                is_elastic=around.reliability.has_elastic_shrink,
+                submitted_at_s=job.starts_at_s,
+            )
+            yield TrainingProcess(
+                around.environment,
+                task,
+                self._checkpoints(deployment, name),
+                around.failures,
+                around.pool,
+                self._spans,
+                network=self._network(deployment, name),
+            )
+
+    def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
+        plan = resolve_checkpoint(self._scenario, deployment)
+        if plan is None:
+            return None
+        if plan.store is None:
+            return timed_checkpoints(self._around.environment, plan)
+        return StoredCheckpoints(self._around.environment, self._around.stores[plan.store], plan, name)
+
+    def _network(self, deployment: TrainingDeployment, name: str) -> FabricNetwork | None:
+        if self._around.fabric is None or deployment.num_nodes < 2:
+            return None
+        step_s = deployment.step().total_s
+        return FabricNetwork(self._around.fabric, name, deployment.scale_out_bytes_per_node, step_s)
+
+
+def _alone_s(task: TrainingTask) -> float:
+    return task.submitted_at_s + task.num_steps * task.steps.step(StepCondition()).total_s

@@ -9,6 +9,8 @@ from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation as FabricOccupation
 from dcsim.sim.training.step_source import Occupation
 
+_LEAST_SHARE_FRAC = 1e-9  # without a way a step takes for ever: about, so that a repair can cut it short
+
 
 class FabricNetwork:
     """What one job asks of the fabric: its bytes of a step spread over the time of a step.
@@ -35,7 +37,7 @@ class _Held:
     @property
     def share_frac(self) -> float:
         """What the job gets of what it asks for."""
-        return self._occupation.share_frac
+        return max(self._occupation.share_frac, _LEAST_SHARE_FRAC)
 
     def release(self) -> None:
         """End it."""

@@ -91,7 +91,7 @@ def unchecked_training(scenario: Scenario, name: str) -> TrainingDeployment:
         num_accelerators=num_job_accelerators(job, cluster),
     )
     make = transformer_form if isinstance(job.model, Model) else fixed_cost_form
-    form: JobForm = make(job, cluster, hardware, name)
+    form: JobForm = make(job, cluster, hardware, facts, name)
     return TrainingDeployment(
         name=name,
         job=job,

@@ -46,9 +46,11 @@ class JobForm:
     time_of: Callable[[StepCondition], TrainingStep]
 
 
-def transformer_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, name: str) -> JobForm:
+def transformer_form(
+    job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, software: SoftwareFacts, name: str
+) -> JobForm:
     """A decoder-only transformer under all kinds of parallelism."""
-    plan, software = training_plan(job, cluster, name), job.software.facts
+    plan = training_plan(job, cluster, name)
     flops = step_flops(plan, has_flash_attention=software.has_flash_attention)
     saved = _saved(wide_bytes(plan), plan.optimizer.state_bytes, software)
     input_bytes = _input_bytes_per_token(job, plan.num_sequence_tokens)
@@ -73,10 +75,12 @@ def transformer_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardw
     )
 
 
-def fixed_cost_form(job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, name: str) -> JobForm:
+def fixed_cost_form(
+    job: TrainingJob, cluster: Cluster, hardware: TrainingHardware, software: SoftwareFacts, name: str
+) -> JobForm:
     """A model by what a sample costs, under data parallelism alone."""
     assert not isinstance(job.model, Model)
-    software, workload, plan = job.software.facts, job.model.workload, _fixed_cost_plan(job, cluster, name)
+    workload, plan = job.model.workload, _fixed_cost_plan(job, cluster, name)
     gradients = workload.num_parameters * software.reduced_bytes
     sent = plan.group.sent_bytes(Collective.ALL_REDUCE, gradients, hardware.num_per_node)
     saved = _saved(plan.weight_bytes, plan.optimizer.state_bytes, software)

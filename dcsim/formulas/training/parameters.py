@@ -121,6 +121,7 @@ def _adapter_parameters(plan: TrainingPlan, adapters: Adapters) -> float:
     return float(adapters.rank * sum(c + k for c, k in sizes))
 
 
+@lru_cache(maxsize=4096)
 def num_trained_parameters(plan: TrainingPlan) -> tuple[float, float]:
     """Dense (or adapter) and expert parameters of one rank that have gradients."""
     held = stage_parameters(plan)

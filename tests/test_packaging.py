@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DISTRIBUTION_OF = {"yaml": "pyyaml"}
-HEAVY = {"numpy", "pandas", "pyarrow", "pint", "rich", "plotly", "simpy", "torch", "pydantic"}
+HEAVY = {"numpy", "pandas", "pyarrow", "pint", "rich", "plotly", "simpy", "torch", "pydantic", "networkx"}
 EXTRA_ONLY = {"torch", "streamlit", "plotly", "ruamel", "distributed"}
 
 

@@ -57,9 +57,9 @@ class Cycle:
     def time_to_end_s(self, place: Place) -> float:
         """Time from a place until the last step is done and saved; infinite if there is no last."""
         left = self.last_position - place.position
-        if math.isinf(left):
+        if left > 0 and (math.isinf(left) or math.isinf(self.step_s)):
             return math.inf
-        time_s = place.stall_left_s + left * self.step_s
+        time_s = place.stall_left_s + (left * self.step_s if left > 0 else 0.0)
         if self.has_saves and left > 0:
             every = self.steps_per_save
             num_stalls = math.ceil(self.last_position / every) - math.floor(place.position / every)

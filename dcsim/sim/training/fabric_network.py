@@ -11,11 +11,14 @@ from dcsim.sim.training.step_source import Occupation
 
 _LEAST_SHARE_FRAC = 1e-9  # without a way a step takes for ever: about, so that a repair can cut it short
 
+_LEAST_CHANGE_FRAC = 0.005  # of the share: smaller changes do not end a jump
+
 
 class FabricNetwork:
-    """What one job asks of the fabric: its bytes of a step spread over the time of a step.
+    """What one job asks of the fabric: its bytes of a step, in bursts between stretches of computing.
 
-    Each node sends to the next; bytes that its collectives move between other pairs load the same ports.
+    Each node sends to the next; bytes that its collectives move between other pairs load the same ports. To
+    others the job is a load of its bytes over the time of a step; its own pace goes by what a burst finds.
     """
 
     def __init__(self, fabric: Fabric, job: str, bytes_per_node: float, step_s: float) -> None:
@@ -25,7 +28,10 @@ class FabricNetwork:
     def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> Occupation:
         """Use the fabric between these nodes until released."""
         flows = ring_flows(nodes, self._bytes_per_node, self._bytes_per_s) if self._bytes_per_node else ()
-        return _Held(self._fabric, self._fabric.occupy(flows, self._job, on_change))
+        held = self._fabric.occupy_in_bursts(
+            flows, self._job, on_change, least_change_frac=_LEAST_CHANGE_FRAC
+        )
+        return _Held(self._fabric, held)
 
 
 class _Held:

@@ -40,6 +40,11 @@ class Run:
         """Its end."""
         return self.started_at_s + self.duration_s
 
+    @property
+    def stood_still(self) -> bool:
+        """Whether the job was cut off from its network, so that no step could go on."""
+        return math.isinf(self.parts.total_s)
+
     def advance(self) -> Advance:
         """Where it ended."""
         return self.cycle.advance(self.place, self.duration_s)

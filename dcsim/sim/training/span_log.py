@@ -54,7 +54,9 @@ class SpanLog:
             return
         after, parts = run.advance(), run.parts
         num_steps = after.place.position - run.place.position
-        computed_s = num_steps * parts.total_s
+        computed_s, contention_s = num_steps * parts.total_s, num_steps * parts.contention_s
+        if run.stood_still:  # but for the stall of a checkpoint under way
+            computed_s = contention_s = max(0.0, run.duration_s - run.place.stall_left_s)
         self._append(
             job,
             str(kind),
@@ -65,7 +67,7 @@ class SpanLog:
             after.num_saves,
             max(0.0, run.duration_s - computed_s),
             num_steps * parts.shrink_s,
-            num_steps * parts.contention_s,
+            contention_s,
             num_steps * parts.slow_s,
             run.num_accelerators,
             parts.accelerator_rise_w * min(1.0, computed_s / run.duration_s),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -77,10 +78,15 @@ class ConditionedSteps:
         return self._source.num_data_parallel * num_nodes // self._source.num_nodes
 
     def parts(self, num_nodes: int, share_frac: float, slow_factor: float) -> StepParts:
-        """The step on so many nodes, with that share of the fabric, at the pace of the slowest rank."""
+        """The step on so many nodes, with that share of the fabric, at the pace of the slowest rank.
+
+        Without any share it is infinitely long.
+        """
         num_replicas = self.num_replicas_on(num_nodes)
         left = None if num_replicas == self._source.num_data_parallel else num_replicas
         shrunk = self._step(StepCondition(num_data_parallel=left))
+        if share_frac <= 0.0:  # cut off: the step never ends
+            return StepParts(self.undisturbed_s, shrunk.total_s - self.undisturbed_s, contention_s=math.inf)
         shared = self._step(StepCondition(scale_out_share_frac=share_frac, num_data_parallel=left))
         full = self._step(
             StepCondition(

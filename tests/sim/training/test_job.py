@@ -196,6 +196,21 @@ def test_a_neighbours_traffic_stretches_the_exposed_part_of_each_step_while_it_l
     assert network.num_released == 1
 
 
+@pytest.mark.parametrize("is_one_by_one", [False, True])
+def test_a_job_that_is_cut_off_stands_still_until_the_way_is_free_again(is_one_by_one: bool) -> None:
+    network = OneNetwork()
+    world = World(
+        reliability(), FixedSteps(exposed_frac=0.2), 1000, 100, SaveTimes(4.0), is_one_by_one, network=network
+    )
+    for at_s, share_frac in ((101.0, 0.0), (401.0, 1.0)):  # in the middle of the first checkpoint
+        event = world.environment.timeout(at_s, share_frac)
+        event.callbacks.append(lambda event: network.set(event.value))
+    table = world.run(5_000.0)
+    assert world.job.finished_at_s == pytest.approx(1000.0 + 10 * 4.0 + 297.0)
+    assert table["contention_s"].sum() == pytest.approx(297.0)
+    assert table["checkpoint_s"].sum() == pytest.approx(40.0)
+
+
 def test_a_power_cap_stretches_steps_from_the_instant_that_it_is_set() -> None:
     world = World(reliability(), num_steps=100, times=SaveTimes(0.0))
     world.environment.timeout(50.0).callbacks.append(lambda event: world.job.throttle(2.0))

@@ -168,7 +168,7 @@ def _chunks(base: TrainingPlan, space: StrategySpace, pipeline: int, num_micro_b
 def _choices(plan: TrainingPlan, space: StrategySpace, has_flash_attention: bool) -> Iterator[TrainingPlan]:
     for sharding in space.sharding:
         if sharding is Sharding.FULL and plan.pipeline > 1:
-            continue  # weights would be gathered again for each micro-batch of each chunk
+            continue  # weights would stay gathered all the while: no gain over sharding the optimiser
         for recompute in space.recompute:
             if recompute is Recompute.SELECTIVE and has_flash_attention:
                 continue  # the kernel recomputes the attention core anyway: as without

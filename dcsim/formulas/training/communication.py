@@ -186,7 +186,7 @@ def _shard_groups(plan: TrainingPlan) -> tuple[RankGroup, RankGroup]:
 
 
 def _layer_shards(plan: TrainingPlan, software: SoftwareFacts) -> tuple[Messages, Messages]:
-    if plan.sharding is not Sharding.FULL:
+    if not plan.regathers_weights:
         return (), ()
     dense, experts = mix_parameters(plan, mean_mix(plan))
     shards, _ = _shard_groups(plan)
@@ -214,7 +214,7 @@ def _gradient_messages(plan: TrainingPlan, software: SoftwareFacts) -> tuple[Mes
             whole = gradient_group(plan) if group is shards else group
             reduce.append(Message(Collective.ALL_REDUCE, whole, number * sent))
             continue
-        if plan.sharding is not Sharding.FULL:
+        if not plan.regathers_weights:
             reduce.append(Message(Collective.REDUCE_SCATTER, group, number * sent))
             gather.append(Message(Collective.ALL_GATHER, group, number * software.gathered_bytes))
         reduce.append(Message(Collective.ALL_REDUCE, others, number * sent / group.num_ranks))

@@ -94,7 +94,8 @@ def _parameter_bytes(plan: TrainingPlan, software: SoftwareFacts) -> tuple[float
     expert_shards = min(shards, plan.num_expert_copies)
     weights = wide_bytes(plan) if plan.adapters is None else plan.adapters.base_bytes
     weight_split = (shards, expert_shards) if plan.sharding is Sharding.FULL else (1, 1)
-    gradient_split = weight_split if plan.sharding is not Sharding.GRADIENTS else (shards, expert_shards)
+    is_split = plan.sharding is Sharding.GRADIENTS or plan.regathers_weights
+    gradient_split = (shards, expert_shards) if is_split else (1, 1)
     master = MASTER_BYTES if wide_bytes(plan) < MASTER_BYTES and software.has_master_weights else 0.0
     state = plan.optimizer.state_bytes + master
     kept = held.dense / weight_split[0] + held.experts / weight_split[1]
@@ -113,9 +114,14 @@ def _teacher_parameters(plan: TrainingPlan) -> float:
 
 
 def _gathered_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
-    """Whole layers that full sharding has gathered at once, and one layer's whole gradients."""
+    """Whole layers that full sharding has gathered at once, and one layer's whole gradients.
+
+    All layers of its stage in a pipeline, where the gradients are summed up whole as well.
+    """
     if plan.sharding is not Sharding.FULL:
         return 0.0
+    if not plan.regathers_weights:
+        return stage_parameters(plan).total * software.gathered_bytes
     mix = fullest_stage(plan)
     one = LayerMix(mix.dense_frac, 1.0 - mix.dense_frac)
     dense, experts = mix_parameters(plan, one)

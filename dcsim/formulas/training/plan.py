@@ -134,6 +134,15 @@ class TrainingPlan:
         return num_dense_layers(self.shape) / self.shape.num_layers
 
     @property
+    def regathers_weights(self) -> bool:
+        """Whether sharded weights are gathered for every micro-batch, and their gradients scattered.
+
+        In a pipeline they stay gathered from the first micro-batch to the last (torchtitan: FSDP does not
+        reshard after forward there; arXiv:2410.06511).
+        """
+        return self.sharding is Sharding.FULL and self.pipeline == 1
+
+    @property
     def recomputed_frac(self) -> float:
         """Share of the layers that full recomputation covers."""
         if self.num_recomputed_layers is None:

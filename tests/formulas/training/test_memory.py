@@ -113,3 +113,12 @@ def test_a_teacher_brings_its_weights_only() -> None:
     alone, taught = of(plan(tensor=8)), of(plan(tensor=8, teacher=LLAMA_8B))
     assert taught.weight_bytes - alone.weight_bytes == pytest.approx(2 * num_parameters(LLAMA_8B) / 8)
     assert taught.gradient_bytes == alone.gradient_bytes
+
+
+def test_a_pipeline_keeps_its_sharded_weights_gathered() -> None:
+    one = plan(sharding=Sharding.FULL, data=8, pipeline=4, num_sequences=64)
+    held = stage_parameters(one).total
+    found = of(one)
+    assert found.gathered_bytes == pytest.approx(2 * held)
+    assert found.gradient_bytes == pytest.approx(4 * held)
+    assert found.weight_bytes == pytest.approx(2 * held / 8)

@@ -134,6 +134,18 @@ class ActiveFlows:
         rates = self.rates * (self.remaining > 0)
         return summed(self._links, self._weights * rates.take(self._flows), self._num_links)
 
+    def burst_bytes_per_s(self, slots: Indices, capacities: Numbers) -> Numbers:
+        """What a burst of each flow finds: on each link what others leave, or its fair share if more."""
+        loads, weights = self.loads(), self.weights_on_links()
+        found = np.empty(len(slots))
+        for number, slot in enumerate(slots.tolist()):
+            entries = slice(self._firsts[slot], self._firsts[slot] + self._counts[slot])
+            links, own = self._links[entries], self._weights[entries]
+            left = capacities[links] - (loads[links] - own * self.rates[slot])
+            fair = capacities[links] * own / weights[links]
+            found[number] = (np.maximum(left, fair) / own).min()
+        return found
+
     def weights_on_links(self) -> Numbers:
         """The sum of the weights of the flows on each link."""
         return summed(self._links, self._weights * self.is_live.take(self._flows), self._num_links)

@@ -24,7 +24,6 @@ from dcsim.sim.fabric.ways import Ways
 from dcsim.tables.table import Table
 
 _AFTER_ALL_ELSE = 2  # priority: rates are worked out once everything of an instant has happened
-_CHANGE_FRAC = 1e-9  # shares that change by less are not told
 
 
 class Fabric:
@@ -77,8 +76,28 @@ class Fabric:
         self, flows: Sequence[AnyFlow], label: str, on_change: Callable[[float], None] | None = None
     ) -> Occupation:
         """Keep flows going until ``release``. ``on_change`` is told the share whenever it changes."""
-        number, now_s = next(self._numbers), float(self._environment.now)
-        occupation = Occupation(number, label, tuple(flows), now_s, on_change=on_change)
+        return self._occupied(
+            Occupation(next(self._numbers), label, tuple(flows), self._now_s, on_change=on_change)
+        )
+
+    def occupy_in_bursts(
+        self,
+        flows: Sequence[AnyFlow],
+        label: str,
+        on_change: Callable[[float], None],
+        *,
+        least_change_frac: float,
+    ) -> Occupation:
+        """As ``occupy``, for flows that send in bursts; see :class:`Occupation`."""
+        occupation = Occupation(next(self._numbers), label, tuple(flows), self._now_s, on_change=on_change)
+        occupation.in_bursts, occupation.least_change_frac = True, least_change_frac
+        return self._occupied(occupation)
+
+    @property
+    def _now_s(self) -> float:
+        return float(self._environment.now)
+
+    def _occupied(self, occupation: Occupation) -> Occupation:
         self._occupations[occupation] = None
         self._new.append(occupation)
         self._settle_now()
@@ -179,7 +198,9 @@ class Fabric:
         for movement in new:
             if isinstance(movement, Occupation):
                 movement.members = [
-                    Member(flow, movement, math.inf, route, None, is_detour, self._asked(flow, route))
+                    Member(
+                        flow, movement, math.inf, route, None, is_detour, self._asked(movement, flow, route)
+                    )
                     for flow, route in zip(movement.flows, routes)  # noqa: B905 (routes go on)
                 ]
                 self._arriving += movement.members
@@ -193,9 +214,9 @@ class Fabric:
         for latency_s, members in waiting.items():
             self._call(lambda _event, members=members: self._arrive(members), latency_s, 1)  # type: ignore[misc]
 
-    def _asked(self, flow: AnyFlow, route: Route) -> float:
-        """What a flow of an occupation asks for."""
-        limit = flow.max_bytes_per_s
+    def _asked(self, occupation: Occupation, flow: AnyFlow, route: Route) -> float:
+        """What a flow of an occupation asks for: in bursts, all that it would have alone."""
+        limit = math.inf if occupation.in_bursts else flow.max_bytes_per_s
         return limit if limit < math.inf else self._ways.alone_bytes_per_s(route)
 
     def _arrive(self, members: list[Member]) -> None:
@@ -247,8 +268,11 @@ class Fabric:
             self._active.sweep()
 
     def _tell(self, occupation: Occupation) -> None:
-        share = self._slots.share_frac(occupation)
-        if abs(share - occupation.share_frac) > _CHANGE_FRAC:
+        if occupation.in_bursts:
+            share = self._slots.burst_share_frac(occupation, self._ways.bytes_per_s)
+        else:
+            share = self._slots.share_frac(occupation)
+        if abs(share - occupation.share_frac) > occupation.least_change_frac:
             occupation.share_frac = share
             if occupation.on_change is not None:
                 occupation.on_change(share)

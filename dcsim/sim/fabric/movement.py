@@ -61,12 +61,19 @@ class Transfer(Movement):
 class Occupation(Movement):
     """Persistent flows: what a job keeps sending. ``share_frac`` is what it gets of what it asked.
 
+    Flows ``in_bursts`` send at their ``max_bytes_per_s`` on average, but in bursts between stretches of
+    computing: the share is then what a burst finds of the rate that it would have alone, beside the mean
+    load of all others (what they leave of a link, or its fair share if that is more). Shares that change by
+    less than ``least_change_frac`` are not told.
+
     A flow asks for its ``max_bytes_per_s`` or, if that is infinite, for what it would have alone. The slowest
     flow counts, since a collective waits for it. The share is 0 while a flow has no way left.
     """
 
     on_change: Callable[[float], None] | None = None
     share_frac: float = 1.0
+    in_bursts: bool = False
+    least_change_frac: float = 1e-9
     is_released: bool = False
     members: list[Member] = field(default_factory=list)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dcsim.formulas.max_min import Mask
+from dcsim.formulas.max_min import Mask, Numbers
 from dcsim.sim.fabric.active_flows import ActiveFlows, Arrivals
 from dcsim.sim.fabric.movement import Member, Occupation
 
@@ -63,6 +63,17 @@ class Slots:
         """Members on links that are down, and those on detours."""
         crossing = set(self._active.crossing(is_down).tolist())
         return [m for slot, m in sorted(self._in_slot.items()) if slot in crossing or m.is_detour]
+
+    def burst_share_frac(self, occupation: Occupation, capacities: Numbers) -> float:
+        """The least part that a burst of an occupation finds of the rate that it would have alone."""
+        moving = [one for one in occupation.members if len(one.route.links) or not one.route.is_open]
+        if any(member.slot is None for member in moving):
+            return 0.0
+        slots = np.array([member.slot for member in moving], dtype=np.int64)
+        if not len(slots):
+            return 1.0
+        alone = np.array([member.asked_bytes_per_s for member in moving])
+        return float(np.minimum(self._active.burst_bytes_per_s(slots, capacities) / alone, 1.0).min())
 
     def share_frac(self, occupation: Occupation) -> float:
         """The least part that a flow of an occupation gets of what it asked."""

@@ -10,7 +10,7 @@ import simpy
 from dcsim.networks.flow import Flow
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation
-from tests.networks.small import one_switch
+from tests.sim.fabric.test_fabric import line
 
 RATE = 100.0
 
@@ -22,7 +22,7 @@ def occupied(fabric: Fabric, mean_frac: float, source: int = 0) -> Occupation:
 
 @pytest.fixture
 def fabric() -> Fabric:
-    return Fabric(simpy.Environment(), one_switch(3, RATE))
+    return Fabric(simpy.Environment(), line(RATE, RATE))
 
 
 def settle(fabric: Fabric) -> None:
@@ -36,7 +36,7 @@ def test_a_job_alone_has_all_of_its_link(fabric: Fabric) -> None:
 
 
 def test_two_jobs_leave_each_other_what_their_means_do_not_take(fabric: Fabric) -> None:
-    one, other = occupied(fabric, 0.1, 0), occupied(fabric, 0.3, 1)  # both send to node 2
+    one, other = occupied(fabric, 0.1, 0), occupied(fabric, 0.3, 1)  # both to node 2
     settle(fabric)
     assert (one.share_frac, other.share_frac) == pytest.approx((0.7, 0.9))
 

@@ -114,7 +114,7 @@ class Elastic(JobScheduler):
             room.nodes.take(dropped)  # back for now: resizing gives it away
             if is_enough:
                 room.resize(other, other.num_held / 2, kept, self.speed(other, other.num_held / 2))
-        return is_enough and room.try_start(job)
+        return is_enough and self._try_start(room, job)
 
     def _grow(self, room: Room) -> None:
         """Double running jobs while there is room, the smallest compared with what they asked for first."""

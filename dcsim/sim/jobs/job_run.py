@@ -56,8 +56,14 @@ class JobRun:
         self.num_runs += 1
 
     def save(self, done_s: float, restart_s: float, interval_s: float | None) -> None:
-        """Keep the work of a run up to its last checkpoint; all of it without an interval."""
+        """Keep the work of a run up to its last checkpoint: nothing if the interval is infinite.
+
+        All of it is kept without an interval.
+        """
         done_s = min(done_s, self.left_s)
-        kept_s = done_s if interval_s is None else math.floor(done_s / interval_s) * interval_s
+        if interval_s is None:
+            kept_s = done_s
+        else:
+            kept_s = math.floor(done_s / interval_s) * interval_s if done_s >= interval_s else 0.0
         self.left_s -= kept_s
         self.lost_s += done_s - kept_s + restart_s

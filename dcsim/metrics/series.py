@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dcsim.metrics.cluster_work import ClusterWork
 from dcsim.metrics.columns import Integers, integers
 from dcsim.metrics.energy import power_timeline
 from dcsim.metrics.figures import Figure, Figures
@@ -17,10 +18,11 @@ from dcsim.metrics.request_view import view_requests
 from dcsim.metrics.row_pass import RunRows, read_run_rows
 from dcsim.metrics.run_bins import RunBins, run_bins
 from dcsim.metrics.run_timeline import run_timeline
-from dcsim.metrics.time_bins import BinnedSums
+from dcsim.metrics.series_cluster import cluster_series
 from dcsim.metrics.window import Window, cluster_window, measured_window
 from dcsim.metrics.worst_requests import Measured, worst_requests
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables, ServingTables
 
@@ -54,9 +56,14 @@ def run_series(scenario: Scenario, replications: Sequence[RunTables]) -> Figures
         {name: measured_window(scenario, name, one) for name, one in tables.items()}
         for tables in replications
     ]
-    bins = run_bins(replications[0], cluster_window(scenario, replications[0], list(windows[0].values())))
+    joint = [
+        cluster_window(scenario, tables, list(within.values()))
+        for tables, within in zip(replications, windows, strict=True)
+    ]
+    bins = run_bins(replications[0], joint[0])
+    work = ClusterWork(scenario, resolve_all(scenario).training, replications[0].cluster)
     serving: Figures = {}
-    sums: list[BinnedSums] = []
+    sums = [work.sums(bins.edges_s())]
     for name in scenario.serving:
         tables, within = [one[name] for one in replications], [one[name] for one in windows]
         one = _workload(scenario, name, tables, within)
@@ -70,6 +77,7 @@ def run_series(scenario: Scenario, replications: Sequence[RunTables]) -> Figures
         "num_replications": len(replications),
         "probabilities": list(PROBABILITIES),
         "serving": _rounded(serving),
+        **_rounded_sections(cluster_series(work, replications, joint, bins, PROBABILITIES)),
         "power": _rounded(power),
     }
 
@@ -115,6 +123,10 @@ def _latency_series(measured: Sequence[Measured], gaps: GapSketch) -> Figures:
             "histogram": duration_histogram(latency.known_s),
         }
     return {**found, "itl_s": {"quantiles": [*gaps.percentiles(PROBABILITIES)]}}
+
+
+def _rounded_sections(sections: Figures) -> Figures:
+    return {name: _rounded(section) for name, section in sections.items()}
 
 
 def _rounded(figure: Figure) -> Figure:

@@ -17,7 +17,7 @@ from dcsim.tables import Table
 from dcsim.tables.training import SpanKind, TrainingStatus
 from dcsim.units import SECONDS_PER_HOUR
 
-_STRETCHES = ("shrink", "contention", "slow")  # what makes steps longer; in columns of their own
+_STRETCHES = ("shrink", "contention", "input", "slow")  # what makes steps longer; in columns of their own
 
 
 class Step(Protocol):
@@ -85,7 +85,7 @@ def training_figures(job: TrainedJob, tables: Mapping[str, Table], window: Windo
 
 def _ends(name: str, jobs: Table, wall_s: float) -> Figures:
     """How often the job stopped, and when it ended: the last of its trials, where it is a sweep."""
-    mine = _belongs(jobs, name)
+    mine = belongs(jobs, name)
     num_failures = int(jobs["num_failures"][mine].sum())
     is_finished = bool(mine.any()) and bool((jobs["status"][mine] == str(TrainingStatus.FINISHED)).all())
     submitted_s, finished_s = floats(jobs, "submitted_at_s")[mine], floats(jobs, "finished_at_s")[mine]
@@ -100,7 +100,7 @@ def _ends(name: str, jobs: Table, wall_s: float) -> Figures:
     }
 
 
-def _belongs(table: Table, name: str) -> Mask:
+def belongs(table: Table, name: str) -> Mask:
     """The rows of a job, or of the trials of a sweep, which are named after it."""
     names = table["job"].astype(str)
     mine: Mask = (names == name) | np.char.startswith(names, f"{name}.")
@@ -113,7 +113,7 @@ class _Spans:
     def __init__(self, name: str, spans: Table, window: Window) -> None:
         self._spans = spans
         self._share = np.where(
-            _belongs(spans, name),
+            belongs(spans, name),
             window.share_within(floats(spans, "started_at_s"), floats(spans, "duration_s")),
             0.0,
         )

@@ -14,6 +14,7 @@ from dcsim.formulas.training.memory import RankMemory
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import UNDISTURBED, StepCondition
+from dcsim.formulas.training.traffic import Pattern
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_forms import JobForm, fixed_cost_form, transformer_form
@@ -39,7 +40,7 @@ class TrainingDeployment:
     hardware_flops_per_step: float  # what HFU counts: with what is computed again
     num_weight_bytes: float  # of the whole job, one copy
     num_checkpoint_bytes: float  # of the whole job: weights, master weights and optimiser state
-    scale_out_bytes_per_node: float  # sent to other nodes in one step
+    scale_out: tuple[Pattern, ...]  # what its accelerators send to other domains in one step
     input_bytes_per_token: float
     memory: RankMemory
     time_of: Callable[[StepCondition], TrainingStep] = field(repr=False)
@@ -48,6 +49,12 @@ class TrainingDeployment:
     def num_nodes(self) -> int:
         """Nodes that hold its accelerators."""
         return -(-self.num_accelerators // self.hardware.num_per_node)
+
+    @property
+    def scale_out_bytes_per_node(self) -> float:
+        """Bytes that a node sends to other nodes in one step."""
+        per_node = min(self.hardware.num_per_node, self.num_accelerators)
+        return per_node * sum(one.num_bytes for one in self.scale_out)
 
     @property
     def num_data_parallel(self) -> int:
@@ -104,7 +111,7 @@ def unchecked_training(scenario: Scenario, name: str) -> TrainingDeployment:
         hardware_flops_per_step=form.hardware_flops,
         num_weight_bytes=form.num_weight_bytes,
         num_checkpoint_bytes=form.num_checkpoint_bytes,
-        scale_out_bytes_per_node=form.scale_out_bytes_per_node,
+        scale_out=form.scale_out,
         input_bytes_per_token=form.input_bytes_per_token,
         memory=form.memory,
         time_of=lru_cache(maxsize=_NUM_CONDITIONS)(form.time_of),

@@ -20,7 +20,7 @@ from dcsim.formulas.training.products import wide_bytes
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import StepCondition, training_step
 from dcsim.formulas.training.totals import num_job_parameters, num_job_trained_parameters
-from dcsim.formulas.training.traffic import scale_out_bytes
+from dcsim.formulas.training.traffic import Direction, Pattern, scale_out_patterns
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_plan import num_data_parallel, training_plan
@@ -40,7 +40,7 @@ class JobForm:
     hardware_flops: float
     num_weight_bytes: float
     num_checkpoint_bytes: float
-    scale_out_bytes_per_node: float
+    scale_out: tuple[Pattern, ...]
     input_bytes_per_token: float
     memory: RankMemory
     time_of: Callable[[StepCondition], TrainingStep]
@@ -54,7 +54,6 @@ def transformer_form(
     flops = step_flops(plan, has_flash_attention=software.has_flash_attention)
     saved = _saved(wide_bytes(plan), plan.optimizer.state_bytes, software)
     input_bytes = _input_bytes_per_token(job, plan.num_sequence_tokens)
-    per_accelerator = scale_out_bytes(plan, software, hardware.network)
     limit = _preparation_limit(job, plan.num_accelerators, hardware)
 
     def time_of(condition: StepCondition) -> TrainingStep:
@@ -68,7 +67,7 @@ def transformer_form(
         hardware_flops=flops.hardware,
         num_weight_bytes=num_job_parameters(plan) * wide_bytes(plan),
         num_checkpoint_bytes=num_checkpoint_bytes(num_job_trained_parameters(plan), saved),
-        scale_out_bytes_per_node=per_accelerator * min(hardware.num_per_node, plan.num_accelerators),
+        scale_out=scale_out_patterns(plan, software, hardware.network),
         input_bytes_per_token=input_bytes,
         memory=rank_memory(plan, software, hardware.memory_bytes),
         time_of=time_of,
@@ -83,6 +82,7 @@ def fixed_cost_form(
     workload, plan = job.model.workload, _fixed_cost_plan(job, cluster, name)
     gradients = workload.num_parameters * software.reduced_bytes
     sent = plan.group.sent_bytes(Collective.ALL_REDUCE, gradients, hardware.num_per_node)
+    num_domains = plan.group.num_domains(hardware.num_per_node)
     saved = _saved(plan.weight_bytes, plan.optimizer.state_bytes, software)
     flops, table_bytes = (
         plan.num_samples * workload.training_flops,
@@ -97,7 +97,7 @@ def fixed_cost_form(
         hardware_flops=flops,
         num_weight_bytes=workload.num_parameters * plan.weight_bytes + table_bytes,
         num_checkpoint_bytes=num_checkpoint_bytes(workload.num_parameters, saved) + table_bytes,
-        scale_out_bytes_per_node=sent * min(hardware.num_per_node, plan.data),
+        scale_out=(Pattern(Direction.NEXT, num_domains, 1, sent),) if sent else (),
         input_bytes_per_token=input_bytes,
         memory=fixed_cost_memory(plan, software, hardware.memory_bytes),
         time_of=_fixed_cost_time(job, plan, hardware, input_bytes),

@@ -215,8 +215,10 @@ class Fabric:
             self._call(lambda _event, members=members: self._arrive(members), latency_s, 1)  # type: ignore[misc]
 
     def _asked(self, occupation: Occupation, flow: AnyFlow, route: Route) -> float:
-        """What a flow of an occupation asks for: in bursts, all that it would have alone."""
-        limit = math.inf if occupation.in_bursts else flow.max_bytes_per_s
+        """What a flow of an occupation asks for: in bursts, all that its node can send."""
+        if occupation.in_bursts:
+            return self._ways.sent_bytes_per_s(flow)
+        limit = flow.max_bytes_per_s
         return limit if limit < math.inf else self._ways.alone_bytes_per_s(route)
 
     def _arrive(self, members: list[Member]) -> None:

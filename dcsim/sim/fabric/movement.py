@@ -62,7 +62,7 @@ class Occupation(Movement):
     """Persistent flows: what a job keeps sending. ``share_frac`` is what it gets of what it asked.
 
     Flows ``in_bursts`` send at their ``max_bytes_per_s`` on average, but in bursts between stretches of
-    computing: the share is then what a burst finds of the rate that it would have alone, beside the mean
+    computing: the share is then what a burst finds of the rate at which its node sends, beside the mean
     load of all others (what they leave of a link, or its fair share if that is more). Shares that change by
     less than ``least_change_frac`` are not told.
 

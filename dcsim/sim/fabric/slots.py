@@ -65,7 +65,7 @@ class Slots:
         return [m for slot, m in sorted(self._in_slot.items()) if slot in crossing or m.is_detour]
 
     def burst_share_frac(self, occupation: Occupation, capacities: Numbers) -> float:
-        """The least part that a burst of an occupation finds of the rate that it would have alone."""
+        """The least part that a burst of an occupation finds of the rate at which its node sends."""
         moving = [one for one in occupation.members if len(one.route.links) or not one.route.is_open]
         if any(member.slot is None for member in moving):
             return 0.0

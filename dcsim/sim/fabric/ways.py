@@ -50,6 +50,12 @@ class Ways:
         """Whether all links of a way are up."""
         return self.is_whole or bool(self.is_up[route.links].all())
 
+    def sent_bytes_per_s(self, flow: AnyFlow) -> float:
+        """The rate at which the flow's source sends, shared by the members of a bundle that start there."""
+        sources = flow.ends[0]
+        vertex = self._network.vertex(sources[0])
+        return self._network.host_bytes_per_s(vertex) / sources.count(sources[0])
+
     def alone_bytes_per_s(self, route: Route) -> float:
         """The rate that a flow would have if no other were there and nothing were down."""
         if not len(route.links):

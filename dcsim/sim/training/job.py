@@ -19,7 +19,7 @@ from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.training.checkpointing import Checkpointing
 from dcsim.sim.training.gang import Gang
 from dcsim.sim.training.span_log import SpanLog
-from dcsim.sim.training.step_source import Network, StepSource
+from dcsim.sim.training.step_source import Network, Samples, StepSource
 from dcsim.sim.training.stepping import Stepping
 from dcsim.sim.training.waiting import CHANGE, timer, wait
 from dcsim.spec.reliability import RecoveryTimes
@@ -59,6 +59,7 @@ class TrainingProcess:
         log: SpanLog,
         *,
         network: Network | None = None,
+        samples: Samples | None = None,
     ) -> None:
         self.task = task
         self.status = TrainingStatus.UNFINISHED
@@ -68,7 +69,7 @@ class TrainingProcess:
         self._environment, self._failures, self._log = environment, failures, log
         self._stepping = Stepping(environment, task.name, task.steps, checkpoints, self.gang, log)
         self._stepping.num_steps = task.num_steps
-        self._stepping.network = network
+        self._stepping.network, self._stepping.samples = network, samples
         self._arrival: simpy.Event | None = None  # awaited nodes
         self._span: tuple[SpanKind, str, float, int] | None = None  # the span under way
         self._process = environment.process(self._life())

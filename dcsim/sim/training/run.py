@@ -15,13 +15,14 @@ class StepParts:
     undisturbed_s: float
     shrink_s: float = 0.0
     contention_s: float = 0.0
+    input_s: float = 0.0
     slow_s: float = 0.0
     accelerator_rise_w: float = 0.0
 
     @property
     def total_s(self) -> float:
         """The step."""
-        return self.undisturbed_s + self.shrink_s + self.contention_s + self.slow_s
+        return self.undisturbed_s + self.shrink_s + self.contention_s + self.input_s + self.slow_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Run:
 
     @property
     def stood_still(self) -> bool:
-        """Whether the job was cut off from its network, so that no step could go on."""
+        """Whether the job was cut off from its network or its data, so that no step could go on."""
         return math.isinf(self.parts.total_s)
 
     def advance(self) -> Advance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,6 +45,7 @@ class SpanLog:
                 0.0,
                 0.0,
                 0.0,
+                0.0,
                 num_accelerators,
                 0.0,
             )
@@ -54,9 +56,9 @@ class SpanLog:
             return
         after, parts = run.advance(), run.parts
         num_steps = after.place.position - run.place.position
-        computed_s, contention_s = num_steps * parts.total_s, num_steps * parts.contention_s
+        computed_s = num_steps * parts.total_s
         if run.stood_still:  # but for the stall of a checkpoint under way
-            computed_s = contention_s = max(0.0, run.duration_s - run.place.stall_left_s)
+            computed_s = max(0.0, run.duration_s - run.place.stall_left_s)
         self._append(
             job,
             str(kind),
@@ -67,7 +69,8 @@ class SpanLog:
             after.num_saves,
             max(0.0, run.duration_s - computed_s),
             num_steps * parts.shrink_s,
-            contention_s,
+            computed_s if math.isinf(parts.contention_s) else num_steps * parts.contention_s,
+            computed_s if math.isinf(parts.input_s) else num_steps * parts.input_s,
             num_steps * parts.slow_s,
             run.num_accelerators,
             parts.accelerator_rise_w * min(1.0, computed_s / run.duration_s),

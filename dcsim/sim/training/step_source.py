@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.training.run import StepParts
+
+_NUM_CONDITIONS = 4096  # kept
 
 
 class StepTime(Protocol):
@@ -60,12 +63,32 @@ class Network(Protocol):
         """Use the fabric between these nodes until released; ``on_change`` is told every new share."""
 
 
+class Samples(Protocol):
+    """Where a job's samples come from while it computes."""
+
+    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> Occupation:
+        """Read to these nodes until released; ``on_change`` is told every new share of what it asks for."""
+
+    def bytes_per_s(self, share_frac: float) -> float:
+        """Rate at which samples arrive at that share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What sets the pace of a job's steps at a time."""
+
+    num_nodes: int
+    share_frac: float = 1.0  # of what it asks of the fabric
+    slow_factor: float = 1.0  # of its slowest rank
+    input_bytes_per_s: float | None = None  # at which samples arrive; always there if None
+
+
 class ConditionedSteps:
     """Steps of a source by condition, each computed once."""
 
     def __init__(self, source: StepSource) -> None:
         self._source = source
-        self._step = lru_cache(maxsize=4096)(source.step)
+        self._step = lru_cache(maxsize=_NUM_CONDITIONS)(source.step)
         self._undisturbed = self._step(StepCondition())
 
     @property
@@ -77,26 +100,27 @@ class ConditionedSteps:
         """Whole replicas of the model that fit on so many of the gang's nodes."""
         return self._source.num_data_parallel * num_nodes // self._source.num_nodes
 
-    def parts(self, num_nodes: int, share_frac: float, slow_factor: float) -> StepParts:
-        """The step on so many nodes, with that share of the fabric, at the pace of the slowest rank.
-
-        Without any share it is infinitely long.
-        """
-        num_replicas = self.num_replicas_on(num_nodes)
+    def parts(self, pace: Pace) -> StepParts:
+        """The step at a pace, by what stretches it: infinitely long for a job that is cut off."""
+        num_replicas = self.num_replicas_on(pace.num_nodes)
         left = None if num_replicas == self._source.num_data_parallel else num_replicas
-        shrunk = self._step(StepCondition(num_data_parallel=left))
-        if share_frac <= 0.0:  # cut off: the step never ends
-            return StepParts(self.undisturbed_s, shrunk.total_s - self.undisturbed_s, contention_s=math.inf)
-        shared = self._step(StepCondition(scale_out_share_frac=share_frac, num_data_parallel=left))
-        full = self._step(
-            StepCondition(
-                scale_out_share_frac=share_frac, slowest_rank_factor=slow_factor, num_data_parallel=left
-            )
-        )
+        condition = StepCondition(num_data_parallel=left)
+        shrunk = self._step(condition)
+        shrink_s = shrunk.total_s - self.undisturbed_s
+        if pace.share_frac <= 0.0:
+            return StepParts(self.undisturbed_s, shrink_s, contention_s=math.inf)
+        if pace.input_bytes_per_s is not None and pace.input_bytes_per_s <= 0.0:
+            return StepParts(self.undisturbed_s, shrink_s, input_s=math.inf)
+        condition = replace(condition, scale_out_share_frac=pace.share_frac)
+        shared = self._step(condition)
+        condition = replace(condition, slowest_rank_factor=pace.slow_factor)
+        slowed = self._step(condition)
+        fed = self._step(replace(condition, input_bytes_per_s=pace.input_bytes_per_s))
         return StepParts(
             undisturbed_s=self.undisturbed_s,
-            shrink_s=shrunk.total_s - self.undisturbed_s,
+            shrink_s=shrink_s,
             contention_s=shared.total_s - shrunk.total_s,
-            slow_s=full.total_s - shared.total_s,
-            accelerator_rise_w=full.accelerator_rise_w,
+            slow_s=slowed.total_s - shared.total_s,
+            input_s=fed.total_s - slowed.total_s,
+            accelerator_rise_w=fed.accelerator_rise_w,
         )

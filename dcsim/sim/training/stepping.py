@@ -19,7 +19,14 @@ from dcsim.sim.training.gang import Gang
 from dcsim.sim.training.progress import Progress
 from dcsim.sim.training.run import Run, StepParts, stall_run
 from dcsim.sim.training.span_log import SpanLog
-from dcsim.sim.training.step_source import ConditionedSteps, Network, Occupation, StepSource
+from dcsim.sim.training.step_source import (
+    ConditionedSteps,
+    Network,
+    Occupation,
+    Pace,
+    Samples,
+    StepSource,
+)
 from dcsim.sim.training.waiting import CHANGE, timer, wait
 
 
@@ -56,7 +63,9 @@ class Stepping:
         self._steps = ConditionedSteps(source)
         self._progress = Progress(job, log)
         self._place = Place(0.0)
-        self._occupation: Occupation | None = None
+        self.samples: Samples | None = None
+        self._network_use: Occupation | None = None
+        self._sample_use: Occupation | None = None
         self._durable: simpy.Event | None = None  # of the last checkpoint, while it drains
         self._jump: _Jump | None = None
         self._stalled: tuple[float, int] | None = None  # since when, on how many accelerators
@@ -89,9 +98,11 @@ class Stepping:
 
     def compute(self) -> ProcessGenerator:
         """Compute to the end (returns None) or to a planned stop (returns its cause)."""
+        self._process, nodes = self._environment.active_process, self._gang.nodes
         if self.network is not None:
-            self._occupation = self.network.occupy(self._gang.nodes, self._on_share)
-        self._process = self._environment.active_process
+            self._network_use = self.network.occupy(nodes, self._on_share)
+        if self.samples is not None:
+            self._sample_use = self.samples.occupy(nodes, self._on_share)
         try:
             self._gang.ask_for_replacements()
             num_replicas = self._steps.num_replicas_on(len(self._gang))
@@ -167,9 +178,7 @@ class Stepping:
 
     def _next_jump(self) -> _Jump:
         """The jump from here on, under the present condition."""
-        share_frac = self._occupation.share_frac if self._occupation else 1.0
-        slow_factor = self._gang.slow_factor * self.throttle_factor
-        parts = self._steps.parts(len(self._gang), share_frac, slow_factor)
+        parts = self._steps.parts(self._pace())
         step_s, now_s, last = parts.total_s, self._environment.now, self.num_steps
         held = self.num_accelerators
         if self._checkpoints is None:
@@ -184,6 +193,14 @@ class Stepping:
                 )
         due = Cycle(step_s, 0.0, every, last).next_stop(self._place.position)
         return _Jump(Cycle(step_s, 0.0, math.inf, due), parts, held, now_s, 0.0, False)
+
+    def _pace(self) -> Pace:
+        rate = None
+        if self.samples is not None and self._sample_use is not None:
+            rate = self.samples.bytes_per_s(self._sample_use.share_frac)
+        share_frac = self._network_use.share_frac if self._network_use else 1.0
+        slow_factor = self._gang.slow_factor * self.throttle_factor
+        return Pace(len(self._gang), share_frac, slow_factor, rate)
 
     def _last_of_jump(self, drain_s: float, every: float, step_s: float) -> float:
         """How far checkpoints are never held up by the drain of the one before; 0 for nowhere."""
@@ -209,9 +226,10 @@ class Stepping:
             process.interrupt(CHANGE)
 
     def _release(self) -> None:
-        if self._occupation is not None:
-            self._occupation.release()
-            self._occupation = None
+        for use in (self._network_use, self._sample_use):
+            if use is not None:
+                use.release()
+        self._network_use = self._sample_use = None
 
     # --- checkpoints by themselves ----------------------------------------------------------------
 

@@ -103,8 +103,7 @@ class TrainingJobs:
     def _network(self, deployment: TrainingDeployment, name: str) -> FabricNetwork | None:
         if self._around.fabric is None or deployment.num_nodes < 2:
             return None
-        step_s = deployment.step().total_s
-        return FabricNetwork(self._around.fabric, name, deployment.scale_out_bytes_per_node, step_s)
+        return FabricNetwork(self._around.fabric, name, deployment)
 
 
 def _alone_s(task: TrainingTask) -> float:

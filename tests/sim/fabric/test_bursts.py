@@ -8,9 +8,10 @@ import pytest
 import simpy
 
 from dcsim.networks.flow import Flow
+from dcsim.networks.graph import Hosts
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation
-from tests.sim.fabric.test_fabric import line
+from dcsim.topologies.leaf_spine import LeafSpine
 
 RATE = 100.0
 
@@ -22,7 +23,7 @@ def occupied(fabric: Fabric, mean_frac: float, source: int = 0) -> Occupation:
 
 @pytest.fixture
 def fabric() -> Fabric:
-    return Fabric(simpy.Environment(), line(RATE, RATE))
+    return Fabric(simpy.Environment(), LeafSpine().network(Hosts(3, 1, RATE, 0.0, RATE, 0.0)))
 
 
 def settle(fabric: Fabric) -> None:

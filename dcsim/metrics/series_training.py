@@ -11,7 +11,7 @@ from dcsim.metrics.figures import Figure, Figures
 from dcsim.metrics.run_bins import RunBins
 from dcsim.metrics.series_bins import bin_starts, chosen_rows, plain, words
 from dcsim.metrics.time_bins import BinnedSums
-from dcsim.metrics.training import belongs, training_figures
+from dcsim.metrics.training import STRETCHES, belongs, training_figures
 from dcsim.metrics.window import Window
 from dcsim.spec.training_deployment import TrainingDeployment
 from dcsim.tables import Table
@@ -19,7 +19,7 @@ from dcsim.tables.training import SpanKind
 
 MAX_SPANS = 400
 _MAX_LANES = 40  # trials of a sweep at a time
-_STRETCHES = ("shrink_s", "contention_s", "slow_s")
+_STRETCHES = ("shrink_s", "contention_s", "input_s", "slow_s")
 _RECOVERY = (
     SpanKind.DETECT,
     SpanKind.DIAGNOSE,
@@ -57,7 +57,7 @@ def _gantt(spans: Table) -> Figures:
     num_bars = int(bar[-1]) + 1 if len(bar) else 0
     whole_s = np.bincount(bar, weights=duration_s, minlength=num_bars)
     useful_s = duration_s - floats(spans, "checkpoint_s")
-    useful_s -= sum(floats(spans, name) for name in _STRETCHES)
+    useful_s -= sum(floats(spans, f"{name}_s") for name in STRETCHES)
     is_productive = spans["kind"].astype(str) == str(SpanKind.PRODUCTIVE)
     productive_s = np.bincount(bar, weights=np.where(is_productive, useful_s, 0.0), minlength=num_bars)
     longest = _longest(bar, duration_s)
@@ -135,7 +135,7 @@ def _timeline(spans: Table, tokens_per_step: int, bins: RunBins) -> Figures:
     """Shares of the time of each bin, of which what is missing lies before the start or after the end."""
     kind = spans["kind"].astype(str)
     duration_s, checkpoint_s = floats(spans, "duration_s"), floats(spans, "checkpoint_s")
-    disturbed_s = sum((floats(spans, name) for name in _STRETCHES), np.zeros(len(spans)))
+    disturbed_s = sum((floats(spans, f"{name}_s") for name in STRETCHES), np.zeros(len(spans)))
     is_productive = kind == str(SpanKind.PRODUCTIVE)
     counted_steps = np.where(is_productive, floats(spans, "num_steps"), 0.0)
     sums = BinnedSums(bins.edges_s())

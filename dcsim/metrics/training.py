@@ -17,7 +17,7 @@ from dcsim.tables import Table
 from dcsim.tables.training import SpanKind, TrainingStatus
 from dcsim.units import SECONDS_PER_HOUR
 
-_STRETCHES = ("shrink", "contention", "input", "slow")  # what makes steps longer; in columns of their own
+STRETCHES = ("shrink", "contention", "input", "slow")  # what makes steps longer; in columns of their own
 
 
 class Step(Protocol):
@@ -142,7 +142,7 @@ class _Spans:
             for kind in SpanKind
             if kind not in (SpanKind.PRODUCTIVE, SpanKind.LOST)
         }
-        stretched_s = {name: self.total(f"{name}_s", productive) for name in _STRETCHES}
+        stretched_s = {name: self.total(f"{name}_s", productive) for name in STRETCHES}
         parts |= stretched_s
         parts["checkpoint"] = self.total("checkpoint_s")
         lost_s = self.total("duration_s", is_lost)

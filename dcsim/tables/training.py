@@ -47,6 +47,7 @@ TRAINING_SPANS: Mapping[str, Column] = {
     "checkpoint_s": Column("f8", "s", "part of the duration in which a checkpoint held the steps up"),
     "shrink_s": Column("f8", "s", "part due to running with fewer data-parallel replicas"),
     "contention_s": Column("f8", "s", "part due to other traffic on the fabric"),
+    "input_s": Column("f8", "s", "part due to samples that came late"),
     "slow_s": Column("f8", "s", "part due to slow nodes and power caps"),
     "num_accelerators": Column("i4", "", "accelerators held"),
     "accelerator_rise_w": Column("f8", "W", "mean power of each above idle"),

@@ -198,7 +198,7 @@ class Stepping:
         rate = None
         if self.samples is not None and self._sample_use is not None:
             rate = self.samples.bytes_per_s(self._sample_use.share_frac)
-        share_frac = self._network_use.share_frac if self._network_use else 1.0
+        share_frac = self._network_use.share_frac if self._network_use is not None else 1.0
         slow_factor = self._gang.slow_factor * self.throttle_factor
         return Pace(len(self._gang), share_frac, slow_factor, rate)
 

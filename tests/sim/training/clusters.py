@@ -15,7 +15,7 @@ from dcsim.sim.streams import Streams
 from dcsim.sim.training.checkpointing import Checkpointing, FixedCheckpoints, Save, SaveTimes
 from dcsim.sim.training.job import TrainingProcess, TrainingTask
 from dcsim.sim.training.span_log import SpanLog
-from dcsim.sim.training.step_source import Network
+from dcsim.sim.training.step_source import Network, Samples
 from dcsim.spec.reliability import ClusterShape, Reliability
 from dcsim.tables.table import Table
 
@@ -43,7 +43,9 @@ class FixedSteps:
         replicas = condition.num_data_parallel or self.num_data_parallel
         computing_s = self.step_s * (1 - self.exposed_frac) * condition.slowest_rank_factor
         exposed_s = self.step_s * self.exposed_frac / condition.scale_out_share_frac
-        return FixedStep((computing_s + exposed_s) * self.num_data_parallel / replicas)
+        step_s = (computing_s + exposed_s) * self.num_data_parallel / replicas
+        rate = condition.input_bytes_per_s  # a step reads one byte
+        return FixedStep(step_s if rate is None else max(step_s, 1.0 / rate))
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class World:
     num_spares: int = 0
     seed: int = 1
     network: Network | None = None
+    samples: Samples | None = None
 
     def __post_init__(self) -> None:
         self.environment = simpy.Environment()
@@ -95,7 +98,14 @@ class World:
             is_elastic=self.reliability.has_elastic_shrink,
         )
         self.job = TrainingProcess(
-            self.environment, task, checkpoints, self.failures, self.pool, self.log, network=self.network
+            self.environment,
+            task,
+            checkpoints,
+            self.failures,
+            self.pool,
+            self.log,
+            network=self.network,
+            samples=self.samples,
         )
         self.failures.start()
 

@@ -164,7 +164,7 @@ def test_a_foreseen_failure_costs_a_planned_stop_and_no_work(tmp_path: Path) -> 
 
 
 class OneNetwork:
-    """A fabric of which the test sets the share."""
+    """A fabric, or a store of samples, of which the test sets the share."""
 
     def __init__(self) -> None:
         self.share_frac = 1.0
@@ -177,6 +177,9 @@ class OneNetwork:
 
     def release(self) -> None:
         self.num_released += 1
+
+    def bytes_per_s(self, share_frac: float) -> float:
+        return share_frac  # one byte for each step of a second
 
     def set(self, share_frac: float) -> None:
         self.share_frac = share_frac
@@ -209,6 +212,17 @@ def test_a_job_that_is_cut_off_stands_still_until_the_way_is_free_again(is_one_b
     assert world.job.finished_at_s == pytest.approx(1000.0 + 10 * 4.0 + 297.0)
     assert table["contention_s"].sum() == pytest.approx(297.0)
     assert table["checkpoint_s"].sum() == pytest.approx(40.0)
+
+
+def test_late_samples_stretch_the_steps_and_none_at_all_stop_them() -> None:
+    samples = OneNetwork()
+    world = World(reliability(), num_steps=1000, times=SaveTimes(0.0), samples=samples)
+    for at_s, share_frac in ((100.0, 0.5), (300.0, 0.0), (350.0, 1.0)):
+        event = world.environment.timeout(at_s, share_frac)
+        event.callbacks.append(lambda event: samples.set(event.value))
+    table = world.run(5_000.0)
+    assert table["input_s"].sum() == pytest.approx(100.0 + 50.0)
+    assert world.job.finished_at_s == pytest.approx(1150.0)
 
 
 def test_a_power_cap_stretches_steps_from_the_instant_that_it_is_set() -> None:

@@ -166,7 +166,9 @@ def test_spans_follow_one_another_without_gaps_and_steps_are_conserved(
     assert durations_s.sum() == pytest.approx(end_s)
     counted = table["num_steps"][table["kind"] == "productive"].sum()
     assert counted == pytest.approx(world.job.num_steps_done)
-    parts_s = table["checkpoint_s"] + table["shrink_s"] + table["contention_s"] + table["slow_s"]
+    parts_s = (
+        table["checkpoint_s"] + table["shrink_s"] + table["contention_s"] + table["input_s"] + table["slow_s"]
+    )
     ideal_s = table["num_steps"] * steps.step_s
     is_run = (table["kind"] == "productive") | (table["kind"] == "lost")
     assert (parts_s + ideal_s)[is_run] == pytest.approx(durations_s[is_run], abs=1e-6)

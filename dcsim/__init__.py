@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dcsim.calibration.validate.published import validate_published
     from dcsim.catalog.loader import SourcedValue, entry_names, load_entry, provenance
     from dcsim.errors import DcsimError, InfeasibleError, Problem, ScenarioError, SimulationError
+    from dcsim.formulas.training.memory import RankMemory
     from dcsim.report.chrome_trace import write_chrome_trace
     from dcsim.report.explain import explained_parts
     from dcsim.report.key_figures import catalogue_kinds, entry_title, key_figures
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from dcsim.study.job import Job, JobState, JobStatus
     from dcsim.study.run import run
     from dcsim.study.slo_status import SloStatus
+    from dcsim.study.strategy import Ranking, Strategy, StrategySpace, rank_strategies
+    from dcsim.study.training_estimate import TrainingForecast, estimate_training
     from dcsim.study.workspace import Workspace
 
     open = open_result
@@ -60,6 +63,8 @@ _HOMES = {
     "JobStatus": "dcsim.study.job:JobStatus",
     "Problem": "dcsim.errors:Problem",
     "ProfileReport": "dcsim.calibration.report.profile:ProfileReport",
+    "RankMemory": "dcsim.formulas.training.memory:RankMemory",
+    "Ranking": "dcsim.study.strategy:Ranking",
     "Result": "dcsim.result:Result",
     "Scenario": "dcsim.spec.scenario:Scenario",
     "ScenarioError": "dcsim.errors:ScenarioError",
@@ -68,7 +73,10 @@ _HOMES = {
     "SimulationError": "dcsim.errors:SimulationError",
     "SloStatus": "dcsim.study.slo_status:SloStatus",
     "SourcedValue": "dcsim.catalog.loader:SourcedValue",
+    "Strategy": "dcsim.study.strategy:Strategy",
+    "StrategySpace": "dcsim.study.strategy:StrategySpace",
     "SummaryView": "dcsim.result:SummaryView",
+    "TrainingForecast": "dcsim.study.training_estimate:TrainingForecast",
     "Verdict": "dcsim.report.verdict:Verdict",
     "Workspace": "dcsim.study.workspace:Workspace",
     "catalogue_kinds": "dcsim.report.key_figures:catalogue_kinds",
@@ -78,6 +86,7 @@ _HOMES = {
     "entry_names": "dcsim.catalog.loader:entry_names",
     "entry_title": "dcsim.report.key_figures:entry_title",
     "estimate": "dcsim.study.estimate:estimate",
+    "estimate_training": "dcsim.study.training_estimate:estimate_training",
     "explained_parts": "dcsim.report.explain:explained_parts",
     "gallery": "dcsim.study.gallery:gallery",
     "given_text": "dcsim.report.numbers:given_text",
@@ -90,6 +99,7 @@ _HOMES = {
     "profile_report": "dcsim.calibration.report.profile:profile_report",
     "provenance": "dcsim.catalog.loader:provenance",
     "quantity_text": "dcsim.report.numbers:quantity_text",
+    "rank_strategies": "dcsim.study.strategy:rank_strategies",
     "run": "dcsim.study.run:run",
     "scales_of": "dcsim.report.numbers:scales_of",
     "scenario_json_schema": "dcsim.spec.schema:scenario_json_schema",
@@ -114,6 +124,8 @@ __all__ = [
     "JobStatus",
     "Problem",
     "ProfileReport",
+    "RankMemory",
+    "Ranking",
     "Result",
     "Scenario",
     "ScenarioError",
@@ -122,7 +134,10 @@ __all__ = [
     "SimulationError",
     "SloStatus",
     "SourcedValue",
+    "Strategy",
+    "StrategySpace",
     "SummaryView",
+    "TrainingForecast",
     "Verdict",
     "Workspace",
     "__version__",
@@ -133,6 +148,7 @@ __all__ = [
     "entry_names",
     "entry_title",
     "estimate",
+    "estimate_training",
     "explained_parts",
     "gallery",
     "given_text",
@@ -145,6 +161,7 @@ __all__ = [
     "profile_report",
     "provenance",
     "quantity_text",
+    "rank_strategies",
     "run",
     "scales_of",
     "scenario_json_schema",

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dcsim.metrics.columns import Array, floats, integers
+from dcsim.metrics.columns import Array, Mask, floats, integers
 from dcsim.metrics.figures import Figures, finite, ratio
 from dcsim.metrics.window import Window
 from dcsim.tables import Table
-from dcsim.tables.jobs import JobStatus
+from dcsim.tables.jobs import JobReason, JobStatus
+from dcsim.units import SECONDS_PER_HOUR
 
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_ENDS = (JobStatus.FINISHED, JobStatus.INFEASIBLE, JobStatus.ABANDONED)
+_NO_ENDS = (JobStatus.RUNNING, JobStatus.WAITING)  # when the simulation ended
 _BOUND_S = 10.0  # of run times in slowdowns: shorter jobs count as if they took so long
 
 
@@ -33,7 +36,9 @@ def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
     slowdown = np.maximum((jct_s) / np.maximum(run_s, _BOUND_S), 1.0)
     return {
         "num_submitted": int(inside.sum()),
-        **{f"num_{one.name.lower()}": int((status == one).sum()) for one in JobStatus},
+        **{f"num_{one.name.lower()}": int((status == one).sum()) for one in _ENDS},
+        "num_unfinished": int(np.isin(status, _NO_ENDS).sum()),
+        "num_by_reason": _reasons(jobs, inside),
         "wait_s": _spread(wait_s),
         "completion_s": _spread(jct_s),
         "slowdown": _spread(slowdown),
@@ -41,6 +46,13 @@ def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
         "num_failures": int(integers(jobs, "num_failures")[inside].sum()),
         **_pool_figures(pool, window),
     }
+
+
+def _reasons(jobs: Table, inside: Mask) -> Figures:
+    """Jobs that could never start, by why."""
+    reasons = [JobReason(int(one)) for one in jobs["reason"][inside]]
+    counts = {reason: reasons.count(reason) for reason in JobReason if reason is not JobReason.NONE}
+    return {reason.name.lower(): count for reason, count in counts.items() if count}
 
 
 def _spread(values: Array) -> Figures:
@@ -65,5 +77,5 @@ def _pool_figures(pool: Table, window: Window) -> Figures:
         "num_waiting": {"mean": ratio(mean("num_waiting"), whole_s)},
         "num_running": {"mean": ratio(mean("num_running"), whole_s)},
         "fragmentation_frac": ratio(mean("fragmentation_frac"), whole_s),
-        "accelerator_h": finite(used / 3600.0),
+        "accelerator_h": finite(used / SECONDS_PER_HOUR),
     }

@@ -19,7 +19,6 @@ from dcsim.tables.training import SpanKind
 
 MAX_SPANS = 400
 _MAX_LANES = 40  # trials of a sweep at a time
-_STRETCHES = ("shrink_s", "contention_s", "input_s", "slow_s")
 _RECOVERY = (
     SpanKind.DETECT,
     SpanKind.DIAGNOSE,

@@ -47,8 +47,8 @@ PHILLY = SHARED / "traces" / "philly" / "philly.csv.gz"
 PUBLISHED_PERCENT = {
     "random": 87.47,
     "dot_product": 90.85,
-    "gpu_clustering": 91.88,
-    "gpu_packing": 92.00,
+    "clustering": 91.88,
+    "shared_first": 92.00,
     "best_fit": 93.08,
     "fgd": 95.39,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dcsim.formulas.estimation import percentile
 from dcsim.metrics.columns import Array, Mask, floats, integers
 from dcsim.metrics.figures import Figures, finite, ratio
 from dcsim.metrics.window import Window
@@ -22,6 +23,9 @@ _BOUND_S = 10.0  # of run times in slowdowns: shorter jobs count as if they took
 def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
     """Figures of the jobs submitted in the window, and of the pool in it.
 
+    Percentiles count jobs that did not finish, other than infeasible ones, as slower than all others: one that
+    falls among them is None. Means and maxima are those of finished jobs.
+
     Bounded slowdown is (wait + run time) / max(run time, 10 s), at least 1 (Feitelson, "Metrics for parallel
     job scheduling and their convergence", 2001).
     """
@@ -33,15 +37,16 @@ def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
     jct_s = (floats(jobs, "finished_at_s") - submitted_at_s)[inside][is_finished]
     run_s = floats(jobs, "duration_s")[inside][is_finished]
     wait_s = floats(jobs, "wait_s")[inside][is_finished]
-    slowdown = np.maximum((jct_s) / np.maximum(run_s, _BOUND_S), 1.0)
+    slowdown = np.maximum(jct_s / np.maximum(run_s, _BOUND_S), 1.0)
+    num_beyond = int((~is_finished & (status != JobStatus.INFEASIBLE)).sum())
     return {
         "num_submitted": int(inside.sum()),
         **{f"num_{one.name.lower()}": int((status == one).sum()) for one in _ENDS},
         "num_unfinished": int(np.isin(status, _NO_ENDS).sum()),
         "num_by_reason": _reasons(jobs, inside),
-        "wait_s": _spread(wait_s),
-        "completion_s": _spread(jct_s),
-        "slowdown": _spread(slowdown),
+        "wait_s": _spread(wait_s, num_beyond),
+        "completion_s": _spread(jct_s, num_beyond),
+        "slowdown": _spread(slowdown, num_beyond),
         "num_preemptions": int(integers(jobs, "num_preemptions")[inside].sum()),
         "num_failures": int(integers(jobs, "num_failures")[inside].sum()),
         **_pool_figures(pool, window),
@@ -55,11 +60,10 @@ def _reasons(jobs: Table, inside: Mask) -> Figures:
     return {reason.name.lower(): count for reason, count in counts.items() if count}
 
 
-def _spread(values: Array) -> Figures:
+def _spread(values: Array, num_beyond: int) -> Figures:
     if not len(values):
         return {"mean": None, **dict.fromkeys(_QUANTILES), "max": None}
-    quantiles = np.quantile(values, list(_QUANTILES.values()))
-    named = {name: float(value) for name, value in zip(_QUANTILES, quantiles, strict=True)}
+    named = dict(zip(_QUANTILES, percentile(values, list(_QUANTILES.values()), num_beyond), strict=True))
     return {"mean": float(values.mean()), **named, "max": float(values.max())}
 
 

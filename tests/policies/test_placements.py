@@ -34,16 +34,16 @@ def where(name: str, nodes: Nodes, request: Request) -> list[int]:
     return [part.node for part in parts]
 
 
-@pytest.mark.parametrize(("name", "node"), [("pack", 2), ("spread", 1), ("best_fit", 2), ("gpu_packing", 0)])
+@pytest.mark.parametrize(("name", "node"), [("pack", 2), ("spread", 1), ("best_fit", 2), ("shared_first", 0)])
 def test_a_small_job_goes_to_the_fullest_or_the_emptiest_node(name, node):
     assert where(name, nodes_with_free(4, 8, 2), Request(2)) == [node]
 
 
-def test_gpu_clustering_prefers_nodes_with_jobs_of_the_same_size():
+def test_clustering_prefers_nodes_with_jobs_of_the_same_size():
     nodes = Nodes([NodeShape(8), NodeShape(8), NodeShape(8)])
     nodes.take([Part(1, (0, 1), 1000, 0, 0), Part(2, (0,), 500, 0, 0)])
-    assert where("gpu_clustering", nodes, Request(2)) == [1]
-    assert where("gpu_clustering", nodes, Request(0.25)) == [2]
+    assert where("clustering", nodes, Request(2)) == [1]
+    assert where("clustering", nodes, Request(0.25)) == [2]
 
 
 def test_a_fraction_shares_the_fullest_accelerator_that_has_room():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
-from itertools import takewhile
+from collections.abc import Hashable
 from typing import ClassVar
 
 from pydantic import Field, field_validator
@@ -52,33 +51,38 @@ class LeastAttainedService(JobScheduler):
     def decide(self, room: Room) -> None:
         """Start jobs in order, on accelerators of higher levels if need be."""
         skipped: set[Hashable] = set()
-        last: list[tuple[int, float, int, Job]] | None = None
         for job in room.queue.in_order(skipped):
-            if room.try_start(job):
-                continue
-            if last is None:  # running jobs, the last to be served first
-                last = sorted(self._places(room), key=lambda item: item[:3], reverse=True)
-            level = self._level(job.attained_s)
-            higher = takewhile(lambda item: item[0] > level, last)  # noqa: B023 (consumed at once)
-            if not make_way(room, job, (other for *_, other in higher if other in room.running)):
+            if not room.try_start(job) and not make_way(room, job, self._above(room, job)):
                 skipped.add(self.kind(job))
 
     def wake_at_s(self, room: Room) -> float | None:
         """When the next running job falls to a higher level, if others wait."""
         if not room.queue:
             return None
-        return min((self._falls_at_s(room.now_s, job) for job in room.running), default=None)
-
-    def _places(self, room: Room) -> Iterator[tuple[int, float, int, Job]]:
+        now_s, falls_in_s = room.now_s, float("inf")
         for job in room.running:
-            yield self._level(job.attained_at_s(room.now_s)), job.submitted_at_s, job.number, job
+            attained_s = (job.attained_s + job.num_held * (now_s - job.started_at_s)) * (1 + _ROUNDING)
+            if attained_s < self.thresholds_s[-1] and job.num_held:
+                limit_s = self.thresholds_s[bisect_right(self.thresholds_s, attained_s)]
+                falls_in_s = min(falls_in_s, (limit_s - attained_s) / job.num_held)
+        return now_s + falls_in_s
+
+    def _above(self, room: Room, job: Job) -> list[Job]:
+        """Running jobs of higher levels, the last to be served first."""
+        level = self._level(job.attained_s)
+        if level == len(self.thresholds_s):
+            return []
+        now_s, limit_s = room.now_s, self.thresholds_s[level] / (1 + _ROUNDING)
+        found = [
+            other
+            for other in room.running
+            if other.attained_s + other.num_held * (now_s - other.started_at_s) >= limit_s
+        ]
+
+        def place(other: Job) -> tuple[int, float, int]:
+            return self._level(other.attained_at_s(now_s)), other.submitted_at_s, other.number
+
+        return sorted(found, key=place, reverse=True)
 
     def _level(self, attained_s: float) -> int:
         return bisect_right(self.thresholds_s, attained_s * (1 + _ROUNDING))
-
-    def _falls_at_s(self, now_s: float, job: Job) -> float:
-        attained_s = job.attained_at_s(now_s)
-        above = [limit_s for limit_s in self.thresholds_s if limit_s > attained_s * (1 + _ROUNDING)]
-        if not above or not job.num_held:
-            return float("inf")
-        return now_s + (min(above) - attained_s) / job.num_held

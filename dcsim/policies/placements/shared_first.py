@@ -1,4 +1,4 @@
-"""GPU packing: shared accelerators first, then free ones of used nodes, then idle nodes."""
+"""Shared first: shared accelerators first, then free ones of used nodes, then idle nodes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dcsim.policies.scored_placement import ScoredPlacement
 _TENTH = 10
 
 
-class GpuPacking(ScoredPlacement):
+class SharedFirst(ScoredPlacement):
     """Accelerators that others use already, the fullest first; then free ones of used nodes; then idle nodes.
 
-    The form that Weng et al., USENIX ATC 2023, compare FGD with; after AntMan (Xiao et al., OSDI 2020).
+    GpuPacking in the comparison of Weng et al., USENIX ATC 2023; after AntMan (Xiao et al., OSDI 2020).
     """
 
     def scores(self, nodes: Nodes, candidates: Ints, chunk: Chunk) -> Floats:

@@ -1,4 +1,4 @@
-"""GPU clustering: jobs that ask for as many accelerators share nodes."""
+"""Clustering: jobs that ask for as many accelerators share nodes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dcsim.policies.scored_placement import ScoredPlacement, free_shares_frac
 _NUM_BANDS = 4
 
 
-class GpuClustering(ScoredPlacement):
+class Clustering(ScoredPlacement):
     """Nodes with jobs of the same size alone, then with others too, then idle nodes, then any; fullest first.
 
-    The form that Weng et al., USENIX ATC 2023, compare FGD with; after Gandiva (Xiao et al., OSDI 2018).
+    GpuClustering in the comparison of Weng et al., USENIX ATC 2023; after Gandiva (Xiao et al., OSDI 2018).
     """
 
     def scores(self, nodes: Nodes, candidates: Ints, chunk: Chunk) -> Floats:

@@ -17,6 +17,7 @@ from dcsim import tables
 from dcsim.catalog.loader import KINDS, entry_mapping, entry_names, provenance
 from dcsim.errors import DcsimError
 from dcsim.metrics import contract, series_contract
+from dcsim.metrics.key import Sections
 from dcsim.plugins import PolicyFrom, policy_class, policy_names
 from dcsim.spec.reference import Reference
 from dcsim.spec.scenario import Scenario
@@ -255,7 +256,7 @@ def series_page() -> str:
     return text + "".join(key_tables(series_contract.SECTIONS))
 
 
-def key_tables(sections: contract.Sections) -> Iterator[str]:
+def key_tables(sections: Sections) -> Iterator[str]:
     """A table for each section of a contract."""
     for title, (prefix, keys) in sections.items():
         yield f"\n## {title}\n\n| key | unit | meaning |\n|---|---|---|\n"

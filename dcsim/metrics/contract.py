@@ -8,16 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """The unit of one or several alike numbers, and what they mean."""
-
-    unit: str
-    meaning: str
-
+from dcsim.metrics.contract_cluster import CLUSTER_SECTIONS
+from dcsim.metrics.key import Key, Sections
 
 _SPREAD = "{mean,p50,p90,p95,p99,max}"
 _LATENCY = "{ttft_s,tpot_s,itl_s,e2e_s,queue_wait_s}"
@@ -182,14 +175,13 @@ BESIDE: Mapping[str, str] = {
     "withheld; not of equal replications, explain or window",
 }
 
-Sections = Mapping[str, tuple[str, Mapping[str, Key]]]  # by title: the beginning of the paths, and the keys
-
 SECTIONS: Sections = {
     "run": ("", _RUN),
     "latency": ("serving.NAME.", _LATENCIES),
     "requests and tokens": ("serving.NAME.", _RATES),
     "use of the machines": ("serving.NAME.", _USE),
     "where the time goes": ("serving.NAME.", _EXPLAIN),
+    **CLUSTER_SECTIONS,
     "energy": ("energy.", _ENERGY),
     "carbon (null without a facility)": ("carbon.", _CARBON),
     "cost (null without economics)": ("cost.", _COST),

@@ -6,7 +6,8 @@ equally long, but for ``edges``, of which there is one more than ``counts``. Wha
 
 from __future__ import annotations
 
-from dcsim.metrics.contract import Key, Sections
+from dcsim.metrics.key import Key, Sections
+from dcsim.metrics.series_cluster_contract import CLUSTER_SECTIONS
 
 _LATENCY = "latency.{ttft_s,tpot_s,e2e_s,queue_wait_s}"
 _WORST = "worst.{e2e_s,ttft_s}"
@@ -106,5 +107,6 @@ SECTIONS: Sections = {
         "serving.NAME.window.",
         {"{started_at_s,ended_at_s}": Key("s", "from the warm-up to the end of the traffic")},
     ),
+    **CLUSTER_SECTIONS,
     "power of the cluster in the same bins: first replication": ("power.", _POWER),
 }

@@ -9,7 +9,7 @@ import pytest
 from dcsim.metrics.contract import BESIDE, declared_keys
 from dcsim.metrics.figures import leaves
 from dcsim.study.run import run
-from tests.study.scenarios_for_tests import tiny
+from tests.study.scenarios_for_tests import small_cluster, tiny
 
 RUNS: dict[str, dict[str, object]] = {
     "owned, two replications": {"replications": 2},
@@ -18,7 +18,20 @@ RUNS: dict[str, dict[str, object]] = {
     "unstable": {"serving.chat.traffic.arrivals": {"policy": "poisson", "rate": "900 /s"}},
     "without facility and economics": {"facility": None, "economics": None},
 }
+CLUSTERS: dict[str, dict[str, object]] = {
+    "one replication": {},
+    "two replications": {"replications": 2},
+}
 NOT_SIMULATED = {"carbon", "cost"}
+NAMED = {"serving": "NAME", "training": "NAME", "storage": "STORE"}  # sections of things with names
+KEYED = {  # mappings whose keys are names of causes and the like
+    "lost_accelerator_h": "CAUSE",
+    "num_by_cause": "CAUSE",
+    "num_by_effect": "EFFECT",
+    "num_by_reason": "REASON",
+    "step_parts_s": "CAUSE",
+    "memory_bytes": "TERM",
+}
 
 
 def paths_of(summary: dict[str, object]) -> Iterator[str]:
@@ -26,15 +39,23 @@ def paths_of(summary: dict[str, object]) -> Iterator[str]:
         is_below = path[0] in BESIDE and (path[0] != "prediction" or len(path) > 2)
         path = path[1:] if is_below else path  # under the paths of the numbers themselves
         if not (path[0] in NOT_SIMULATED and value is None):
-            yield ".".join(["serving", "NAME", *path[2:]] if path[0] == "serving" else path)
+            yield ".".join(generic(list(path)))
+
+
+def generic(path: list[str]) -> list[str]:
+    """A path as the contract writes it: without names of the scenario."""
+    if path[0] in NAMED:
+        path[1] = NAMED[path[0]]
+    if path[-2:-1] and path[-2] in KEYED:
+        path[-1] = KEYED[path[-2]]
+    return path
 
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, set[str]]:
-    return {
-        name: set(paths_of(run(tiny(**overrides), num_processes=1).summary))
-        for name, overrides in RUNS.items()
-    }
+    scenarios = {name: tiny(**overrides) for name, overrides in RUNS.items()}
+    scenarios |= {f"cluster, {name}": small_cluster(**overrides) for name, overrides in CLUSTERS.items()}
+    return {name: set(paths_of(run(one, num_processes=1).summary)) for name, one in scenarios.items()}
 
 
 DECLARED = list(declared_keys())

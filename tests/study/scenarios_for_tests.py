@@ -26,3 +26,44 @@ economics: {prices: owned-2026}
 
 def tiny(**overrides: object) -> Scenario:
     return load(TINY, overrides={key.replace("__", "."): value for key, value in overrides.items()})
+
+
+CLUSTER = """
+name: cluster
+question: What do a training job, failures and scheduled jobs make of a small cluster?
+duration: 6 h
+seed: 3
+calibration_draws: 0
+cluster:
+  node: dgx-h100
+  num_nodes: 10
+  fabric: {topology: leaf_spine}
+  storage:
+    fast: {base: weka-8, cache: {base: nvme-gen4-7.68tb}}
+training:
+  pretrain:
+    model: llama-3.1-8b
+    software: megatron
+    num_nodes: 4
+    parallelism: {tensor: 4, pipeline: 1}
+    batch: {sequences: 128, micro: 1, tokens: 8192}
+    tokens: 1.0e+12
+    checkpoint: {store: fast, interval: 30 min}
+jobs:
+  arrivals: {policy: poisson, rate: 12 /h, duration_mean: 20 min, sizes: {"1": 0.6, "8": 0.3, "256": 0.1}}
+reliability:
+  node_mtbf: 20 h
+  node_mttr: 1 h
+  spares: 1
+  detection: 2 min
+  diagnosis: 1 min
+  swap: 1 min
+  initialization: 3 min
+facility: {site: us-iowa}
+economics: {prices: owned-2026}
+"""
+
+
+def small_cluster(**overrides: object) -> Scenario:
+    """Training, failures, scheduled jobs, a fabric and a store with a cache on ten nodes."""
+    return load(CLUSTER, overrides={key.replace("__", "."): value for key, value in overrides.items()})

@@ -1,0 +1,122 @@
+"""The contract of ``summary.json`` for what the cluster does beside serving; see ``contract``.
+
+JOB, STORE, CAUSE, ... stand for names of the scenario or for one of the names given.
+"""
+
+from __future__ import annotations
+
+from dcsim.metrics.key import Key, Sections
+
+_SPREAD = "{mean,p50,p90,p99,max}"
+
+_TRAINING = {
+    "step_time_s": Key("s", "mean time of an optimiser step that counts, checkpoints left out"),
+    "undisturbed_step_time_s": Key("s", "a step without failures, other traffic and slow nodes"),
+    "mfu_frac": Key("fraction", "model operations / dense peak during the steps that count"),
+    "hfu_frac": Key("fraction", "the same with operations done again by recomputation"),
+    "num_steps": Key("steps", "steps that count, in the window"),
+    "tokens_per_s": Key("1/s", "tokens of those steps / wall time"),
+    "wall_s": Key("s", "time from submission to the end, within the window; of all trials of a sweep"),
+    "productive_frac": Key("fraction", "goodput: time in steps that count / wall time"),
+    "effective_training_frac": Key("fraction", "what those steps take undisturbed / wall time"),
+    "productive_s": Key("s", "what the steps that count take undisturbed; with lost_s the wall time"),
+    "lost_s.queue": Key("s", "before its first start: waiting for nodes"),
+    "lost_s.{detect,diagnose}": Key("s", "until a failure was noticed; until its cause was found"),
+    "lost_s.{wait,swap}": Key("s", "waiting for a node; putting a spare in its place"),
+    "lost_s.{initialize,restore,warmup}": Key("s", "starting processes; reading the checkpoint; warming up"),
+    "lost_s.{shrink,contention,input,slow}": Key(
+        "s",
+        "what steps took longer: with fewer replicas, other traffic on the fabric, waiting for input data, "
+        "by slow nodes and power caps",
+    ),
+    "lost_s.checkpoint": Key("s", "checkpoints held the steps up"),
+    "lost_s.lost_work": Key("s", "steps that a failure undid"),
+    "lost_accelerator_h.CAUSE": Key("h", "accelerator-hours of lost work and recovery, by cause of failure"),
+    "completion_s": Key("s", "from submission to the last step saved; null if it did not finish"),
+    "is_finished": Key("", "whether it did"),
+    "is_stalled": Key("", "whether it was no further at the end than at its start"),
+    "{num_failures,num_planned_stops}": Key("", "times a failure stopped it; times it stopped, work saved"),
+    "time_between_failures_s": Key("s", "wall time / failures; null without any"),
+    "{num_accelerators,num_nodes}": Key("", "what the job takes"),
+    "tokens_per_step": Key("tokens", "of one step of the whole job"),
+    "step_parts_s.CAUSE": Key(
+        "s",
+        "the undisturbed step by cause: compute, memory, launch, recompute, exposed tensor, context, expert, "
+        "pipeline and data communication, overlap, bubble, optimizer, offload, host, straggler, input",
+    ),
+    "memory_bytes.TERM": Key(
+        "B",
+        "memory of the fullest accelerator by term: weight, gradient, optimizer, gathered, activation, ...",
+    ),
+    "memory_frac": Key("fraction", "their sum / the accelerator's memory"),
+    "checkpoint_bytes": Key("B", "a checkpoint of the whole job"),
+    "cost_usd": Key("USD", "the cluster's cost by the accelerator time that the job held"),
+    "usd_per_million_tokens": Key("USD", "that / tokens of steps that count"),
+    "it_j": Key("J", "the cluster's IT energy by the accelerator time that the job held"),
+    "it_j_per_token": Key("J", "that / tokens of steps that count"),
+}
+_JOBS = {
+    "num_submitted": Key("", "jobs submitted in the window"),
+    "num_finished": Key("", "of them, finished"),
+    "num_unfinished": Key("", "of them, running or waiting when the simulation ended"),
+    "num_infeasible": Key("", "of them, such that could never start"),
+    "num_abandoned": Key("", "of them, given up after too many restarts"),
+    "num_by_reason.REASON": Key(
+        "",
+        "those that could never start, by why: accelerators, model, cores, memory, nodes, scheduler",
+    ),
+    f"wait_s.{_SPREAD}": Key("s", "time in the queue of finished jobs, after preemptions and failures too"),
+    f"completion_s.{_SPREAD}": Key("s", "job completion time: finish - submission, of finished jobs"),
+    f"slowdown.{_SPREAD}": Key("", "bounded slowdown: completion time / max(run time, 10 s), at least 1"),
+    "{num_preemptions,num_failures}": Key("", "times that one of them was preempted, or hit by a failure"),
+    "utilization_frac": Key(
+        "fraction", "accelerators held by jobs / those that jobs could hold, mean over time"
+    ),
+    "{num_waiting,num_running}.mean": Key("", "jobs that wait or run, mean over the window"),
+    "fragmentation_frac": Key(
+        "fraction", "free accelerators that the next typical job could not use / free ones"
+    ),
+    "accelerator_h": Key("h", "accelerator-hours held by jobs in the window"),
+}
+_FAILURES = {
+    "num_stops": Key("", "failures in the window that stopped something"),
+    "num_nodes_away": Key("", "nodes out of service, mean over the window"),
+    "time_between_s": Key("s", "window / failures that stopped something"),
+    "num_by_cause.CAUSE": Key("", "those by cause, as the reliability section names it"),
+    "num_by_effect.EFFECT": Key(
+        "", "all entries of the log: stop, slow, slow_found, foreseen, false_alarm, maintenance"
+    ),
+}
+_FABRIC = {
+    "carried_bytes": Key("B", "bytes over all links: those of a transfer count on each link of its way"),
+    "num_links_used": Key("", "directed links that carried anything"),
+    "mean_utilization_frac": Key("fraction", "bytes carried / bytes possible, mean over those links"),
+    "max_utilization_frac": Key("fraction", "the same of the busiest link"),
+    "peak_utilization_frac": Key("fraction", "the busiest link in its busiest bin of time"),
+    "num_transfers": Key("", "transfers (checkpoints, restores, ...) that ended in the window"),
+    "mean_transfer_s": Key("s", "their mean time"),
+    "stalled_s": Key("s", "time in which transfers had no way left, over the whole run"),
+}
+_LOAD = {
+    "{read_bytes,written_bytes}": Key("B", "moved in the window"),
+    "{mean_bandwidth_frac,peak_bandwidth_frac}": Key("fraction", "share of the bandwidth in use"),
+    "busy_frac": Key("fraction", "time with any transfer under way"),
+}
+_STORAGE = {
+    **_LOAD,
+    "{num_reads,num_writes}": Key("", "transfers that ended in the window"),
+    "{mean_read_s,max_read_s,mean_write_s,max_write_s}": Key("s", "how long they took; null without any"),
+    "used_bytes": Key("B", "capacity in use, mean over the window"),
+    "used_frac": Key("fraction", "that / capacity; null where it has no single size"),
+    "rent_usd": Key("USD", "price of holding the bytes; 0 if the store is owned. Not in cost.total_usd"),
+    "energy_j": Key("J", "the store's own power over the window. Not in energy.it_j"),
+    **{f"cache.{pattern}": key for pattern, key in _LOAD.items()},
+}
+
+CLUSTER_SECTIONS: Sections = {
+    "training (absent without jobs to train)": ("training.NAME.", _TRAINING),
+    "jobs (absent without a section jobs)": ("jobs.", _JOBS),
+    "failures (absent without a section reliability)": ("failures.", _FAILURES),
+    "fabric (absent without a section fabric)": ("fabric.", _FABRIC),
+    "storage (absent without stores)": ("storage.STORE.", _STORAGE),
+}

@@ -36,6 +36,7 @@ def simulate(
     streams = Streams(scenario.seed, replication)
     fleets = [_fleet(scenario, name, environment, streams, is_stepwise) for name in scenario.serving]
     world = World(scenario, environment, streams, num_serving_nodes(scenario))
+    world.attach([(fleet.deployment, fleet) for fleet in fleets])
     for fleet in fleets:
         fleet.start()
     world.start()
@@ -69,6 +70,7 @@ def _fleet(
         duration_s=scenario.duration_s,
         drain_s=scenario.drain_s,
         is_stepwise=is_stepwise,
+        has_outages=scenario.reliability is not None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import simpy
@@ -13,11 +13,14 @@ from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.jobs.build import JobSimulation, build_jobs
 from dcsim.sim.jobs.job_nodes import JobNodes
+from dcsim.sim.serving.outage import ServingFleet
+from dcsim.sim.serving.outage_build import build_outages
 from dcsim.sim.storage.fabric_carrier import FabricCarrier
 from dcsim.sim.storage.storage_log import StorageLog
 from dcsim.sim.storage.store import Store
 from dcsim.sim.streams import Streams
 from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
+from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
@@ -58,6 +61,13 @@ class World:
         around = Surroundings(environment, self.fabric, self.stores, self.failures, self._pool, reliability)
         self._training = TrainingJobs(scenario, list(self._deployments.values()), around)
         self._scheduled = self._build_jobs(range(training_nodes.stop, scenario.cluster.num_nodes), streams)
+
+    def attach(self, fleets: Sequence[tuple[ServingDeployment, ServingFleet]]) -> None:
+        """Let the replicas of serving fleets fail with their nodes."""
+        if self._scenario.reliability is not None:
+            build_outages(
+                self._environment, fleets, self._reliability, self.failures, self._pool, self.stores
+            )
 
     def start(self) -> None:
         """Put the first failures on the clock; jobs start by themselves."""

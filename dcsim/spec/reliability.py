@@ -160,6 +160,12 @@ class Reliability(Section):
         default=None, alias="predictive_maintenance", description="Failures foreseen; none if left out."
     )
     maintenance: tuple[Maintenance, ...] = Field(default=(), description="Planned windows.")
+    weights_store: str | None = Field(
+        default=None,
+        alias="weights",
+        description="Store of cluster.storage from which a serving replica loads its weights when it comes "
+        "back; if left out, only the copy from host memory takes time.",
+    )
     domains: DomainSizes = Field(default_factory=DomainSizes, description="Nodes that go down together.")
 
     @cached_property
@@ -220,6 +226,11 @@ def reliability_problems(reliability: Reliability, cluster: Cluster, source: Doc
         remedy = f"The cluster has {cluster.num_nodes} nodes, spares included: raise cluster.num_nodes"
         message = "must leave at least one node to work on"
         yield source.problem(("reliability", "spares"), message, reliability.num_spares, remedy)
+    if reliability.weights_store is not None and reliability.weights_store not in cluster.storage:
+        known = ", ".join(cluster.storage) or "none"
+        remedy = f"Stores of the cluster: {known}"
+        message = "must be a store of cluster.storage"
+        yield source.problem(("reliability", "weights"), message, reliability.weights_store, remedy)
     if reliability.node_mtbf_s is not None and NODE_CAUSE in reliability.preset.causes:
         message = f"the preset has a cause '{NODE_CAUSE}' already"
         remedy = "Leave node_mtbf out, or vary the preset: {base: NAME, causes: {node: {...}}}"

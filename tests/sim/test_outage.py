@@ -10,6 +10,7 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dcsim
 from dcsim.policies.routers.least_outstanding import LeastOutstanding
 from dcsim.policies.routers.round_robin import RoundRobin
 from dcsim.sim.failures.process import FailureProcess
@@ -17,6 +18,7 @@ from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.requests import RequestStream
 from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.serving.outage import GroupOutages, Recovery, ReplicaGroup, replica_groups
+from dcsim.sim.simulation import simulate
 from dcsim.sim.streams import Streams
 from dcsim.spec.reliability import ClusterShape, Reliability
 from dcsim.tables import RequestStatus
@@ -122,12 +124,20 @@ def test_no_request_is_lost_or_done_twice_and_nothing_runs_on_a_replica_that_is_
     ("size", "groups"),
     [
         (1, [ReplicaGroup((0, 1, 2, 3, 4, 5, 6, 7), (5,)), ReplicaGroup((8, 9), (6,))]),
-        (3, [ReplicaGroup((2 * i, 2 * i + 1), (5 + i,)) for i in range(5)]),
+        (
+            3,
+            [
+                ReplicaGroup((0, 1, 2), (5,)),
+                ReplicaGroup((3, 4, 5), (6,)),
+                ReplicaGroup((6, 7), (7,)),
+                ReplicaGroup((8, 9), (8,)),
+            ],
+        ),
         (16, [ReplicaGroup((i,), (5 + 2 * i, 6 + 2 * i)) for i in range(10)]),
     ],
 )
 def test_replicas_fail_with_the_nodes_that_they_lie_on(size: int, groups: list[ReplicaGroup]) -> None:
-    assert replica_groups(10, size, 8, 5) == groups
+    assert replica_groups(10, size, 8, 40) == groups
 
 
 def test_a_failed_node_takes_its_replicas_down_until_a_spare_has_their_weights(
@@ -157,3 +167,41 @@ def test_a_failed_node_takes_its_replicas_down_until_a_spare_has_their_weights(
     back_at_s = 10.05 + 3 + 2 + 4 + 5 + 20 + 1
     assert finished_at_s[finished_at_s > 10.3].min() == pytest.approx(back_at_s + STEP_S)
     assert (finished_at_s < 10.3).sum() == 51
+
+
+def test_a_scenario_serves_on_through_failures_and_loses_no_request() -> None:
+    scenario = dcsim.load(
+        {
+            "name": "outages",
+            "duration": "20 min",
+            "cluster": {"node": "dgx-h100", "num_nodes": 3, "storage": {"fs": "lustre-flash"}},
+            "serving": {
+                "chat": {
+                    "model": "llama-3.1-8b",
+                    "engine": "vllm",
+                    "num_replicas": 16,
+                    "traffic": {
+                        "arrivals": {"policy": "poisson", "rate": "8 /s"},
+                        "lengths": {"policy": "fixed", "prompt": 200, "output": 600},
+                    },
+                }
+            },
+            "reliability": {
+                "node_mtbf": "10 min",
+                "node_mttr": "2 min",
+                "spares": 1,
+                "weights": "fs",
+                "detection": "5 s",
+                "diagnosis": "0 s",
+            },
+        }
+    )
+    tables = simulate(scenario, 0)
+    requests = tables["chat"].requests
+    assert (requests["status"] == RequestStatus.FINISHED).all()
+    assert len(tables.cluster["failures"]) > 0
+    labels = set(tables.cluster["storage_operations"]["label"])
+    assert "weights llama-3.1-8b" in labels
+    alone = simulate(scenario.replace({"reliability": None}), 0)["chat"].requests
+    assert (requests["arrived_at_s"] == alone["arrived_at_s"]).all()
+    assert requests["finished_at_s"].mean() > alone["finished_at_s"].mean()

@@ -73,6 +73,11 @@ class Fleet:
         self.limit_s = self._limit_s(drain_s)
 
     @property
+    def deployment(self) -> ServingDeployment:
+        """The workload, resolved."""
+        return self._deployment
+
+    @property
     def arrivals_end_s(self) -> float:
         """When the last request arrives; infinite for clients that stop by count."""
         if self._stream.concurrency:

@@ -34,23 +34,22 @@ class ReplicaGroup:
 
 
 def replica_groups(
-    num_replicas: int, num_accelerators: int, num_per_node: int, first_node: int
+    num_replicas: int, num_accelerators: int, num_per_node: int, first_accelerator: int
 ) -> list[ReplicaGroup]:
-    """How replicas of so many accelerators lie on nodes from ``first_node`` on, one after the other.
+    """How replicas of so many accelerators lie on nodes, packed from ``first_accelerator`` on.
+
+    A replica that is smaller than a node lies on the node of its first accelerator.
 
     >>> replica_groups(3, 4, 8, 0)
     [ReplicaGroup(replicas=(0, 1), nodes=(0,)), ReplicaGroup(replicas=(2,), nodes=(1,))]
     """
-    per_node = max(1, num_per_node // num_accelerators)
-    num_nodes = -(-num_accelerators // num_per_node)  # of a replica that spans several
-    starts = range(0, num_replicas, per_node)
-    return [
-        ReplicaGroup(
-            tuple(range(start, min(start + per_node, num_replicas))),
-            tuple(range(first_node + number * num_nodes, first_node + (number + 1) * num_nodes)),
-        )
-        for number, start in enumerate(starts)
-    ]
+    found: dict[tuple[int, ...], list[int]] = {}
+    for replica in range(num_replicas):
+        start = first_accelerator + replica * num_accelerators
+        last = start if num_accelerators < num_per_node else start + num_accelerators - 1
+        nodes = tuple(range(start // num_per_node, last // num_per_node + 1))
+        found.setdefault(nodes, []).append(replica)
+    return [ReplicaGroup(tuple(replicas), nodes) for nodes, replicas in found.items()]
 
 
 @dataclass(frozen=True, slots=True)

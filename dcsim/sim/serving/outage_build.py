@@ -1,0 +1,64 @@
+"""The outages of all fleets of a scenario: which nodes their replicas lie on, and how weights come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import simpy
+
+from dcsim.catalog.link import Link
+from dcsim.catalog.loader import load_entry
+from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.serving.outage import GroupOutages, Recovery, ServingFleet, replica_groups
+from dcsim.sim.storage.store import Store
+from dcsim.sim.storage.weight_loading import WeightLoad, load_weights
+from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.reliability import Reliability
+
+
+def build_outages(
+    environment: simpy.Environment,
+    fleets: Sequence[tuple[ServingDeployment, ServingFleet]],
+    reliability: Reliability,
+    failures: FailureProcess,
+    pool: SparePool,
+    stores: Mapping[str, Store],
+) -> list[GroupOutages]:
+    """Let the replicas of the fleets fail with their nodes: packed, one fleet after another.
+
+    Where two fleets meet on one node, each asks for a spare of its own.
+    """
+    outages: list[GroupOutages] = []
+    num_taken = 0  # accelerators of the fleets before
+    store = stores[reliability.weights_store] if reliability.weights_store is not None else None
+    for deployment, fleet in fleets:
+        size, num_replicas = deployment.accelerators_per_replica, deployment.num_replicas
+        groups = replica_groups(num_replicas, size, deployment.node.num_accelerators, num_taken)
+        num_taken += num_replicas * size
+        load = partial(_load, environment, store, weight_load(deployment))
+        recovery = Recovery(reliability.recovery, load)
+        outages += [GroupOutages(environment, fleet, group, recovery, failures, pool) for group in groups]
+    return outages
+
+
+def weight_load(deployment: ServingDeployment) -> WeightLoad:
+    """What a replica loads: each accelerator its share, over its own host link."""
+    link = load_entry("links", deployment.node.host_link)
+    assert isinstance(link, Link)
+    count = deployment.accelerators_per_replica
+    return WeightLoad(
+        model=deployment.model.name,
+        num_bytes=deployment.memory.weight_bytes * count,
+        host_bytes_per_s=link.bytes_per_s * link.achievable_frac * count,
+        num_files=count,
+    )
+
+
+def _load(
+    environment: simpy.Environment, store: Store | None, load: WeightLoad, nodes: Sequence[int]
+) -> simpy.Event:
+    if store is None:
+        return environment.timeout(load.num_bytes / load.host_bytes_per_s)
+    return load_weights(environment, store, nodes, load)

@@ -84,11 +84,12 @@ class Pace:
 
 
 class ConditionedSteps:
-    """Steps of a source by condition, each computed once."""
+    """Steps of a source by condition, each computed once: ``parts`` of a pace."""
 
     def __init__(self, source: StepSource) -> None:
         self._source = source
         self._step = lru_cache(maxsize=_NUM_CONDITIONS)(source.step)
+        self.parts = lru_cache(maxsize=_NUM_CONDITIONS)(self._parts)
         self._undisturbed = self._step(StepCondition())
 
     @property
@@ -100,7 +101,7 @@ class ConditionedSteps:
         """Whole replicas of the model that fit on so many of the gang's nodes."""
         return self._source.num_data_parallel * num_nodes // self._source.num_nodes
 
-    def parts(self, pace: Pace) -> StepParts:
+    def _parts(self, pace: Pace) -> StepParts:
         """The step at a pace, by what stretches it: infinitely long for a job that is cut off."""
         num_replicas = self.num_replicas_on(pace.num_nodes)
         left = None if num_replicas == self._source.num_data_parallel else num_replicas

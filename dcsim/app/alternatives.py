@@ -14,6 +14,16 @@ _OF_THE_CLUSTER = {
     "cluster.num_nodes": "",
     "facility.site": "sites",
     "economics.prices": "prices",
+    "jobs.scheduler": "",
+    "jobs.placement": "",
+    "reliability.preset": "reliability",
+    "reliability.spares": "",
+}
+_OF_THE_FABRIC = {
+    "cluster.fabric.topology": "",
+    "cluster.fabric.oversubscription": "",
+    "cluster.fabric.routing": "",
+    "cluster.fabric.link": "links",
 }
 _OF_A_WORKLOAD = {
     "model": "models",
@@ -25,6 +35,19 @@ _OF_A_WORKLOAD = {
     "scheduler.max_num_seqs": "",
     "scheduler.max_num_batched_tokens": "",
 }
+_OF_A_TRAINING_JOB = {
+    "model": "models",
+    "software": "software",
+    "precision": "",
+    "num_nodes": "",
+    "parallelism.tensor": "",
+    "parallelism.pipeline": "",
+    "batch.sequences": "",
+    "batch.micro": "",
+    "recompute": "",
+    "sharding": "",
+}
+_OF_A_CHECKPOINT = {"checkpoint.interval": "", "checkpoint.mode": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +61,18 @@ class Alternative:
 def variable_fields(document: Mapping[str, object]) -> dict[str, str]:
     """The fields worth varying, by dotted path, and the kind of catalogue entries that each takes."""
     found = {path: kind for path, kind in _OF_THE_CLUSTER.items() if path.split(".")[0] in document}
-    serving = document.get("serving")
-    for name in serving if isinstance(serving, Mapping) else ():
+    if "fabric" in _mapping(document.get("cluster")):
+        found |= _OF_THE_FABRIC
+    for name in _mapping(document.get("serving")):
         found |= {f"serving.{name}.{key}": kind for key, kind in _OF_A_WORKLOAD.items()}
+    for name, job in _mapping(document.get("training")).items():
+        own = _OF_A_TRAINING_JOB | (_OF_A_CHECKPOINT if "checkpoint" in _mapping(job) else {})
+        found |= {f"training.{name}.{key}": kind for key, kind in own.items()}
     return found
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def alternatives(draft: Draft, path: str, values: Sequence[str]) -> list[Alternative]:

@@ -14,12 +14,14 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 import dcsim
-from dcsim import DcsimError, Forecast, Problem, Scenario, ScenarioError
+from dcsim import DcsimError, Forecast, Problem, Scenario, ScenarioError, TrainingForecast
 from dcsim.app.form.fields import alone_key
 
 Path_ = tuple[str, ...]
 
 _MOST_UNDONE = 100
+_NUM_BLOCK_LEVELS = 2  # of keys that stand on lines of their own
+_MOST_ON_A_LINE = 3  # keys of a new part
 _REPLAY = """
 name: replay
 cluster: {{node: dgx-h100, num_nodes: 1}}
@@ -36,7 +38,8 @@ class Checked:
     scenario: Scenario | None = None
     problems: tuple[Problem, ...] = ()
     infeasible: str = ""
-    forecast: Forecast | None = None
+    forecast: Forecast | None = None  # of what it serves
+    training: Mapping[str, TrainingForecast] = field(default_factory=dict)
 
     @property
     def can_run(self) -> bool:
@@ -93,13 +96,16 @@ class Draft:
                 inner = CommentedMap()
                 if isinstance(parent.get(key), str):  # a name alone, that an option now varies
                     inner[alone_key(path[: number + 1])] = parent[key]
-                inner.fa.set_flow_style()
+                if number >= _NUM_BLOCK_LEVELS:
+                    inner.fa.set_flow_style()
                 parent[key] = inner
             parent = inner
         if value is None:
             parent.pop(path[-1], None)
         else:
             parent[path[-1]] = _plain(value)
+            if isinstance(value, Mapping) and len(value) > _MOST_ON_A_LINE and len(path) <= _NUM_BLOCK_LEVELS:
+                parent[path[-1]].fa.set_block_style()
         self._remember()
         self.text = _written(document)
         self.editor_version += 1
@@ -129,7 +135,9 @@ def check(text: str, folder: Path, overrides: Mapping[str, object] | None = None
     except ScenarioError as error:
         return Checked(problems=error.problems)
     try:
-        return Checked(scenario, forecast=dcsim.estimate(scenario))
+        training = dcsim.estimate_training(scenario)
+        forecast = dcsim.estimate(scenario) if scenario.serving else None
+        return Checked(scenario, forecast=forecast, training=training)
     except ScenarioError as error:  # such as a trace that cannot be read
         return Checked(problems=error.problems)
     except DcsimError as error:

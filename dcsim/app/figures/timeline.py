@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dcsim.app.figures.frame import framed, with_level
+from dcsim.app.figures.over_time import time_axis
 from dcsim.app.palette import DASHES, GREY, SERIES, faded
 from dcsim.app.words import Words
-
-_MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +37,30 @@ def timeline_figure(series: Mapping[str, object], panel: Panel, words: Words) ->
     timeline, window = series["timeline"], series["window"]
     assert isinstance(timeline, Mapping)
     assert isinstance(window, Mapping)
-    minutes = [at_s / _MINUTE_S for at_s in _list(timeline["started_at_s"])]
-    figure = framed(x_title=words("figures.minutes"), y_title=words(f"panels.{panel.key}_axis"))
+    started_at_s = _list(timeline["started_at_s"])
+    unit_s, x_title = time_axis(started_at_s[-1] if started_at_s else 0.0, words)
+    instants = [at_s / unit_s for at_s in started_at_s]
+    figure = framed(x_title=x_title, y_title=words(f"panels.{panel.key}_axis"))
     for number, column in enumerate(panel.columns):
         values = [None if one is None else one * panel.factor for one in _column(timeline, column)]
         figure.add_scatter(
-            x=minutes,
+            x=instants,
             y=values,
             mode="lines",
             name=words(f"panels.{column}"),
             line={"color": SERIES[number], "dash": DASHES[number], "shape": "hv", "width": 1.8},
         )
-    _shade_unmeasured(figure, minutes, window, words)
+    _shade_unmeasured(figure, instants, window, unit_s, words)
     return figure
 
 
 def power_figure(power: Mapping[str, object], words: Words, rated_w: float | None = None) -> go.Figure:
     """Power of all nodes over time, in kW."""
-    figure = framed(x_title=words("figures.minutes"), y_title=words("panels.it_power_axis"))
+    started_at_s = _list(power["started_at_s"])
+    unit_s, x_title = time_axis(started_at_s[-1] if started_at_s else 0.0, words)
+    figure = framed(x_title=x_title, y_title=words("panels.it_power_axis"))
     figure.add_scatter(
-        x=[at_s / _MINUTE_S for at_s in _list(power["started_at_s"])],
+        x=[at_s / unit_s for at_s in started_at_s],
         y=[watts / 1e3 for watts in _list(power["it_w"])],
         mode="lines",
         line={"color": SERIES[3], "shape": "hv"},
@@ -72,10 +75,10 @@ def power_figure(power: Mapping[str, object], words: Words, rated_w: float | Non
 
 
 def _shade_unmeasured(
-    figure: go.Figure, minutes: Sequence[float], window: Mapping[str, object], words: Words
+    figure: go.Figure, instants: Sequence[float], window: Mapping[str, object], unit_s: float, words: Words
 ) -> None:
-    start, end = (float(str(window[key])) / _MINUTE_S for key in ("started_at_s", "ended_at_s"))
-    for low, high in ((0.0, start), (end, minutes[-1] if minutes else end)):
+    start, end = (float(str(window[key])) / unit_s for key in ("started_at_s", "ended_at_s"))
+    for low, high in ((0.0, start), (end, instants[-1] if instants else end)):
         if high > low:
             figure.add_vrect(x0=low, x1=high, fillcolor=GREY, opacity=0.15, line_width=0)
     if start > 0:

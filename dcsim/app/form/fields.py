@@ -12,7 +12,8 @@ import dcsim
 Schema = Mapping[str, object]
 
 _CATALOGUE = "x-catalogue"
-_FILE_KEYS = ("path", "file")
+_FILE_KEYS = ("path", "file", "node_list")
+_STORE_KEY = "store"
 
 
 class Kind(StrEnum):
@@ -27,7 +28,9 @@ class Kind(StrEnum):
     POLICY = "policy"  # one of some names, each with options of its own
     CHOICE_OR_FIELDS = "choice_or_fields"  # a name that stands for values of the fields, or these
     FILE = "file"  # the name of a file beside the scenario
+    STORE = "store"  # the name of one of the cluster's stores
     SECTION = "section"
+    NAMED = "named"  # any number of things of one kind by name; the first of its fields is what each is
     OTHER = "other"  # lists and the like: set in the YAML
 
 
@@ -37,6 +40,7 @@ class Field:
 
     key: str
     kind: Kind
+    section: str = ""  # key of the part of the scenario that it is of; empty for the scenario itself
     help: str = ""
     is_required: bool = False
     default: object = None
@@ -60,8 +64,19 @@ def scenario_fields() -> tuple[Field, ...]:
 @cache
 def workload_fields() -> tuple[Field, ...]:
     """The fields of one served model."""
-    schema = dcsim.scenario_json_schema()
-    return _Reader(schema).fields(schema["$defs"]["Serving"])
+    return _of_each("serving")
+
+
+@cache
+def training_fields() -> tuple[Field, ...]:
+    """The fields of one training job."""
+    return _of_each("training")
+
+
+def _of_each(key: str) -> tuple[Field, ...]:
+    """The fields of each of the things that a part of the scenario names."""
+    (one,) = next(found for found in scenario_fields() if found.key == key).fields
+    return one.fields
 
 
 def alone_key(path: tuple[str, ...]) -> str:
@@ -70,10 +85,7 @@ def alone_key(path: tuple[str, ...]) -> str:
     >>> alone_key(("serving", "chat", "traffic", "trace")), alone_key(("serving", "chat", "router"))
     ('path', 'policy')
     """
-    if path[0] == "serving":
-        one = _field_at(workload_fields(), path[2:])
-    else:
-        one = _field_at(scenario_fields(), path)
+    one = _field_at(scenario_fields(), path)
     if one is None or one.kind is Kind.POLICY:
         return "policy"
     return "path" if any(inner.kind is Kind.FILE for inner in one.fields) and not one.choices else "base"
@@ -81,6 +93,8 @@ def alone_key(path: tuple[str, ...]) -> str:
 
 def _field_at(fields: tuple[Field, ...], path: tuple[str, ...]) -> Field | None:
     found = next((one for one in fields if path and one.key == path[0]), None)
+    if found is not None and found.kind is Kind.NAMED and len(path) > 1:
+        (found,), path = found.fields, path[1:]
     if found is None or len(path) == 1:
         return found
     options = tuple(inner for inners in found.options.values() for inner in inners)
@@ -93,45 +107,66 @@ class _Reader:
     def __init__(self, schema: Schema) -> None:
         self._definitions = _mapping(schema.get("$defs"))
 
-    def fields(self, schema: Schema) -> tuple[Field, ...]:
+    def fields(self, schema: Schema, section: str = "") -> tuple[Field, ...]:
         required = schema.get("required")
         names = set(required) if isinstance(required, list) else set()
         properties = _mapping(schema.get("properties"))
-        return tuple(self._field(key, _mapping(one), key in names) for key, one in properties.items())
+        return tuple(
+            self._field(key, _mapping(one), key in names, section) for key, one in properties.items()
+        )
 
-    def _field(self, key: str, schema: Schema, is_required: bool) -> Field:
+    def _field(self, key: str, schema: Schema, is_required: bool, section: str) -> Field:
         branches = self._branches(schema)
         about = {
             "key": key,
-            "help": _help(schema, branches),
+            "section": section,
+            "help": _help(schema, [self._definition(schema), *branches]),
             "is_required": is_required,
             "default": schema.get("default"),
             "example": next((_example(one) for one in (schema, *branches) if "examples" in one), ""),
         }
-        shape = {"kind": Kind.FILE} if key in _FILE_KEYS else self._shape(branches)
+        if key in _FILE_KEYS or key == _STORE_KEY:
+            shape: dict[str, object] = {"kind": Kind.STORE if key == _STORE_KEY else Kind.FILE}
+        else:
+            shape = self._shape(branches, key)
         return Field(**about, **shape)  # type: ignore[arg-type]
+
+    def _definition(self, schema: Schema) -> Schema:
+        """What a reference is to; nothing where the schema is none."""
+        return _mapping(self._definitions.get(str(schema.get("$ref", "")).rsplit("/", 1)[-1]))
 
     def _branches(self, schema: Schema) -> list[Schema]:
         """The alternatives of a schema, references followed and null left out."""
         if "$ref" in schema:
-            name = str(schema["$ref"]).rsplit("/", 1)[-1]
-            return self._branches(_mapping(self._definitions[name]))
+            return self._branches(self._definition(schema))
         inner = schema.get("anyOf")
         if not isinstance(inner, list):
             return [] if schema.get("type") == "null" else [schema]
         return [branch for one in inner for branch in self._branches(one)]
 
-    def _shape(self, branches: list[Schema]) -> dict[str, object]:
+    def _shape(self, branches: list[Schema], key: str) -> dict[str, object]:
         """What kind of field the alternatives make, and what belongs to it."""
         named = next((one for one in branches if "enum" in one and one.get("type") != "object"), None)
         objects = [one for one in branches if "properties" in one]
+        each = next((one for one in branches if isinstance(one.get("additionalProperties"), Mapping)), None)
+        if each is not None and not objects:
+            return self._each(_mapping(each["additionalProperties"]), key)
         if named is not None:
-            return self._named(named, branches, objects)
+            return self._named(named, branches, objects, key)
         if objects:
-            return {"kind": Kind.SECTION, "fields": self.fields(objects[-1])}
+            return {"kind": Kind.SECTION, "fields": self.fields(objects[-1], key)}
         return _plain(branches)
 
-    def _named(self, named: Schema, branches: list[Schema], objects: list[Schema]) -> dict[str, object]:
+    def _each(self, schema: Schema, key: str) -> dict[str, object]:
+        """Things by name: the field that each of them is; plain values are left to the YAML."""
+        one = self._field(key, schema, False, key)
+        if one.kind not in (Kind.SECTION, Kind.CHOICE_OR_FIELDS):
+            return {"kind": Kind.OTHER}
+        return {"kind": Kind.NAMED, "fields": (one,)}
+
+    def _named(
+        self, named: Schema, branches: list[Schema], objects: list[Schema], key: str
+    ) -> dict[str, object]:
         enum = named["enum"]
         choices = tuple(map(str, enum)) if isinstance(enum, list) else ()
         catalogue = str(named.get(_CATALOGUE, ""))
@@ -139,14 +174,17 @@ class _Reader:
         policies = {name: one for one in objects if (name := _policy(one))}
         if policies:
             options = {
-                name: tuple(inner for inner in self.fields(one) if inner.key != "policy")
+                name: tuple(inner for inner in self.fields(one, key) if inner.key != "policy")
                 for name, one in policies.items()
             }
             return {**about, "kind": Kind.POLICY, "options": options}
         is_file_allowed = any("pattern" in one for one in branches)
         if objects and not is_file_allowed:
-            inner = tuple(one for one in self.fields(objects[-1]) if one.key != "base")
-            return {**about, "kind": Kind.CHOICE_OR_FIELDS, "fields": inner}
+            inner = self.fields(objects[-1], key)
+            if any(one.key == "base" and one.is_required for one in inner):  # an entry, and how much of it
+                return {"kind": Kind.SECTION, "fields": inner}
+            own = tuple(one for one in inner if one.key != "base")
+            return {**about, "kind": Kind.CHOICE_OR_FIELDS, "fields": own}
         return {**about, "kind": Kind.CHOICE, "is_file_allowed": is_file_allowed}
 
 

@@ -13,6 +13,8 @@ import dcsim
 from dcsim.app.catalogue_text import entry_text, source_text
 from dcsim.app.draft import Draft
 from dcsim.app.form.fields import Field, Kind, alone_key
+from dcsim.app.form.first_values import first_value, own_values
+from dcsim.app.form.named import named_parts
 from dcsim.app.words import Words
 
 _SAFE_INTEGER = 2**53 - 1  # what a browser can count to
@@ -27,6 +29,7 @@ class Form:
     draft: Draft
     words: Words
     files: tuple[str, ...]  # names that may be chosen
+    stores: tuple[str, ...] = ()  # the cluster's, by name
     inherited: Mapping[str, str] = field(default_factory=dict)  # by path: what holds where it is left out
 
     def show(self, fields: Sequence[Field], path: tuple[str, ...], values: object, columns: int = 2) -> None:
@@ -46,7 +49,7 @@ class Form:
     def _large(self, one: Field, path: tuple[str, ...], value: object) -> None:
         match one.kind:
             case Kind.SECTION:
-                st.markdown(f"**{self._label(one)}**", help=one.help)
+                st.markdown(f"**{self.label(one)}**", help=one.help)
                 self.show(one.fields, path, {alone_key(path): value} if isinstance(value, str) else value)
             case Kind.POLICY:
                 self._policy(one, path, value)
@@ -54,6 +57,8 @@ class Form:
                 self._choice_or_fields(one, path, value)
             case Kind.CHOICE:
                 self._choice(one, path, value)
+            case Kind.NAMED:
+                named_parts(self, one, path, value)
             case _:
                 self._small(one, path, value)
 
@@ -67,6 +72,8 @@ class Form:
                 self._choice(one, path, value)
             case Kind.FILE:
                 self._file(one, path, value)
+            case Kind.STORE:
+                self._store(one, path, value)
             case Kind.OTHER:
                 self._elsewhere(one, path, value)
             case _:
@@ -77,13 +84,13 @@ class Form:
             self._elsewhere(one, path, value)
             return
         st.text_input(
-            self._label(one),
+            self.label(one),
             "" if value is None else str(value),
-            key=self._key(path),
-            help=self._help(one),
+            key=self.key(path),
+            help=self.help(one),
             placeholder=self._placeholder(one, path),
             on_change=self._put_text,
-            args=(path, self._key(path), one),
+            args=(path, self.key(path), one),
         )
 
     def _put_text(self, path: tuple[str, ...], key: str, one: Field) -> None:
@@ -103,29 +110,29 @@ class Form:
             self._text(one, path, value)  # as it stands, for the check to say what is wrong
             return
         st.number_input(  # without limits: the check says what is wrong, in words and with a remedy
-            self._label(one),
+            self.label(one),
             value=value if isinstance(value, int) else None,
             step=1,
-            key=self._key(path),
-            help=self._help(one),
+            key=self.key(path),
+            help=self.help(one),
             placeholder=self._placeholder(one, path),
             on_change=self._put,
-            args=(path, self._key(path)),
+            args=(path, self.key(path)),
         )
 
     def _boolean(self, one: Field, path: tuple[str, ...], value: object) -> None:
         options = [True, False]
         names = {True: self.words("form.yes"), False: self.words("form.no")}
         st.selectbox(
-            self._label(one),
+            self.label(one),
             options,
             options.index(value) if isinstance(value, bool) else None,
             format_func=lambda choice: names[choice],
-            key=self._key(path),
-            help=self._help(one),
+            key=self.key(path),
+            help=self.help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put,
-            args=(path, self._key(path)),
+            args=(path, self.key(path)),
         )
 
     def _choice(self, one: Field, path: tuple[str, ...], value: object) -> None:
@@ -145,15 +152,15 @@ class Form:
     def _select(self, one: Field, path: tuple[str, ...], options: list[str], value: object) -> None:
         catalogue = one.catalogue
         st.selectbox(
-            self._label(one),
+            self.label(one),
             options,
             options.index(value) if value in options else None,
             format_func=lambda name: entry_text(catalogue, name) if catalogue else str(name),
-            key=self._key(path),
-            help=self._help(one),
+            key=self.key(path),
+            help=self.help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put,
-            args=(path, self._key(path)),
+            args=(path, self.key(path)),
         )
 
     def _policy(self, one: Field, path: tuple[str, ...], value: object) -> None:
@@ -164,14 +171,14 @@ class Form:
         chosen = name if name is not None else otherwise
         names = list(one.choices)
         st.selectbox(
-            self._label(one),
+            self.label(one),
             names,
             names.index(chosen) if chosen in names else None,
-            key=self._key(path),
-            help=self._help(one),
+            key=self.key(path),
+            help=self.help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put_policy,
-            args=(path, self._key(path), one),
+            args=(path, self.key(path), one),
         )
         if isinstance(chosen, str) and one.options.get(chosen):
             with st.container(border=True):
@@ -183,7 +190,7 @@ class Form:
             return
         name = st.session_state[key]
         needed = {
-            option.key: _first_value(option) for option in one.options.get(name, ()) if option.is_required
+            option.key: first_value(option) for option in one.options.get(name, ()) if option.is_required
         }
         self.draft.put(path, {"policy": name, **needed} if needed else name)
 
@@ -193,15 +200,15 @@ class Form:
         options = [*one.choices, _OWN]
         chosen = _OWN if is_own else value
         st.selectbox(
-            self._label(one),
+            self.label(one),
             options,
             options.index(chosen) if chosen in options else None,
             format_func=lambda name: self._name(one, name),
-            key=self._key(path),
-            help=self._help(one),
+            key=self.key(path),
+            help=self.help(one),
             placeholder=self.words("form.left_out"),
             on_change=self._put_or_own,
-            args=(path, self._key(path), one),
+            args=(path, self.key(path), one),
         )
         if isinstance(value, Mapping):
             with st.container(border=True):
@@ -235,12 +242,19 @@ class Form:
         if not options:
             st.caption(self.words("form.no_files"))
 
+    def _store(self, one: Field, path: tuple[str, ...], value: object) -> None:
+        """One of the stores that the cluster has by name."""
+        options = list(self.stores)
+        if isinstance(value, str) and value not in options:
+            options.append(value)
+        self._select(one, path, options, value)
+
     def _elsewhere(self, one: Field, path: tuple[str, ...], value: object) -> None:
         """What no widget fits: it is shown, and changed in the YAML."""
         if value is not None or one.is_required:
             text = "" if value is None else str(value)
-            label = f"{self._label(one)} ({self.words('form.in_yaml')})"
-            st.text_input(label, text, disabled=True, key=self._key(path), help=one.help)
+            label = f"{self.label(one)} ({self.words('form.in_yaml')})"
+            st.text_input(label, text, disabled=True, key=self.key(path), help=one.help)
 
     def _put(self, path: tuple[str, ...], key: str) -> None:
         if self._is_current(path, key):
@@ -251,18 +265,27 @@ class Form:
 
         The browser goes on sending the values of widgets that are gone, for a moment; they count for nothing.
         """
-        return key == self._key(path) and key in st.session_state
+        return key == self.key(path) and key in st.session_state
 
-    def _key(self, path: tuple[str, ...]) -> str:
+    def key(self, path: tuple[str, ...]) -> str:
+        """The key of a field's widget, another one whenever the text changes elsewhere."""
         return f"form:{self.draft.token}:{self.draft.form_version}:{'.'.join(path)}"
 
-    def _label(self, one: Field) -> str:
-        label = self.words.maybe(f"fields.{one.key}", one.key.replace("_", " "))
+    def label(self, one: Field) -> str:
+        """What a field is called, with a star where it has to be given."""
+        label = self._words_of("fields", one, one.key.replace("_", " ").capitalize())
         return f"{label} *" if one.is_required else label
 
-    def _help(self, one: Field) -> str:
-        about = self.words.maybe(f"help.{one.key}", one.help)
+    def help(self, one: Field) -> str:
+        """What a field means, with its key in the YAML."""
+        about = self._words_of("help", one, one.help)
         return f"`{one.key}`: {about}" if about else f"`{one.key}`"
+
+    def _words_of(self, kind: str, one: Field, otherwise: str) -> str:
+        """What is said of a field: by its key in its part of the scenario, else by its key alone."""
+        return self.words.maybe(
+            f"{kind}.{one.section}_{one.key}", self.words.maybe(f"{kind}.{one.key}", otherwise)
+        )
 
     def _placeholder(self, one: Field, path: tuple[str, ...]) -> str:
         given = self.inherited.get(".".join(path))
@@ -279,36 +302,11 @@ class Form:
         return [name for name in self.files if Path(name).suffix in suffixes]
 
 
-def own_values(one: Field) -> dict[str, object]:
-    """Values to begin with instead of a name: those that are required, and for traffic a Poisson stream."""
-    if one.key == "traffic":
-        return {
-            "arrivals": {"policy": "poisson", "rate": "4 /s"},
-            "lengths": {"policy": "lognormal", "prompt_mean": 1000, "output_mean": 250, "cv": 1.0},
-        }
-    if one.key == "precision":
-        return {"weights": "fp8", "activations": "fp8", "kv_cache": "bf16"}
-    return {inner.key: _first_value(inner) for inner in one.fields if inner.is_required}
-
-
-def _first_value(one: Field) -> object:
-    """A value to begin with: the default, the example, the least."""
-    if one.default is not None:
-        return one.default
-    if one.fields:
-        return {inner.key: _first_value(inner) for inner in one.fields if inner.is_required}
-    if one.choices:
-        return one.choices[0]
-    if one.kind in (Kind.INTEGER, Kind.NUMBER):
-        return int(one.minimum or 1)
-    return one.example.split(",")[0] or None
-
-
 def _is_small(one: Field) -> bool:
     """Whether a field takes half the width."""
     if one.kind is Kind.CHOICE:
         return not one.catalogue
-    return one.kind not in (Kind.SECTION, Kind.POLICY, Kind.CHOICE_OR_FIELDS)
+    return one.kind not in (Kind.SECTION, Kind.POLICY, Kind.CHOICE_OR_FIELDS, Kind.NAMED)
 
 
 def _is_number(text: str) -> bool:

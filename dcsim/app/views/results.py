@@ -34,9 +34,11 @@ def show() -> None:
         st.error(escaped(str(error)), icon=":material/broken_image:")
         return
     st.markdown(f"*{escaped(job.question)}*" if job.question else "")
-    headline, *rest = sections_of(sections)
-    headline.show(result, words)
-    st.fragment(_tabs)(rest, result, words)
+    shown = [section for section in sections_of(sections) if section.has_data(result)]
+    for section in shown:
+        if not section.TITLE:
+            section.show(result, words)
+    st.fragment(_tabs)([section for section in shown if section.TITLE], result, words)
 
 
 def _tabs(rest: list[Any], result: Result, words: Words) -> None:

@@ -22,7 +22,12 @@ _ICONS = {
     "yaml": ":material/code:",
     "summary": ":material/data_object:",
 }
-ORDER, TITLE = 6, "downloads.title"
+ORDER, TITLE = 60, "downloads.title"
+
+
+def has_data(result: Result) -> bool:
+    """Always."""
+    return True
 
 
 def show(result: Result, words: Words) -> None:

@@ -10,7 +10,7 @@ from dcsim.app.parts import cost_parts, energy_parts
 from dcsim.app.show import MISSING, figure
 from dcsim.app.words import Words
 
-ORDER, TITLE = 4, "energy.title"
+ORDER, TITLE = 40, "energy.title"
 _ENERGY_ROWS = (
     "energy.it_j",
     "energy.facility_j",
@@ -32,6 +32,11 @@ _COST_ROWS = (
     "cost.by_phase_time.usd_per_million_prompt_tokens",
     "cost.by_phase_time.usd_per_million_output_tokens",
 )
+
+
+def has_data(result: Result) -> bool:
+    """Always: nodes draw power whatever they do."""
+    return True
 
 
 def show(result: Result, words: Words) -> None:

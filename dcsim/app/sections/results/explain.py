@@ -8,11 +8,11 @@ import streamlit as st
 
 from dcsim import Result, SummaryView, explained_parts
 from dcsim.app.figures.explain import waterfall_figure
-from dcsim.app.series import workload_series
+from dcsim.app.series import has_part, workload_series
 from dcsim.app.show import empty, figure, percent_text, value_text
 from dcsim.app.words import Words
 
-ORDER, TITLE = 3, "explain.title"
+ORDER, TITLE = 30, "explain.title"
 _GROUPS = ("mean", "p99_ttft", "p99_e2e")
 _MOST_ROWS = 20
 _COLUMNS = (
@@ -29,6 +29,11 @@ _COLUMNS = (
     "e2e_s",
     "num_preemptions",
 )
+
+
+def has_data(result: Result) -> bool:
+    """Whether anything was served."""
+    return has_part(result, "serving")
 
 
 def show(result: Result, words: Words) -> None:

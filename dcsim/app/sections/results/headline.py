@@ -6,38 +6,25 @@ import streamlit as st
 
 import dcsim
 from dcsim import Estimate, Result, SummaryView, given_text, limits_of, scales_of, verdict_of
+from dcsim.app.series import has_part
 from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
-ORDER, TITLE = 0, ""  # above the others, which are tabs
-_MONEY_TILES = (
-    ("cost.usd_per_million_output_tokens", "usd_per_million_output_tokens"),
-    ("cost.usd_per_yr", "usd_per_yr"),
-    ("energy.facility_j_per_output_token", "facility_j_per_output_token"),
-    ("energy.mean_it_w", "mean_it_w"),
-    ("carbon.kg_per_million_output_tokens", "kg_per_million_output_tokens"),
-)
+ORDER, TITLE = 0, ""  # sections without a title stand above the others, which are tabs
+
+
+def has_data(result: Result) -> bool:
+    """Whether anything was served."""
+    return has_part(result, "serving")
 
 
 def show(result: Result, words: Words) -> None:
-    """For each workload the verdict and its tiles; below, those of the cluster."""
+    """For each workload the verdict and its tiles."""
     for name in result.serving:
         summary = result.serving[name]
         if isinstance(summary, SummaryView):
             _verdict(name, result, summary, words)
             _tiles(result, name, summary, words)
-    for cell, (path, key) in zip(st.columns(len(_MONEY_TILES)), _MONEY_TILES, strict=True):
-        found = result.view.find(path)
-        with cell:
-            note = "" if isinstance(found, Estimate) else words("estimate.needs_section")
-            tile(words(f"metrics.{key}"), key, found if isinstance(found, Estimate) else None, note)
-    st.caption(
-        words(
-            _about_intervals(result),
-            draws=result.view.number("prediction.num_draws") or 0,
-            replications=f"{result.view.number('num_replications') or 0:.0f}",
-        )
-    )
 
 
 def _verdict(name: str, result: Result, summary: SummaryView, words: Words) -> None:
@@ -91,9 +78,3 @@ def _tiles(result: Result, name: str, summary: SummaryView, words: Words) -> Non
                 note,
                 words.maybe(f"terms.{key}", ""),
             )
-
-
-def _about_intervals(result: Result) -> str:
-    if result.view.find("prediction.num_draws") is not None:
-        return "intervals.prediction"
-    return f"intervals.{result.view.find('interval_method')}"

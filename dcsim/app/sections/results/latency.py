@@ -6,12 +6,17 @@ import streamlit as st
 
 from dcsim import Estimate, Result, SummaryView, limits_of, quantity_text, scales_of
 from dcsim.app.figures.latency import LATENCIES, distribution_figure, lengths_figure, quantile_figure
-from dcsim.app.series import Series, probabilities, workload_series
+from dcsim.app.series import Series, has_part, probabilities, workload_series
 from dcsim.app.show import MISSING, figure
 from dcsim.app.words import Words
 
-ORDER, TITLE = 1, "latency.title"
+ORDER, TITLE = 10, "latency.title"
 _SPREAD = ("mean", "p50", "p90", "p99")  # as many as a tablet holds; the JSON has all
+
+
+def has_data(result: Result) -> bool:
+    """Whether anything was served."""
+    return has_part(result, "serving")
 
 
 def show(result: Result, words: Words) -> None:

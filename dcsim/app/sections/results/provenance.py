@@ -8,7 +8,12 @@ from dcsim import Result
 from dcsim.app.show import escaped
 from dcsim.app.words import Words
 
-ORDER, TITLE = 5, "provenance.title"
+ORDER, TITLE = 50, "provenance.title"
+
+
+def has_data(result: Result) -> bool:
+    """Always."""
+    return True
 
 
 def show(result: Result, words: Words) -> None:

@@ -23,6 +23,8 @@ def show(draft: Draft, words: Words) -> None:
         (name, one.num_replicas, one.parallelism.tensor * one.parallelism.pipeline)
         for name, one in scenario.serving.items()
     )
+    training = tuple((name, 1, one.num_accelerators) for name, one in draft.checked().training.items())
+    replicas += training
     placement = Placement(cluster.num_nodes, node.num_accelerators, replicas)
     st.subheader(words("cluster.title"), help=words("cluster.help"))
     used = sum(number * size for _, number, size in replicas)

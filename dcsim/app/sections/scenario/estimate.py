@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dcsim import Forecast, ServingForecast
+from dcsim import Forecast, ServingForecast, TrainingForecast
 from dcsim.app.draft import Draft
-from dcsim.app.show import tile, value_text
+from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
 ORDER, PLACE = 0, "above"
+SECONDS_PER_DAY = 86_400.0
 
 
 def show(draft: Draft, words: Words) -> None:
-    """A row of tiles for each workload, and one for the cluster."""
-    forecast = draft.checked().forecast
+    """A row of tiles for each workload and training job, and one for the cluster."""
+    checked = draft.checked()
     with st.container(key="estimate"):
         st.subheader(words("estimate.title"), help=words("estimate.help"))
-        if forecast is None:
-            st.caption(words("estimate.none"))
+        if checked.forecast is None and not checked.training:
+            is_of_jobs = checked.scenario is not None and checked.scenario.jobs is not None
+            st.caption(words("estimate.run_it" if is_of_jobs and checked.can_run else "estimate.none"))
             return
-        for name, one in forecast.serving.items():
-            if len(forecast.serving) > 1:
-                st.markdown(f"**{name}**")
+        serving = checked.forecast.serving if checked.forecast is not None else {}
+        num_named = len(serving) + len(checked.training)
+        for name, one in serving.items():
+            if num_named > 1:
+                st.markdown(f"**{escaped(name)}**")
             _workload(one, words)
-        _cluster(forecast, words)
+        if checked.forecast is not None:
+            _cluster(checked.forecast, words)
+        for name, job in checked.training.items():
+            if num_named > 1:
+                st.markdown(f"**{escaped(name)}**")
+            _training(job, words)
 
 
 def _workload(one: ServingForecast, words: Words) -> None:
@@ -63,3 +72,30 @@ def _cluster(forecast: Forecast, words: Words) -> None:
                 value,
                 "" if value is not None else words("estimate.needs_section"),
             )
+
+
+def _training(one: TrainingForecast, words: Words) -> None:
+    """A job alone: nothing fails, and nobody else is there."""
+    days_s = None if one.days is None else one.days * SECONDS_PER_DAY
+    energy_j = one.it_j if one.facility_j is None else one.facility_j
+    hfu = words("estimate.hfu", value=value_text("hfu_frac", one.hfu_frac))
+    steps = "" if one.num_steps is None else words("estimate.steps", count=f"{one.num_steps:,.0f}")
+    per_million = words("estimate.per_million", value=value_text("usd_per_x", one.usd_per_million_tokens))
+    shown = (
+        ("step_s", one.step_s, words("estimate.accelerators", count=f"{one.num_accelerators:,}")),
+        ("mfu_frac", one.mfu_frac, hfu),
+        ("tokens_per_s", one.tokens_per_s, words("estimate.mean_note")),
+        ("completion_s", days_s, steps or words("estimate.needs_length")),
+        ("cost_usd", one.cost_usd, _why_missing(one.cost_usd, one, words, per_million)),
+        ("energy_j", energy_j, _why_missing(energy_j, one, words, words("estimate.mean_note"))),
+    )
+    for cell, (key, value, note) in zip(st.columns(len(shown)), shown, strict=True):
+        with cell:
+            tile(words(f"training.{key}"), key, value, note, words.maybe(f"terms.{key}", ""))
+
+
+def _why_missing(value: float | None, one: TrainingForecast, words: Words, otherwise: str) -> str:
+    """A note below a number: what it needs, where it is not known."""
+    if value is not None:
+        return otherwise
+    return words("estimate.needs_length" if one.num_steps is None else "estimate.needs_section")

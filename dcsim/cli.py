@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -28,19 +27,20 @@ from dcsim.report.catalog import show_entry, show_kind, show_kinds
 from dcsim.report.chrome_trace import TRACE_SUFFIXES, write_chrome_trace
 from dcsim.report.comparison import show_comparison
 from dcsim.report.console import console
-from dcsim.report.estimate import show_forecast
+from dcsim.report.estimate import estimate_document, show_estimate
 from dcsim.report.progress import progress_bar
+from dcsim.report.strategies import ranking_document, show_ranking
 from dcsim.report.text import show_result
 from dcsim.result import check_output_file, check_output_folder
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.loader import load, parse_setting
 from dcsim.spec.schema import scenario_json_schema
 from dcsim.study.comparison import check_comparable
 from dcsim.study.comparison import compare as compare_results
-from dcsim.study.estimate import estimate as estimate_scenario
 from dcsim.study.gallery import gallery, load_scenario
 from dcsim.study.run import run as run_scenario
 from dcsim.study.saved_or_run import saved_or_run
+from dcsim.study.strategy import rank_strategies, training_job_named
 from dcsim.version import __version__
 
 _WRONG_INPUT = 2
@@ -239,14 +239,34 @@ def estimate(
     settings: SetOption = [],  # noqa: B006 - typer copies it
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Estimate a scenario at once, without a simulation: means of latency, throughput, power and cost."""
+    """Estimate a scenario at once, without a simulation: mean latency, training step, memory, power, cost."""
     with _exit_codes():
         loaded = load_scenario(scenario, overrides=dict(map(parse_setting, settings)))
-        forecast = estimate_scenario(loaded)
         if as_json:
-            typer.echo(json.dumps(asdict(forecast), indent=2))
+            typer.echo(json.dumps(estimate_document(loaded), indent=2))
         else:
-            show_forecast(console(), loaded, forecast)
+            show_estimate(console(), loaded)
+
+
+@app.command()
+def strategies(
+    scenario: Annotated[
+        str, typer.Argument(help="Scenario file, folder of a saved result, or name of the gallery.")
+    ],
+    job: Annotated[str | None, typer.Option(help="Training job; may be left out where there is one.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many plans to show.")] = 10,
+    settings: SetOption = [],  # noqa: B006 - typer copies it
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plans as JSON.")] = False,
+) -> None:
+    """Search the parallelism plans of a training job: those that fit in memory, fastest first."""
+    with _exit_codes():
+        loaded = load_scenario(scenario, overrides=dict(map(parse_setting, settings)))
+        name = training_job_named(loaded, job)
+        ranking = rank_strategies(loaded, name, limit=top)
+        if as_json:
+            typer.echo(json.dumps(ranking_document(ranking), indent=2))
+        else:
+            show_ranking(console(), name, ranking)
 
 
 @app.command()
@@ -264,8 +284,7 @@ def check(
         for name in scenarios:
             try:
                 loaded = load_scenario(name, overrides=overrides)
-                for workload in loaded.serving:
-                    resolve_deployment(loaded, workload)
+                resolve_all(loaded)
             except ScenarioError as error:
                 num_wrong += 1
                 typer.echo(_message(error), err=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 import dcsim
 from dcsim.cli import app
 from dcsim.study.gallery import gallery
-from tests.study.scenarios_for_tests import TINY
+from tests.study.scenarios_for_tests import CLUSTER, TINY
 
 
 @pytest.fixture(autouse=True)
@@ -342,3 +342,47 @@ def test_an_interrupt_in_mid_run_is_one_line_and_leaves_nothing(processes: str):
         _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (130, "interrupted: nothing was saved\n")
     assert [path.name for path in Path().iterdir()] == ["tiny.yaml"]
+
+
+@pytest.fixture
+def cluster_file() -> str:
+    Path("cluster.yaml").write_text(CLUSTER)
+    return "cluster.yaml"
+
+
+def test_a_run_without_serving_is_reported_saved_and_traced(cluster_file):
+    result = dcsim_cli("run", cluster_file, "-o", "out", "--trace", "trace.json", "--processes", "1")
+    assert result.exit_code == 0
+    assert "pretrain: NOT FINISHED" in result.stdout
+    assert dcsim.open("out").series["training"]["pretrain"]["spans"]["kind"]
+    names = {event["name"] for event in json.loads(Path("trace.json").read_text())["traceEvents"]}
+    assert {"productive", "restore", "process_name"} <= names
+
+
+def test_a_training_job_is_estimated(cluster_file):
+    found = json.loads(dcsim_cli("estimate", cluster_file, "--json").stdout)
+    assert 0.0 < found["training"]["pretrain"]["mfu_frac"] < 1.0
+    assert "MFU" in dcsim_cli("estimate", cluster_file).stdout
+
+
+def test_plans_of_a_training_job_are_ranked(cluster_file):
+    result = dcsim_cli("strategies", cluster_file, "--top", "2", "--json")
+    assert result.exit_code == 0
+    assert len(json.loads(result.stdout)["strategies"]) == 2
+    assert "plans fit in memory" in dcsim_cli("strategies", cluster_file, "--job", "pretrain").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("strategies", "tiny.yaml"), "trains nothing"),
+        (("strategies", "cluster.yaml", "--job", "pretrian"), "Did you mean 'pretrain'?"),
+        (("estimate", "cluster.yaml", "--set", "training={}"), "neither serving nor training"),
+        (("estimate", "cluster.yaml", "--set", "training.pretrain.model=llama-3.1-405b"), "infeasible"),
+        (("check", "cluster.yaml", "--set", "training.pretrain.num_nodes=40"), "infeasible"),
+        (("check", "cluster.yaml", "--set", "training.pretrain.checkpoint.store=fats"), "fast"),
+    ],
+)
+def test_what_is_wrong_with_a_training_job_is_one_message(cluster_file, arguments, message):
+    assert message in dcsim_cli(*arguments).stderr
+    assert dcsim_cli(*arguments).exit_code == 2

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from dcsim.report.numbers import BYTES, MISSING, PER_SECOND, percent_text, quantity_text, scales_of
+from dcsim.errors import Problem, ScenarioError
+from dcsim.report.estimate_training import show_training_forecast, training_document
+from dcsim.report.grids import show_grids, text_grid
+from dcsim.report.numbers import BYTES, PER_SECOND, percent_text, quantity_text, scales_of
 from dcsim.spec.scenario import Scenario
+from dcsim.study.estimate import estimate
 from dcsim.study.forecast import Forecast, ServingForecast
+from dcsim.study.training_estimate import TrainingForecast, estimate_training
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,6 +22,10 @@ if TYPE_CHECKING:
 _ABOUT = (
     "Means of the steady state in closed form, without a simulation (docs/estimate.md): "
     "dcsim run gives percentiles and intervals."
+)
+_ABOUT_TRAINING = (
+    "Steps without failures, checkpoints and other traffic, in closed form (docs/training.md): dcsim run "
+    "simulates what comes in between."
 )
 _LATENCY = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 _LOAD = {
@@ -48,24 +58,53 @@ _COST = {
 }
 
 
-def show_forecast(console: Console, scenario: Scenario, forecast: Forecast) -> None:
-    """Print a forecast."""
+def show_estimate(console: Console, scenario: Scenario) -> None:
+    """Print all that can be told of a scenario without a simulation. Raises ScenarioError if nothing can."""
     from rich.text import Text
 
+    forecast, training = _forecasts(scenario)
     console.print(Text(scenario.name, style="bold"))
+    if forecast is not None:
+        show_forecast(console, forecast)
+    for name, one in training.items():
+        show_training_forecast(console, name, one)
+    if training:
+        console.print(Text(_ABOUT_TRAINING, style="dim"))
+
+
+def estimate_document(scenario: Scenario) -> dict[str, object]:
+    """The same as plain values: what ``dcsim estimate --json`` prints."""
+    forecast, training = _forecasts(scenario)
+    found: dict[str, object] = {} if forecast is None else asdict(forecast)
+    if training:
+        found["training"] = {name: training_document(one) for name, one in training.items()}
+    return found
+
+
+def _forecasts(scenario: Scenario) -> tuple[Forecast | None, Mapping[str, TrainingForecast]]:
+    if not (scenario.serving or scenario.training):
+        remedy = "Use dcsim run: what jobs wait for has no closed form"
+        raise ScenarioError(Problem("has neither serving nor training to estimate", remedy=remedy))
+    forecast = estimate(scenario) if scenario.serving else None
+    return forecast, estimate_training(scenario)
+
+
+def show_forecast(console: Console, forecast: Forecast) -> None:
+    """Print the forecast of what is served."""
+    from rich.text import Text
+
     for name, one in forecast.serving.items():
         console.print(Text.assemble(f"{name}: ", _load_words(one)))
-        console.print(
-            _side_by_side(
-                {
-                    "mean latency": _rows(one, _LATENCY),
-                    "throughput and use": _rows(one, _LOAD),
-                    "one accelerator": _rows(one.memory, _MEMORY),
-                }
-            )
+        show_grids(
+            console,
+            {
+                "mean latency": _rows(one, _LATENCY),
+                "throughput and use": _rows(one, _LOAD),
+                "one accelerator": _rows(one.memory, _MEMORY),
+            },
         )
         console.print()
-    console.print(_side_by_side({"cluster": _rows(forecast, _POWER), "cost": _rows(forecast, _COST)}))
+    show_grids(console, {"cluster": _rows(forecast, _POWER), "cost": _rows(forecast, _COST)})
     console.print()
     console.print(Text(_ABOUT, style="dim"))
 
@@ -81,25 +120,8 @@ def _load_words(one: ServingForecast) -> tuple[str, str]:
 
 
 def _rows(holder: object, labels: Mapping[str, str]) -> Table:
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    for name, label in labels.items():
-        value: float | None = getattr(holder, name)
-        text = quantity_text(value, BYTES if name.endswith("_bytes") else scales_of(name))
-        if text != MISSING:
-            table.add_row(label, text)
-    return table
+    return text_grid({label: _text(getattr(holder, name), name) for name, label in labels.items()})
 
 
-def _side_by_side(grids: Mapping[str, Table]) -> Table:
-    from rich.table import Table
-
-    shown = {title: grid for title, grid in grids.items() if grid.row_count}
-    table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0), header_style="dim")
-    for title in shown:
-        table.add_column(title)
-    table.add_row(*shown.values())
-    return table
+def _text(value: float | None, name: str) -> str:
+    return quantity_text(value, BYTES if name.endswith("_bytes") else scales_of(name))

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dcsim.report.explain import GROUPS, explain_table
+from dcsim.report.grids import figure_grid, figure_text, show_grids
 from dcsim.report.latency import has_missing_percentile, latency_table, observed_table
-from dcsim.report.numbers import MISSING, duration_text, quantity_text, scales_of
+from dcsim.report.numbers import MISSING, duration_text
+from dcsim.report.text_cluster import show_cluster_work
+from dcsim.report.text_training import show_training
 from dcsim.report.verdict import verdict_of
-from dcsim.result import Estimate, Result, SummaryView
+from dcsim.result import Result, SummaryView
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
@@ -22,7 +25,6 @@ _NO_STEADY_STATE = (
     "No steady state: latencies depend on how long the run was, and it has no percentiles to report."
 )
 _MISSING_PERCENTILE = f"{MISSING}: that percentile falls on requests that never finished"
-_GRID_GAP = 4  # blanks between grids
 _MAX_ESTIMATES = 6
 
 _THROUGHPUT = {
@@ -85,6 +87,10 @@ def show_result(console: Console, result: Result, saved: Sequence[str] = ()) -> 
         summary = result.serving[name]
         assert isinstance(summary, SummaryView)
         _show_workload(console, name, scenario, summary)
+    training = result.view.get("training")
+    if isinstance(training, SummaryView):
+        show_training(console, scenario, training)
+    show_cluster_work(console, result.view)
     _show_cluster(console, result.view)
     _show_trust(console, result.view)
     for place in saved:
@@ -111,8 +117,9 @@ def _show_workload(console: Console, name: str, scenario: Scenario, summary: Sum
     console.print()
     hidden = [key for key in _SHOWN_IF_ANY if not summary.number(key)]
     throughput = {key: label for key, label in _THROUGHPUT.items() if key not in hidden}
-    _show_grids(
-        console, {"throughput": _grid(summary, throughput), "utilisation": _grid(summary, _UTILIZATION)}
+    show_grids(
+        console,
+        {"throughput": figure_grid(summary, throughput), "utilisation": figure_grid(summary, _UTILIZATION)},
     )
     explain = summary.get("explain")
     groups = GROUPS[:1] if isinstance(observed, SummaryView) else GROUPS
@@ -135,7 +142,10 @@ def _deployed(serving: Serving, cluster: Cluster, summary: SummaryView) -> str:
 
 def _accelerators(cluster: Cluster, summary: SummaryView) -> str:
     """How many accelerators the replicas take, and of how many where some are left."""
-    num_all, shown = cluster.num_nodes * cluster.node.num_accelerators, _text(summary, "num_accelerators")
+    num_all, shown = (
+        cluster.num_nodes * cluster.node.num_accelerators,
+        figure_text(summary, "num_accelerators"),
+    )
     if (summary.number("num_accelerators") or num_all) < num_all:
         return f"{shown} of {num_all:,} accelerators; power and cost are those of the whole cluster"
     return "1 accelerator" if shown == "1" else f"{shown} accelerators"
@@ -147,11 +157,11 @@ def _window(summary: SummaryView) -> str:
 
 
 def _show_cluster(console: Console, view: SummaryView) -> None:
-    grids: dict[str, Table] = {"energy and carbon": _grid(view, _ENERGY)}
+    grids: dict[str, Table] = {"energy and carbon": figure_grid(view, _ENERGY)}
     if view.number("cost.total_usd") is not None:
-        grids[f"cost ({view.find('cost.kind')})".replace("_", " ")] = _grid(view, _COST)
+        grids[f"cost ({view.find('cost.kind')})".replace("_", " ")] = figure_grid(view, _COST)
     console.print()
-    _show_grids(console, grids)
+    show_grids(console, grids)
 
 
 def _show_trust(console: Console, view: SummaryView) -> None:
@@ -196,7 +206,7 @@ def _estimates_grid(estimates: Sequence[Mapping[str, object]]) -> Table:
 
 
 def _about_intervals(view: SummaryView) -> str:
-    num_replications = _text(view, "num_replications")
+    num_replications = figure_text(view, "num_replications")
     method = view.find("interval_method")
     if view.find("prediction.num_draws") is not None:
         return _about_predictions(view, num_replications, str(method))
@@ -207,6 +217,10 @@ def _about_intervals(view: SummaryView) -> str:
         if num_replications == "1":
             return f"{about}; --replications 5 is surer."
         return f"{about}: nothing in the scenario is random, so all {num_replications} are equal."
+    if num_replications != "1":
+        return f"Nothing in the scenario is random, so all {num_replications} replications are equal."
+    if not view.get("serving"):
+        return "One replication, so no intervals: use --replications 5 where anything is random."
     return "One replication, too short for intervals: use --replications 5."
 
 
@@ -218,7 +232,7 @@ def _about_predictions(view: SummaryView, num_replications: str, method: str) ->
     num_assumed = len(_items(view.find("prediction.assumptions")))
     return (
         "[low, high] is the 95 % prediction interval: what is not known of the calibration "
-        f"({_text(view, 'prediction.num_draws')} draws of it, each run on a short pilot; "
+        f"({figure_text(view, 'prediction.num_draws')} draws of it, each run on a short pilot; "
         f"{num_assumed} of the spreads {'is' if num_assumed == 1 else 'are'} assumed)"
         + (f" and {noise}." if noise else "; one replication, too short for an error of its own.")
     )
@@ -227,41 +241,3 @@ def _about_predictions(view: SummaryView, num_replications: str, method: str) ->
 def _items(value: object) -> list[Mapping[str, object]]:
     items = value if isinstance(value, list) else []
     return [one if isinstance(one, Mapping) else {"text": one} for one in items]
-
-
-def _grid(view: SummaryView, labels: Mapping[str, str]) -> Table:
-    """Labels and quantities; what the summary does not have is left out."""
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    for path, label in labels.items():
-        text = _text(view, path)
-        if text != MISSING:
-            table.add_row(label, text)
-    return table
-
-
-def _show_grids(console: Console, grids: Mapping[str, Table]) -> None:
-    """Print grids side by side where the terminal holds them; else below one another."""
-    from rich.table import Table
-
-    widths = [max(len(title), console.measure(grid).maximum) for title, grid in grids.items()]
-    fits = sum(widths) + _GRID_GAP * (len(widths) - 1) <= console.width
-    groups = [grids] if fits else [{title: grid} for title, grid in grids.items()]
-    for number, group in enumerate(groups):
-        if number:
-            console.print()
-        table = Table(box=None, pad_edge=False, padding=(0, _GRID_GAP, 0, 0), header_style="dim")
-        for title in group:
-            table.add_column(title)
-        table.add_row(*group.values())
-        console.print(table)
-
-
-def _text(view: SummaryView, path: str) -> str:
-    found = view.find(path)
-    if not isinstance(found, Estimate):
-        return MISSING
-    return quantity_text(found.value, scales_of(path.split(".")[-1]), found.half_width, found.prediction)

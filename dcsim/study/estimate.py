@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.errors import InfeasibleError
+from dcsim.errors import InfeasibleError, Problem, ScenarioError
 from dcsim.formulas.engine_capacity import EngineCapacity, engine_capacity
 from dcsim.formulas.engine_load import (
     EngineState,
@@ -62,8 +62,11 @@ def estimate(scenario: Scenario) -> Forecast:
     InfeasibleError
         As :func:`dcsim.run` does; or every request is longer than can be served.
     ScenarioError
-        A trace cannot be read.
+        A trace cannot be read, or nothing is served.
     """
+    if not scenario.serving:
+        remedy = "Training jobs are estimated by dcsim.estimate_training"
+        raise ScenarioError(Problem("the scenario serves nothing", "serving", remedy=remedy))
     workloads = {name: _workload(scenario, name) for name in scenario.serving}
     serving = {name: _serving_forecast(one) for name, one in workloads.items()}
     idle_w = next(iter(workloads.values())).served.accelerator.idle_w

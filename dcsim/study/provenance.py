@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.catalog.entry import Entry
+from dcsim.catalog.group_network import measured_on
 from dcsim.catalog.loader import TRAFFIC, SourcedValue, entry_mapping, entry_names, load_entry, provenance
 from dcsim.formulas.datatypes import Datatype
 from dcsim.metrics.columns import floats
 from dcsim.spec.deployment import resolve_efficiency
 from dcsim.spec.scenario import Scenario
+from dcsim.spec.training import JobKind, TrainingJob
 from dcsim.tables import RunTables, ServingTables
 
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator
@@ -41,9 +43,7 @@ class _Source:
         }
 
 
-def provenance_of(
-    scenario: Scenario, replications: Sequence[RunTables]
-) -> dict[str, object]:
+def provenance_of(scenario: Scenario, replications: Sequence[RunTables]) -> dict[str, object]:
     """Entries, estimates and notes as plain values, for ``summary.json``."""
     sources = list(_sources(scenario))
     return {
@@ -54,7 +54,11 @@ def provenance_of(
             for one in source.values
             if one.is_estimate
         ],
-        "notes": [*_prices_of_others(scenario, sources), *_extrapolations(scenario, replications)],
+        "notes": [
+            *_prices_of_others(scenario, sources),
+            *_extrapolations(scenario, replications),
+            *_assumed_power(scenario),
+        ],
     }
 
 
@@ -85,8 +89,13 @@ def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
     for serving in scenario.serving.values():
         found += [("engines", serving.engine), ("efficiency", resolve_efficiency(serving, accelerator))]
         found += [("models", serving.model)]
+    for job in scenario.training.values():
+        found += _training_entries(job)
     found += [("accelerators", accelerator), ("nodes", node)]
     found += [("links", load_entry("links", name)) for name in (node.scale_up, node.scale_out)]
+    if scenario.training:
+        found += [("collectives", one) for one in measured_on(node)]
+    found += _cluster_entries(scenario)
     if scenario.facility:
         found += [("sites", scenario.facility.site)]
     if scenario.economics:
@@ -96,6 +105,29 @@ def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
         if one not in seen:
             seen.append(one)
             yield one
+
+
+def _training_entries(job: TrainingJob) -> Iterator[tuple[str, Entry]]:
+    """The entries of a training job."""
+    yield "software", job.software
+    yield "models", job.model
+    if job.teacher is not None:
+        yield "models", job.teacher
+    if job.kind is JobKind.RL and job.rollout is not None:
+        yield "engines", job.rollout.engine
+
+
+def _cluster_entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
+    """The entries of fabric, stores and failures."""
+    fabric = scenario.cluster.fabric
+    if fabric is not None and fabric.link is not None:
+        yield "links", fabric.link
+    for store in scenario.cluster.storage.values():
+        yield "storage", store.base
+        if store.cache is not None:
+            yield "storage", store.cache.base
+    if scenario.reliability is not None and scenario.reliability.preset.causes:
+        yield "reliability", scenario.reliability.preset
 
 
 def _presets(scenario: Scenario) -> Iterator[tuple[str, bool]]:
@@ -117,7 +149,7 @@ def _relevant_names(scenario: Scenario) -> set[str]:
             names |= {str(datatype) for _, datatype in serving.precision}
         else:
             names.add(str(serving.model.native_datatype))
-    return names
+    return names | {str(job.precision) for job in scenario.training.values()}
 
 
 def _concerns(path: str, names: set[str]) -> bool:
@@ -155,6 +187,16 @@ def _extrapolations(scenario: Scenario, replications: Sequence[RunTables]) -> It
                     f"{name}: {what} of up to {found:,} tokens, but the efficiency profile {profile.name} "
                     f"covers {covered:,}: beyond that its times are extrapolated"
                 )
+
+
+def _assumed_power(scenario: Scenario) -> Iterator[str]:
+    """A note for scheduled jobs, of which nobody knows what their accelerators do."""
+    if scenario.jobs is not None:
+        percent = f"{scenario.jobs.accelerator_use_frac:.0%}".replace("%", " %")
+        yield (
+            f"jobs: power is that of accelerators that work at {percent} of their rise above idle while "
+            "they are held (jobs.accelerator_use), whatever they do"
+        )
 
 
 def _largest_step(tables: ServingTables) -> int:

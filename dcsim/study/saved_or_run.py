@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dcsim.errors import InfeasibleError, Problem, ScenarioError
 from dcsim.result import Result, is_result, open_result
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.gallery import load_scenario
 from dcsim.study.run import run
@@ -59,8 +59,7 @@ def _source(name: str, overrides: Mapping[str, object]) -> Result | Scenario:
 
 def _refuse_infeasible(name: str, scenario: Scenario) -> None:
     try:
-        for workload in scenario.serving:
-            resolve_deployment(scenario, workload)
+        resolve_all(scenario)
     except InfeasibleError as error:
         raise InfeasibleError(f"{name}: {error}") from error
 

@@ -10,7 +10,7 @@ from dcsim.strict_yaml import YamlPath, dotted
 
 _SAYS_NOTHING = ("name", "question")  # what a scenario is called changes nothing in it
 _MEANT_BY_NAME = ("base", "policy", "path")  # ``node: x`` is short for ``node: {base: x}``
-_TELLING_SECTIONS = ("cluster", "serving")
+_TELLING_SECTIONS = ("cluster", "serving", "training", "jobs", "reliability")
 _MAX_IN_LABEL = 3
 
 

@@ -21,14 +21,17 @@ _FROM_WORST = (SloStatus.MISSED, SloStatus.UNDECIDED, SloStatus.MET, SloStatus.N
 
 
 def slo_status(result: Result) -> SloStatus:
-    """How a result stands to its SLOs. Without a steady state a workload misses its limits in the end."""
-    found = {_workload_status(result, name) for name in result.serving}
-    return next(status for status in _FROM_WORST if status in found)
+    """How a result stands to its SLOs. Without a steady state a workload misses its limits in the end.
+
+    A result that serves nothing has no limits.
+    """
+    found = {_workload_status(result, name) for name in result.scenario.serving}
+    return next((status for status in _FROM_WORST if status in found), SloStatus.NO_LIMITS)
 
 
 def has_steady_state(result: Result) -> bool:
     """Whether every workload of a result has one; the latencies of the others are withheld."""
-    return all(_verdict(result, name) != Verdict.UNSTABLE for name in result.serving)
+    return all(_verdict(result, name) != Verdict.UNSTABLE for name in result.scenario.serving)
 
 
 def _workload_status(result: Result, name: str) -> SloStatus:

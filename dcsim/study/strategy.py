@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dcsim.catalog.model import Model
-from dcsim.errors import InfeasibleError
+from dcsim.errors import InfeasibleError, Problem, ScenarioError
 from dcsim.formulas.training.choices import Recompute, Sharding
 from dcsim.formulas.training.memory import RankMemory, rank_memory
 from dcsim.formulas.training.plan import TrainingPlan
@@ -17,6 +17,7 @@ from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, unchecked_training
+from dcsim.validation import nearest
 
 _SPARE_LAYERS = 2
 
@@ -97,6 +98,25 @@ def rank_strategies(
         )
     best = tuple(one[-1] for one in heapq.nsmallest(limit, found))
     return Ranking(best, number, dict(refused))
+
+
+def training_job_named(scenario: Scenario, name: str | None) -> str:
+    """The name of a training job of the scenario; of its only one, if none is given.
+
+    Raises ScenarioError where there is no such job, or a choice among several.
+    """
+    names = tuple(scenario.training)
+    if name is None and len(names) == 1:
+        return names[0]
+    if name in names and name is not None:
+        return name
+    if not names:
+        raise ScenarioError(Problem("the scenario trains nothing", "training", remedy="Add a training job"))
+    if name is None:
+        raise ScenarioError(
+            Problem("several training jobs", "training", remedy=f"Name one of {', '.join(names)}")
+        )
+    raise ScenarioError(Problem("no training job of that name", "training", name, nearest(name, names)))
 
 
 def _plans(job: TrainingDeployment, base: TrainingPlan, space: StrategySpace) -> Iterator[TrainingPlan]:

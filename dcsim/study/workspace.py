@@ -16,7 +16,7 @@ from dcsim.catalog.loader import RESIDUALS
 from dcsim.errors import Problem, ScenarioError
 from dcsim.model_walk import Spot
 from dcsim.result import document_text
-from dcsim.spec.deployment import resolve_deployment
+from dcsim.spec.deployments import resolve_all
 from dcsim.spec.document import file_names
 from dcsim.spec.scenario import Scenario
 from dcsim.strict_yaml import read_yaml_file
@@ -57,8 +57,7 @@ class Workspace:
         InfeasibleError
             No such system can exist; nothing is started.
         """
-        for name in scenario.serving:
-            resolve_deployment(scenario, name)
+        resolve_all(scenario)
         folder = self._new_folder()
         with ExitStack() as undone:
             undone.callback(shutil.rmtree, folder)

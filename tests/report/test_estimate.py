@@ -1,15 +1,16 @@
 import io
 
+import pytest
 from rich.console import Console
 
-from dcsim.report.estimate import show_forecast
-from dcsim.study.estimate import estimate
-from tests.study.scenarios_for_tests import tiny
+from dcsim.errors import ScenarioError
+from dcsim.report.estimate import estimate_document, show_estimate
+from tests.study.scenarios_for_tests import small_cluster, tiny
 
 
 def shown(**overrides: object) -> str:
     out, scenario = io.StringIO(), tiny(**overrides)
-    show_forecast(Console(file=out, width=100), scenario, estimate(scenario))
+    show_estimate(Console(file=out, width=100), scenario)
     return out.getvalue()
 
 
@@ -34,3 +35,28 @@ def test_a_burst_has_no_load():
 
 def test_without_prices_there_is_no_table_of_cost():
     assert "USD" not in shown(economics=None)
+
+
+def test_a_training_job_is_told_by_its_pace_its_step_and_its_memory():
+    out = io.StringIO()
+    show_estimate(Console(file=out, width=100), small_cluster())
+    text = out.getvalue()
+    for word in ("pretrain: ", "MFU", "compute", "data-parallel comm.", "activations", "free", "USD"):
+        assert word in text
+    assert "TTFT" not in text
+
+
+def test_the_parts_of_a_step_add_up_in_the_document():
+    (job,) = estimate_document(small_cluster())["training"].values()
+    parts = [value for name, value in job["step"].items() if name != "total_s"]
+    assert sum(parts) == pytest.approx(job["step"]["total_s"]) == pytest.approx(job["step_s"])
+
+
+def test_serving_and_training_are_estimated_together():
+    document = estimate_document(small_cluster(serving=tiny().document["serving"], cluster__num_nodes=12))
+    assert {"serving", "training", "it_w"} <= document.keys()
+
+
+def test_jobs_alone_have_no_estimate():
+    with pytest.raises(ScenarioError, match="neither serving nor training"):
+        estimate_document(small_cluster(training={}))

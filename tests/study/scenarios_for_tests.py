@@ -52,7 +52,7 @@ training:
 jobs:
   arrivals: {policy: poisson, rate: 12 /h, duration_mean: 20 min, sizes: {"1": 0.6, "8": 0.3, "256": 0.1}}
 reliability:
-  node_mtbf: 20 h
+  node_mtbf: 5 h
   node_mttr: 1 h
   spares: 1
   detection: 2 min

@@ -1,7 +1,7 @@
 import re
 
 from dcsim.study.run import run
-from tests.study.scenarios_for_tests import tiny
+from tests.study.scenarios_for_tests import small_cluster, tiny
 
 
 def provenance(**overrides: object) -> dict[str, list[dict[str, object]]]:
@@ -41,3 +41,23 @@ def test_a_profile_used_beyond_its_range_is_noted():
     (note,) = provenance(serving__chat__efficiency=profile)["notes"]
     assert "extrapolated" in str(note)
     assert not provenance()["notes"]
+
+
+def test_training_fabric_storage_and_failures_rest_on_entries_too():
+    found = run(small_cluster(reliability__preset="meta-rsc"), num_processes=1).summary["provenance"]
+    names = {f"{one['kind']}/{one['name']}" for one in found["entries"]}
+    assert names >= {
+        "software/megatron",
+        "models/llama-3.1-8b",
+        "storage/weka-8",
+        "storage/nvme-gen4-7.68tb",
+        "reliability/meta-rsc",
+    }
+    assert any(name.startswith("collectives/") for name in names)
+    assert any(str(one["entry"]).startswith("software/") for one in found["estimates"])
+    assert all(one["why"] for one in found["estimates"])
+
+
+def test_the_power_of_scheduled_jobs_is_noted_as_assumed():
+    (note,) = run(small_cluster(), num_processes=1).summary["provenance"]["notes"]
+    assert "jobs.accelerator_use" in note

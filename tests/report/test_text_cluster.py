@@ -1,0 +1,75 @@
+"""The report of runs that train, schedule jobs, fail, and move bytes."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from dcsim.report.numbers import TIME
+from dcsim.report.part_table import part_table
+from dcsim.report.text import show_result
+from dcsim.report.training_words import LOST_PARTS, MEMORY_TERMS, STEP_PARTS
+from dcsim.result import Result
+from dcsim.study.run import run
+from tests.study.scenarios_for_tests import small_cluster
+
+
+def text_of(result: Result, width: int = 100) -> str:
+    out = io.StringIO()
+    show_result(Console(file=out, width=width), result)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return run(small_cluster(), num_processes=1)
+
+
+def test_every_section_that_was_simulated_is_told(result):
+    text = text_of(result)
+    for words in (
+        "pretrain: NOT FINISHED",
+        "where an undisturbed step goes",
+        "where the time goes",
+        "memory of the fullest accelerator",
+        "accelerator-hours lost, by cause",
+        "could never start: asks for more accelerators",
+        "completion (JCT)",
+        "time between them",
+        "busiest link",
+        "longest write",
+        "IT energy",
+        "per accelerator-hour",
+    ):
+        assert words in text
+    assert "TTFT" not in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_line_is_wider_than_the_terminal(result, width):
+    assert max(map(len, text_of(result, width).splitlines())) <= width
+
+
+def test_a_finished_job_tells_how_long_it_took():
+    settings = {"training__pretrain__tokens": 2e9, "jobs": None, "reliability": None, "duration": None}
+    text = text_of(run(small_cluster(**settings), num_processes=1))
+    assert "pretrain: FINISHED" in text
+    assert re.search(r"completion\s+[\d.]+ ", text)
+    assert "jobs:" not in text
+
+
+def test_every_part_of_the_summary_has_a_name(result):
+    summary = result.summary["training"]["pretrain"]
+    assert set(summary["lost_s"]) <= set(LOST_PARTS)
+    assert set(summary["step_parts_s"]) <= set(STEP_PARTS)
+    assert set(summary["memory_bytes"]) <= set(MEMORY_TERMS)
+
+
+def test_parts_too_small_to_see_are_summed_up():
+    out = io.StringIO()
+    parts = {"large": 1.0, **{f"small {number}": 1e-4 for number in range(20)}}
+    Console(file=out, width=80).print(part_table(parts, TIME))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("the rest")

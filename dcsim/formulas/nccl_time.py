@@ -16,7 +16,7 @@ from dcsim.formulas.group_network import (
 
 
 class _Protocol(NamedTuple):
-    """Latencies of a protocol: once, per step inside and per step between domains; share of bandwidth."""
+    """Latencies of a protocol: once, per step inside and per step between domains; shares it reaches."""
 
     ring_base_s: float
     ring_inside_s: float
@@ -25,15 +25,26 @@ class _Protocol(NamedTuple):
     tree_inside_s: float
     tree_between_s: float
     bandwidth_frac: float
+    ramp_frac: float  # share of the ramp of whole chunks inside a domain
 
 
-# NVIDIA nccl, src/graph/tuning.cc, baseLat and hwLat (NVLINK, NET), and its factors of bandwidth
-_LOW_LATENCY = _Protocol(6.6e-6, 0.6e-6, 2.7e-6, 6.8e-6, 0.6e-6, 5.0e-6, 0.5)
-_LOW_LATENCY_128 = _Protocol(14.0e-6, 1.9e-6, 4.0e-6, 14.0e-6, 1.25e-6, 8.5e-6, 0.92)
-_SIMPLE = _Protocol(8.4e-6, 3.4e-6, 14.0e-6, 8.4e-6, 4.0e-6, 14.0e-6, 1.0)
+# NVIDIA nccl, src/graph/tuning.cc, baseLat and hwLat (NVLINK, NET), and its factors of bandwidth; that of LL,
+# 1/4 or 1/2 by version, and the shares of the ramp: fitted, see nccl_time_s
+_LOW_LATENCY = _Protocol(6.6e-6, 0.6e-6, 2.7e-6, 6.8e-6, 0.6e-6, 5.0e-6, 0.4, 0.0)
+_LOW_LATENCY_128 = _Protocol(14.0e-6, 1.9e-6, 4.0e-6, 14.0e-6, 1.25e-6, 8.5e-6, 0.92, 0.5)
+_SIMPLE = _Protocol(8.4e-6, 3.4e-6, 14.0e-6, 8.4e-6, 4.0e-6, 14.0e-6, 1.0, 1.0)
 _PROTOCOLS = (_LOW_LATENCY, _LOW_LATENCY_128, _SIMPLE)
+_LOW_LATENCY_BYTES_PER_S = 20.4e9  # bus bandwidth of LL over several nodes, same file, llMaxBws
+_CHUNK_S = 28.0e-6  # step of a whole chunk, inside or between domains, same file, hwLat of Tree Simple
+_STEP_S = 1.7e-6  # step of a small chunk inside a domain: half of Simple's, each of two phases; fitted
+_RING_TURN_FRAC = 0.25  # of a chunk's step, lost in each turn of a ring of n - 1 steps; fitted
+_PLATEAU = 1.4  # latency of Simple rings over several nodes, same file, "plateau effect of ring"
+_WHOLE_RING = 8  # ranks among which the links' achievable shares were measured
 _SWITCH_S = 25.0e-6  # NVLS, same table
 _SWITCH_BETWEEN_S = 14.0e-6  # NVLS tree, step between domains, same table
+# a step moves a chunk of each rank of the domain, 28 us hold for eight: two racks of 64 GB200 take 0.9 ms
+# more than their bytes do (coreweave/nccl-tests)
+_SWITCH_CHUNK_RANKS = 8
 _SWITCH_MIN_RANKS = 5  # up to 4 ranks the ring is as fast: stas00/ml-engineering, H200, NVLS off and on
 # GB200 NVL72 gains no more over a ring on 32 ranks than B200 on 8: 850 GB/s over 680 and over 700 (NVIDIA GTC
 # 2025, session S72583, slide 12)
@@ -52,11 +63,13 @@ class _Group(NamedTuple):
     inner: int
     num_domains: int
     inside_bytes_per_s: float
+    ring_bytes_per_s: float  # inside, in a ring
     between_bytes_per_s: float  # of all ranks in a domain together
     added_base_s: float
     added_inside_s: float
     added_between_s: float
-    fill_s: float
+    step_s: float  # small chunks, along the pipeline of one phase
+    chunk_s: float  # whole chunks, likewise
 
 
 def nccl_time_s(
@@ -66,16 +79,17 @@ def nccl_time_s(
 
     NCCL takes the algorithm (ring, tree, in-switch reduction) and protocol (LL, LL128, Simple) for which
     latency + bytes / bandwidth is least (src/graph/tuning.cc, ncclTopoGetAlgoTime). Real transfers move
-    in segments through a pipeline of depth d, whose steps take a each: with the best number of segments,
+    in chunks through a pipeline of depth d, whose steps take a each: with the best number of chunks,
     t = latency + x + 2 sqrt(d a x), where x is the time of the bytes alone (minimise (d + m)(a + x/m) over
-    m). This is the ramp of bus bandwidth over size. A step is NCCL's Simple step: 3.4 us inside a domain,
-    14 us between domains, at log2(domains) levels. A wire slower than NVLink and InfiniBand adds what its
-    latencies exceed theirs by.
+    m). This is the ramp of bus bandwidth over size. Chunks do not outgrow NCCL's buffers: the ramp ends at
+    d whole chunks of 28 us each. d counts a step inside the domain and log2(domains) between, for each
+    phase; an all-reduce has two. A wire slower than NVLink and InfiniBand adds what its latencies exceed
+    theirs by.
 
-    No constant was fitted on curves; the depth was chosen on them, among once and twice the levels. Mean
-    error on messages of 1 MiB and more (benchmarks/COLLECTIVES.md): 6 to 13 % for all-reduce on 32 to 4096
-    H100 over InfiniBand, 9 to 24 % over AWS EFA, 7 to 12 % inside a node; 5 to 40 % for other collectives
-    inside a node. Below 1 MiB 20 %, over EFA twice that.
+    Beside NCCL's own constants five were fitted: LL's share of bandwidth, LL128's share of the ramp, the
+    step inside and the turn of a ring on ring collectives inside A100 and H100 nodes (AIConfigurator), the
+    step between domains on all-reduces of 16, 32, 256 and 4096 H100. docs/accuracy-collectives.md has the
+    errors on these and on all others.
     """
     if kind is Collective.SEND:
         return _send_s(network, num_ranks, ranks_per_domain, num_bytes)
@@ -104,52 +118,78 @@ def _group(network: GroupNetwork, num_ranks: int, ranks_per_domain: int) -> _Gro
         inner=inner,
         num_domains=num_domains,
         inside_bytes_per_s=inside_bytes_per_s,
+        ring_bytes_per_s=_ring_bytes_per_s(network, num_ranks, inside_bytes_per_s),
         between_bytes_per_s=inner * large_message_bytes_per_s(out) * network.scale_out_share_frac,
         added_base_s=max(base_s - _LOW_LATENCY.ring_base_s, 0.0),
         added_inside_s=max(up.hop_s - _LOW_LATENCY.ring_inside_s, 0.0),
         added_between_s=added_between_s,
-        fill_s=_SIMPLE.ring_inside_s + math.log2(num_domains) * (_SIMPLE.ring_between_s + added_between_s),
+        step_s=_STEP_S + math.log2(num_domains) * (_CHUNK_S + added_between_s),
+        chunk_s=_CHUNK_S + math.log2(num_domains) * (_CHUNK_S + added_between_s),
     )
 
 
-def _pipelined_s(latency_s: float, bytes_s: float, fill_s: float) -> float:
-    return latency_s + bytes_s + 2.0 * math.sqrt(fill_s * bytes_s)
+def _ramp_s(group: _Group, num_phases: int, bytes_s: float, num_chunks: float = 1.0) -> float:
+    """What filling the pipeline adds: chunks grow with the message, up to whole ones, so many a step."""
+    growing_s = 2.0 * math.sqrt(num_phases * group.step_s * num_chunks * bytes_s)
+    return min(growing_s, num_phases * group.chunk_s * num_chunks)
+
+
+def _protocol_s(group: _Group, protocol: _Protocol, num_phases: int, bytes_s: float) -> float:
+    """Time of the bytes in a protocol, ramp included. Between domains all protocols send chunks."""
+    moving_s = bytes_s / protocol.bandwidth_frac
+    ramp_frac = protocol.ramp_frac if group.num_domains == 1 else 1.0
+    return moving_s + ramp_frac * _ramp_s(group, num_phases, moving_s)
+
+
+def _slowest_bytes_s(group: _Group, protocol: _Protocol, moved: float, bytes_s: float) -> float:
+    """Time of the bytes alone, no less than what LL takes for them between domains."""
+    if group.num_domains == 1 or protocol is not _LOW_LATENCY:
+        return bytes_s
+    return max(bytes_s, moved / _LOW_LATENCY_BYTES_PER_S * protocol.bandwidth_frac)
+
+
+def _ring_bytes_per_s(network: GroupNetwork, num_ranks: int, inside_bytes_per_s: float) -> float:
+    """What a ring reaches inside: a rank waits for part of a chunk in each turn, worst among few ranks."""
+    if network.is_full_mesh:
+        return inside_bytes_per_s
+    lost, whole = _RING_TURN_FRAC / (num_ranks - 1), _RING_TURN_FRAC / (_WHOLE_RING - 1)
+    return inside_bytes_per_s * (1.0 + whole) / (1.0 + lost)
 
 
 def _ring_s(kind: Collective, group: _Group, num_bytes: float) -> float:
     """One ring through all ranks, as wide as its narrowest part: a rank's wire, or a domain's ports."""
-    rounds = 2 if kind is Collective.ALL_REDUCE else 1
-    between = rounds * (group.num_domains - 1)
-    inside = rounds * (group.num_ranks - 1) - between
-    narrowest = group.inside_bytes_per_s
+    num_phases = 2 if kind is Collective.ALL_REDUCE else 1
+    between = num_phases * (group.num_domains - 1)
+    inside = num_phases * (group.num_ranks - 1) - between
+    narrowest = group.ring_bytes_per_s
     if group.num_domains > 1:
         narrowest = min(narrowest, group.between_bytes_per_s)
-    bytes_s = num_bytes * bus_bytes_frac(kind, group.num_ranks) / narrowest
-    return group.added_base_s + min(
-        _pipelined_s(
+    moved = num_bytes * bus_bytes_frac(kind, group.num_ranks)
+    best_s = math.inf
+    for one in _PROTOCOLS:
+        latency_s = (
             one.ring_base_s
             + inside * (one.ring_inside_s + group.added_inside_s)
-            + between * (one.ring_between_s + group.added_between_s),
-            bytes_s / one.bandwidth_frac,
-            group.fill_s,
+            + between * (one.ring_between_s + group.added_between_s)
         )
-        for one in _PROTOCOLS
-    )
+        if one is _SIMPLE and num_phases == 2 and group.num_domains > 1:
+            latency_s *= _PLATEAU
+        bytes_s = _slowest_bytes_s(group, one, moved, moved / narrowest)
+        best_s = min(best_s, latency_s + _protocol_s(group, one, num_phases, bytes_s))
+    return group.added_base_s + best_s
 
 
 def _tree_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
     """A double binary tree of domains, a chain inside each."""
     levels = math.log2(group.num_domains)
-    inside_s = num_bytes * bus_bytes_frac(Collective.ALL_REDUCE, group.num_ranks) / group.inside_bytes_per_s
+    moved = num_bytes * bus_bytes_frac(Collective.ALL_REDUCE, group.num_ranks)
+    inside_s = moved / group.ring_bytes_per_s
     bytes_s = max(inside_s, _reduced_between_s(group, network, num_bytes))
     return group.added_base_s + min(
-        _pipelined_s(
-            one.tree_base_s
-            + 2 * (group.inner - 1) * (one.tree_inside_s + group.added_inside_s)
-            + 2 * levels * (one.tree_between_s + group.added_between_s),
-            bytes_s / one.bandwidth_frac,
-            group.fill_s,
-        )
+        one.tree_base_s
+        + 2 * (group.inner - 1) * (one.tree_inside_s + group.added_inside_s)
+        + 2 * levels * (one.tree_between_s + group.added_between_s)
+        + _protocol_s(group, one, 2, _slowest_bytes_s(group, one, moved, bytes_s))
         for one in _PROTOCOLS
     )
 
@@ -159,7 +199,8 @@ def _in_switch_s(group: _Group, network: GroupNetwork, num_bytes: float) -> floa
 
     Inside, each rank sends S to be reduced and its part of the result to all: (g+1)/g S at 0.85 of the
     bandwidth (see :func:`dcsim.formulas.collectives.all_reduce_time`). Among more than eight ranks the gain
-    over a ring stays what it is among eight.
+    over a ring stays what it is among eight. A tree of more than two domains sends each byte up and down
+    at half the bandwidth (nccl, src/graph/tuning.cc, bandwidth of NVLSTree), unless switches reduce there.
     """
     levels = math.log2(group.num_domains)
     gaining = min(group.inner, _SWITCH_GAIN_RANKS)
@@ -168,8 +209,11 @@ def _in_switch_s(group: _Group, network: GroupNetwork, num_bytes: float) -> floa
     bytes_s = num_bytes * ring_volume / gain / IN_NETWORK_EFFICIENCY / group.inside_bytes_per_s
     if group.num_domains > 1:
         bytes_s = max(bytes_s, _reduced_between_s(group, network, num_bytes))
+    if group.num_domains > 2 and not network.scale_out.has_in_network_reduction:
+        bytes_s *= 2.0
     latency_s = _SWITCH_S + 2 * levels * (_SWITCH_BETWEEN_S + group.added_between_s)
-    return group.added_base_s + _pipelined_s(latency_s, bytes_s, group.fill_s)
+    num_chunks = max(group.inner / _SWITCH_CHUNK_RANKS, 1.0)
+    return group.added_base_s + latency_s + bytes_s + _ramp_s(group, 2, bytes_s, num_chunks)
 
 
 def _reduced_between_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
@@ -194,7 +238,7 @@ def _exchange_s(group: _Group, num_bytes: float) -> float:
         latency_s += _LOW_LATENCY.ring_between_s + group.added_between_s
     else:
         latency_s += group.added_inside_s
-    return _pipelined_s(latency_s, bytes_s, group.fill_s)
+    return latency_s + bytes_s + _ramp_s(group, 2, bytes_s)
 
 
 def _send_s(network: GroupNetwork, num_ranks: int, ranks_per_domain: int, num_bytes: float) -> float:

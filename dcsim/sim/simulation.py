@@ -79,13 +79,14 @@ def _slices(environment: simpy.Environment, fleets: Sequence[Fleet], world: Worl
     expected_s = max([world.expected_end_s, *(fleet.arrivals_end_s for fleet in fleets)])
     if math.isfinite(expected_s):
         yield from (expected_s * i / _NUM_SLICES for i in range(1, _NUM_SLICES + 1) if expected_s)
-    limit_s = max([world.limit_s, *(fleet.limit_s for fleet in fleets)])
-    while not _is_done(fleets, world) and environment.now < limit_s:
+    while (limit_s := _limit_s(environment.now, fleets, world)) > environment.now:
         yield min(environment.now + max(1.0, _DRAIN_GROWTH * environment.now), limit_s)
 
 
-def _is_done(fleets: Sequence[Fleet], world: World) -> bool:
-    return world.is_done and all(fleet.is_done for fleet in fleets)
+def _limit_s(now_s: float, fleets: Sequence[Fleet], world: World) -> float:
+    """How long to go on at most, for whatever has not ended."""
+    limits_s = [fleet.limit_s for fleet in fleets if not fleet.is_done]
+    return max([now_s if world.is_done else world.limit_s, *limits_s], default=now_s)
 
 
 def _progress_frac(fleet: Fleet, now_s: float) -> float:

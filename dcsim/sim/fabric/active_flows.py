@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from dcsim.formulas.max_min import Incidence, Indices, Mask, Numbers, max_min_rates, summed
 from dcsim.networks.routes import Route
-from dcsim.sim.fabric.solutions import MAX_FLOWS, Solutions
+from dcsim.sim.fabric.solutions import MAX_FLOWS, Solutions, together
 
 TIE_FRAC = 1e-12  # differences below are rounding
 _NEAR_FRAC = 1e-9  # of the time: a first, coarse choice of flows that may be due
@@ -134,17 +135,23 @@ class ActiveFlows:
         rates = self.rates * (self.remaining > 0)
         return summed(self._links, self._weights * rates.take(self._flows), self._num_links)
 
-    def burst_bytes_per_s(self, slots: Indices, capacities: Numbers) -> Numbers:
+    def burst_bytes_per_s(self, slots: Sequence[int], capacities: Numbers, state: int) -> list[float]:
         """What a burst of each flow finds: on each link what others leave, or its fair share if more."""
-        loads, weights = self.loads(), self.weights_on_links()
-        found = np.empty(len(slots))
-        for number, slot in enumerate(slots.tolist()):
-            entries = slice(self._firsts[slot], self._firsts[slot] + self._counts[slot])
-            links, own = self._links[entries], self._weights[entries]
-            left = capacities[links] - (loads[links] - own * self.rates[slot])
-            fair = capacities[links] * own / weights[links]
-            found[number] = (np.maximum(left, fair) / own).min()
-        return found
+        if self.num_live > MAX_FLOWS:
+            return [self._burst(slot, capacities) for slot in slots]
+        live = np.flatnonzero(self.is_live)
+        among = together([self._routes[slot] for slot in live.tolist()], self.caps[live].tolist(), state)
+        return [
+            self._solutions.burst(among, self._routes[slot], partial(self._burst, slot, capacities))
+            for slot in slots
+        ]
+
+    def _burst(self, slot: int, capacities: Numbers) -> float:
+        entries = slice(self._firsts[slot], self._firsts[slot] + self._counts[slot])
+        links, own = self._links[entries], self._weights[entries]
+        left = capacities[links] - (self.loads()[links] - own * self.rates[slot])
+        fair = capacities[links] * own / self.weights_on_links()[links]
+        return float((np.maximum(left, fair) / own).min())
 
     def weights_on_links(self) -> Numbers:
         """The sum of the weights of the flows on each link."""

@@ -271,7 +271,7 @@ class Fabric:
 
     def _tell(self, occupation: Occupation) -> None:
         if occupation.in_bursts:
-            share = self._slots.burst_share_frac(occupation, self._ways.bytes_per_s)
+            share = self._slots.burst_share_frac(occupation, self._ways.bytes_per_s, self._ways.state)
         else:
             share = self._slots.share_frac(occupation)
         if abs(share - occupation.share_frac) > occupation.least_change_frac:

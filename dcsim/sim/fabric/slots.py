@@ -64,16 +64,15 @@ class Slots:
         crossing = set(self._active.crossing(is_down).tolist())
         return [m for slot, m in sorted(self._in_slot.items()) if slot in crossing or m.is_detour]
 
-    def burst_share_frac(self, occupation: Occupation, capacities: Numbers) -> float:
+    def burst_share_frac(self, occupation: Occupation, capacities: Numbers, state: int) -> float:
         """The least part that a burst of an occupation finds of the rate at which its node sends."""
         moving = [one for one in occupation.members if len(one.route.links) or not one.route.is_open]
         if any(member.slot is None for member in moving):
             return 0.0
-        slots = np.array([member.slot for member in moving], dtype=np.int64)
-        if not len(slots):
-            return 1.0
-        alone = np.array([member.asked_bytes_per_s for member in moving])
-        return float(np.minimum(self._active.burst_bytes_per_s(slots, capacities) / alone, 1.0).min())
+        slots = [member.slot for member in moving if member.slot is not None]
+        found = self._active.burst_bytes_per_s(slots, capacities, state)
+        shares = (rate / member.asked_bytes_per_s for rate, member in zip(found, moving, strict=True))
+        return min([1.0, *shares])
 
     def share_frac(self, occupation: Occupation) -> float:
         """The least part that a flow of an occupation gets of what it asked."""

@@ -22,13 +22,9 @@ class Ways:
         self._now: Routes | None = self._whole
         self.is_up = np.full(network.num_links, True)
         self.is_whole = True  # no cable is down
+        self.bytes_per_s: Numbers = network.bytes_per_s  # what each link carries at most now
         self._states = {self.is_up.tobytes(): 0}
         self.state = 0  # a number for each set of cables that are down
-
-    @property
-    def bytes_per_s(self) -> Numbers:
-        """What each link carries at most now."""
-        return np.where(self.is_up, self._network.bytes_per_s, 0.0)
 
     def switch(self, cables: Iterable[int], *, is_up: bool) -> None:
         """Take cables out of service, or put them back. Raises KeyError for a number that is no cable."""
@@ -37,6 +33,7 @@ class Ways:
                 raise KeyError(cable)
             self.is_up[2 * cable : 2 * cable + 2] = is_up
         self.is_whole = bool(self.is_up.all())
+        self.bytes_per_s = np.where(self.is_up, self._network.bytes_per_s, 0.0)
         self.state = self._states.setdefault(self.is_up.tobytes(), len(self._states))
         self._now = self._whole if self.is_whole else None
 

@@ -42,8 +42,8 @@ def added_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     policy_class.cache_clear()
 
 
-def test_the_page_shows_a_router_a_scheduler_and_an_arrival_process() -> None:
-    assert {file.parent.name for file in EXAMPLES} == {"routers", "schedulers", "arrivals"}
+def test_the_page_shows_a_router_schedulers_and_an_arrival_process() -> None:
+    assert {file.parent.name for file in EXAMPLES} == {"routers", "schedulers", "job_schedulers", "arrivals"}
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES), ids=lambda file: file.stem)

@@ -23,8 +23,8 @@ _BOUND_S = 10.0  # of run times in slowdowns: shorter jobs count as if they took
 def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
     """Figures of the jobs submitted in the window, and of the pool in it.
 
-    Percentiles count jobs that did not finish, other than infeasible ones, as slower than all others: one that
-    falls among them is None. Means and maxima are those of finished jobs.
+    Percentiles count jobs that did not finish, other than infeasible ones, as slower than all others: one
+    that falls among them is None. Means and maxima are those of finished jobs.
 
     Bounded slowdown is (wait + run time) / max(run time, 10 s), at least 1 (Feitelson, "Metrics for parallel
     job scheduling and their convergence", 2001).

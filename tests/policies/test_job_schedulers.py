@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from dcsim.policies.job import Job
 from dcsim.policies.job_queue import JobQueue
-from dcsim.policies.job_scheduler import JobScheduler
 from dcsim.policies.job_schedulers.conservative_backfill import ConservativeBackfill
 from dcsim.policies.job_schedulers.easy_backfill import EasyBackfill
 from dcsim.policies.job_schedulers.elastic import Elastic
@@ -27,30 +24,11 @@ from dcsim.policies.placements.pack import Pack
 from dcsim.policies.request import Request
 from dcsim.policies.room import ActionKind, Room
 from dcsim.policies.running_jobs import RunningJobs
+from dcsim.policies.trial import decided
 
 
 def job(number: int, size: float = 1, estimated_s: float = 100.0, **fields: object) -> Job:
     return Job(number, float(number), Request(size), estimated_s, **fields)  # type: ignore[arg-type]
-
-
-def decided(
-    scheduler: JobScheduler,
-    queue: Sequence[Job],
-    running: Sequence[Job],
-    sizes: Sequence[int],
-    now_s: float = 0.0,
-) -> Room:
-    """The room after a decision; running jobs are placed first, and started at 0."""
-    nodes, rng = Nodes([NodeShape(size) for size in sizes]), np.random.default_rng(1)
-    for one in running:
-        parts = Pack().place(nodes, one.request, rng)
-        assert parts is not None
-        nodes.take(parts)
-        one.parts, one.started_at_s = parts, 0.0
-    waiting = JobQueue(scheduler.key, scheduler.kind, queue)
-    room = Room(now_s, nodes, Pack(), waiting, RunningJobs(running), rng)
-    scheduler.decide(room)
-    return room
 
 
 def numbers(room: Room, kind: ActionKind = ActionKind.START) -> list[int]:

@@ -160,8 +160,11 @@ def test_node_lists_are_read_and_bad_lines_named(tmp_path):
         read_node_list(path)
 
 
+SIZES = [{"accelerators": 1, "share": 3}, {"accelerators": 8, "share": 1}]
+
+
 def test_poisson_jobs_have_the_rate_the_mean_and_the_mix_that_are_asked_for():
-    options = {"rate": "1 /s", "duration_mean": "100 s", "duration_cv": 1.0, "sizes": {1: 3, 8: 1}}
+    options = {"rate": "1 /s", "duration_mean": "100 s", "duration_cv": 1.0, "sizes": SIZES}
     trace = Poisson.model_validate(options).generate(np.random.default_rng(1), 20_000.0)
     assert len(trace) == pytest.approx(20_000, rel=0.03)
     assert trace.duration_s.mean() == pytest.approx(100, rel=0.03)

@@ -29,9 +29,16 @@ class Quota(JobScheduler):
         default=True, alias="borrowing", description="Queues may use what others leave idle."
     )
 
+    lets_pass: bool = Field(
+        default=True,
+        alias="let_pass",
+        description="Jobs behind one of their queue that cannot start may start (Kueue's BestEffortFIFO); "
+        "else a queue waits for its first (StrictFIFO).",
+    )
+
     def kind(self, job: Job) -> Hashable:
-        """A line for each queue."""
-        return job.queue
+        """A line for each queue, or for each size in it, that can be passed over."""
+        return (job.queue, job.request) if self.lets_pass else job.queue
 
     def decide(self, room: Room) -> None:
         """Start jobs within quota, by preemption if need be, then jobs that borrow."""
@@ -44,7 +51,7 @@ class Quota(JobScheduler):
             if is_within and (room.try_start(job) or self._reclaim(room, job, used)):
                 used[job.queue] += job.num_held
             else:
-                skipped.add(job.queue)
+                skipped.add(self.kind(job))
         if self.can_borrow:
             self._lend(room)
 
@@ -59,7 +66,7 @@ class Quota(JobScheduler):
         skipped: set[Hashable] = set()
         for job in room.queue.in_order(skipped):
             if not room.try_start(job):
-                skipped.add(job.queue)
+                skipped.add(self.kind(job))
 
     def _reclaim(self, room: Room, job: Job, used: dict[str, float]) -> bool:
         """Start the job on borrowed accelerators; ``used`` keeps count."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from dcsim.plugins import Policy
 from dcsim.units import PerSecond, PositiveSeconds, Ratio
 from dcsim.workloads.job_generator import JobGenerator
+from dcsim.workloads.job_table import MAX_ACCELERATORS
 from dcsim.workloads.job_trace import Floats, JobTrace
 from dcsim.workloads.renewal import CHUNK_LENGTH, renewal_instants
 
@@ -21,6 +24,28 @@ class RunTimes(StrEnum):
 
     LOGNORMAL = "lognormal"
     EXPONENTIAL = "exponential"
+
+
+class SizeShare(BaseModel):
+    """Jobs of one size."""
+
+    model_config = Policy.model_config
+
+    num_accelerators: float = Field(
+        alias="accelerators",
+        gt=0,
+        le=MAX_ACCELERATORS,
+        description="Accelerators that a job asks for: a whole number, or a fraction of one.",
+    )
+    share: Ratio = Field(default=1.0, description="Jobs of this size over all jobs, or in proportion to it.")
+
+    @field_validator("num_accelerators")
+    @classmethod
+    def _whole_or_fraction(cls, size: float) -> float:
+        if size > 1 and size != int(size):
+            message = "a job asks for a whole number of accelerators or a fraction of one, not {size}"
+            raise PydanticCustomError("size", message, {"size": f"{size:g}"})
+        return size
 
 
 class Poisson(JobGenerator):
@@ -34,10 +59,11 @@ class Poisson(JobGenerator):
     durations: RunTimes = Field(
         default=RunTimes.LOGNORMAL, description="Distribution of the run times: lognormal or exponential."
     )
-    sizes: Mapping[float, Ratio] = Field(
-        default_factory=lambda: {1.0: 1.0},
+    sizes: tuple[SizeShare, ...] = Field(
+        default=(SizeShare.model_validate({"accelerators": 1}),),
         min_length=1,
-        description="Accelerators that jobs ask for, each with its share of the jobs.",
+        max_length=1000,
+        description="Sizes of jobs with their shares of the jobs.",
     )
     queues: Mapping[str, Ratio] = Field(
         default_factory=lambda: {"": 1.0},
@@ -48,21 +74,11 @@ class Poisson(JobGenerator):
         default=None, gt=0, le=10_000_000, alias="jobs", description="Stop after so many jobs."
     )
 
-    @field_validator("sizes")
-    @classmethod
-    def _whole_or_fraction(cls, sizes: Mapping[float, float]) -> Mapping[float, float]:
-        for size in sizes:
-            if not size > 0 or (size > 1 and size != int(size)):
-                message = "a job asks for a whole number of accelerators or a fraction of one, not {size}"
-                raise PydanticCustomError("size", message, {"size": f"{size:g}"})
-        return sizes
-
-    @field_validator("sizes", "queues")
-    @classmethod
-    def _some_share(cls, shares: Mapping[object, float]) -> Mapping[object, float]:
-        if not sum(shares.values()) > 0:
+    @model_validator(mode="after")
+    def _some_share(self) -> Self:
+        if not sum(one.share for one in self.sizes) > 0 or not sum(self.queues.values()) > 0:
             raise PydanticCustomError("shares", "the shares must not all be zero")
-        return shares
+        return self
 
     def generate(self, rng: np.random.Generator, duration_s: float) -> JobTrace:
         """Draw the jobs; streams of submissions, run times, sizes and queues are apart."""
@@ -73,11 +89,13 @@ class Poisson(JobGenerator):
         )
         count = len(submitted_at_s)
         run_s, none = self._durations_s(lengths, count), np.zeros(count)
-        queue = tuple(queues.choice(np.array(list(self.queues), dtype=object), count, p=_fracs(self.queues)))
+        names = np.array(list(self.queues), dtype=object)
+        queue = tuple(queues.choice(names, count, p=_fracs(self.queues.values())))
+        shares = _fracs(one.share for one in self.sizes)
         return JobTrace(
             submitted_at_s=submitted_at_s,
             duration_s=run_s,
-            num_accelerators=sizes.choice(np.array(list(self.sizes)), count, p=_fracs(self.sizes)),
+            num_accelerators=sizes.choice([one.num_accelerators for one in self.sizes], count, p=shares),
             cores=none,
             memory_bytes=none,
             estimated_s=run_s,
@@ -95,6 +113,6 @@ class Poisson(JobGenerator):
         return rng.lognormal(math.log(self.duration_mean_s) - variance / 2, math.sqrt(variance), count)
 
 
-def _fracs(shares: Mapping[object, float] | Mapping[float, float] | Mapping[str, float]) -> Floats:
-    values = np.array(list(shares.values()))
+def _fracs(shares: Iterable[float]) -> Floats:
+    values = np.array(list(shares))
     return np.asarray(values / values.sum(), dtype=np.float64)

@@ -22,7 +22,7 @@ ARRIVALS = {
     "policy": "poisson",
     "rate": "0.02 /s",
     "duration_mean": "10 min",
-    "sizes": {1: 0.6, 4: 0.3, 16: 0.1},
+    "sizes": [{"accelerators": size, "share": share} for size, share in ((1, 0.6), (4, 0.3), (16, 0.1))],
 }
 WATCHDOG_S = 60  # of real time: a run takes a tenth of a second
 

@@ -15,6 +15,7 @@ from dcsim.sim.jobs.build import JobSimulation, build_jobs
 from dcsim.sim.jobs.job_nodes import JobNodes
 from dcsim.sim.serving.outage import ServingFleet
 from dcsim.sim.serving.outage_build import build_outages
+from dcsim.sim.storage.backups import Backups
 from dcsim.sim.storage.fabric_carrier import FabricCarrier
 from dcsim.sim.storage.storage_log import StorageLog
 from dcsim.sim.storage.store import Store
@@ -51,6 +52,7 @@ class World:
         self.fabric = build_fabric(scenario, environment, streams, self._stores, length_s)
         self._storage_log = StorageLog()
         self.stores = {name: self._store(one) for name, one in self._stores.items()}
+        self._back_up()
         reliability = scenario.reliability or Reliability()
         shape = reliability.shape(scenario.cluster.node, scenario.cluster.num_nodes)
         self.failures = FailureProcess(environment, reliability, shape, streams, folder=scenario.folder)
@@ -146,6 +148,20 @@ class World:
         carrier = FabricCarrier(self.fabric) if self.fabric is not None else None
         num_nodes = self._scenario.cluster.num_nodes
         return Store(self._environment, store, self._storage_log, num_nodes=num_nodes, carrier=carrier)
+
+    def _back_up(self) -> None:
+        """Begin the backups of the stores that have any."""
+        cluster = self._scenario.cluster
+        for name, spec in cluster.storage.items():
+            if spec.backup is not None:
+                target = self.stores[spec.backup.store]
+                Backups(
+                    self._environment,
+                    self.stores[name],
+                    target,
+                    spec.backup,
+                    num_cluster_nodes=cluster.num_nodes,
+                )
 
     def _training_nodes(self, first: int) -> range:
         """The nodes of training jobs and their spares. Raises InfeasibleError where one could never start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dcsim.catalog.store import StoreScope
 from dcsim.errors import Problem, ScenarioError
 from dcsim.spec.document import Document
 from dcsim.spec.fabric import resolve_network
@@ -26,6 +27,7 @@ def cluster_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
     yield from training_problems(scenario, source)
     yield from storage_problems(cluster.storage, source)
     yield from _store_name_problems(scenario, source)
+    yield from _local_checkpoint_problems(scenario, source)
     yield from _end_problems(scenario, source)
     if scenario.reliability is not None:
         yield from reliability_problems(scenario.reliability, cluster, source)
@@ -48,6 +50,21 @@ def _store_name_problems(scenario: Scenario, source: Document) -> Iterator[Probl
             if store is not None and store not in known:
                 remedy = nearest(store, known) if known else "Add it under cluster.storage"
                 yield source.problem(("training", name, key, "store"), "no store of that name", store, remedy)
+
+
+def _local_checkpoint_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
+    """What a node's own drives hold is lost with the node."""
+    if scenario.reliability is None:
+        return
+    for name, job in scenario.training.items():
+        store = scenario.cluster.storage.get(job.checkpoint.store or "") if job.checkpoint else None
+        if job.checkpoint is not None and store is not None and store.base.scope is StoreScope.NODE:
+            message = (
+                "lies on the nodes' own drives: a node that fails takes its part of every checkpoint along"
+            )
+            remedy = "Name a store that all nodes share, or leave reliability out"
+            path = ("training", name, "checkpoint", "store")
+            yield source.problem(path, message, job.checkpoint.store, remedy)
 
 
 def _end_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:

@@ -18,6 +18,8 @@ from dcsim.formulas.checkpoint import (
 )
 from dcsim.formulas.reliability import optimal_interval_s
 from dcsim.formulas.storage import Access, AccessLimits, transfer_s
+from dcsim.formulas.training.step import StepCondition
+from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
 from dcsim.spec.training import Checkpoint
@@ -101,13 +103,20 @@ def resolve_checkpoint(scenario: Scenario, deployment: TrainingDeployment) -> Ch
 def _with_interval(
     plan: CheckpointPlan, scenario: Scenario, saved: Checkpoint, deployment: TrainingDeployment
 ) -> CheckpointPlan:
-    step_s = deployment.step().total_s
+    step_s = _step_s(scenario, deployment)
     interval_s = _best_interval_s(plan, scenario, deployment)
     if saved.interval_s != "auto":
         interval_s = saved.interval_s
     if math.isinf(interval_s):
         return plan
     return replace(plan, steps_per_save=max(1, round(interval_s / step_s)))
+
+
+def _step_s(scenario: Scenario, deployment: TrainingDeployment) -> float:
+    """A step as fast as samples come with the store to themselves."""
+    reads = resolve_dataset_reads(scenario, deployment)
+    rate = None if reads.is_fast_enough else reads.available_bytes_per_s
+    return deployment.step(StepCondition(input_bytes_per_s=rate)).total_s
 
 
 def _best_interval_s(plan: CheckpointPlan, scenario: Scenario, deployment: TrainingDeployment) -> float:

@@ -12,6 +12,7 @@ from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.storage.sample_input import SampleInput
 from dcsim.sim.storage.store import Store
 from dcsim.sim.training.checkpointing import Checkpointing
 from dcsim.sim.training.fabric_network import FabricNetwork
@@ -20,6 +21,7 @@ from dcsim.sim.training.job_table import training_job_table
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
 from dcsim.sim.training.timed_checkpoints import timed_checkpoints
+from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_checkpoint import resolve_checkpoint
@@ -90,6 +92,7 @@ class TrainingJobs:
                 around.pool,
                 self._spans,
                 network=self._network(deployment, name),
+                samples=self._samples(deployment),
             )
 
     def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
@@ -104,6 +107,11 @@ class TrainingJobs:
         if self._around.fabric is None or deployment.num_nodes < 2:
             return None
         return FabricNetwork(self._around.fabric, name, deployment)
+
+    def _samples(self, deployment: TrainingDeployment) -> SampleInput | None:
+        """What the job reads from a store; None where it names none."""
+        reads = resolve_dataset_reads(self._scenario, deployment)
+        return None if reads.store is None else SampleInput(self._around.stores[reads.store], reads)
 
 
 def _alone_s(task: TrainingTask) -> float:

@@ -379,7 +379,7 @@ def test_plans_of_a_training_job_are_ranked(cluster_file):
         (("strategies", "cluster.yaml", "--job", "pretrian"), "Did you mean 'pretrain'?"),
         (("estimate", "cluster.yaml", "--set", "training={}"), "neither serving nor training"),
         (("estimate", "cluster.yaml", "--set", "training.pretrain.model=llama-3.1-405b"), "infeasible"),
-        (("check", "cluster.yaml", "--set", "training.pretrain.num_nodes=40"), "infeasible"),
+        (("check", "cluster.yaml", "--set", "training.pretrain.model=llama-3.1-405b"), "overflows"),
         (("check", "cluster.yaml", "--set", "training.pretrain.checkpoint.store=fats"), "fast"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A trace for chrome://tracing or ui.perfetto.dev: engine steps as slices, requests as nested spans.
+"""A trace for ui.perfetto.dev: steps and spans of training as slices, requests and jobs as nested spans.
 
 The events follow Google's "Trace Event Format": complete events (X) for steps, nestable asynchronous
 events (b, e) for requests, counters (C) for the queue and the KV blocks, metadata (M) for names; times
@@ -16,11 +16,19 @@ from pathlib import Path
 from typing import TextIO
 
 from dcsim.errors import Problem, ScenarioError
-from dcsim.tables import RequestStatus, ServingTables, Table
+from dcsim.report.cluster_trace import cluster_events
+from dcsim.report.trace_events import (
+    Event,
+    Track,
+    counter_event,
+    name_event,
+    slice_event,
+    span_events,
+)
+from dcsim.tables import RequestStatus, RunTables, ServingTables, Table
 
 TRACE_SUFFIXES = (".json", ".json.gz")
-_US_PER_S = 1e6
-Event = dict[str, object]
+_COUNTERS = {"waiting": "num_waiting", "KV blocks": "num_used_blocks"}
 
 
 def write_chrome_trace(file: str | Path, tables: Mapping[str, ServingTables]) -> None:
@@ -56,41 +64,30 @@ def _write(file: TextIO, tables: Mapping[str, ServingTables]) -> None:
 
 
 def trace_events(tables: Mapping[str, ServingTables]) -> Iterator[Event]:
-    """The events of one replication: two processes for each workload, one of engines and one of requests."""
+    """The events of one replication: two processes for each workload, one of engines and one of requests,
+    and one for each kind of thing that the cluster does beside serving.
+    """
     for number, (workload, own) in enumerate(tables.items()):
         engines, requests = 2 * number + 1, 2 * number + 2
-        yield _name("process_name", engines, 0, f"{workload}: engines")
-        yield _name("process_name", requests, 0, f"{workload}: requests")
+        yield name_event("process_name", Track(engines), f"{workload}: engines")
+        yield name_event("process_name", Track(requests), f"{workload}: requests")
         yield from _step_events(own.steps, engines)
         yield from _request_events(own.requests, requests, own.ended_at_s)
-
-
-def _name(what: str, process: int, thread: int, name: str) -> Event:
-    return {"ph": "M", "name": what, "pid": process, "tid": thread, "args": {"name": name}}
+    if isinstance(tables, RunTables):
+        yield from cluster_events(tables.cluster, tables.ended_at_s, 2 * len(tables) + 1)
 
 
 def _step_events(steps: Table, process: int) -> Iterator[Event]:
     for engine in sorted({int(one) for one in steps["engine"]}):
-        yield _name("thread_name", process, engine, f"engine {engine}")
+        yield name_event("thread_name", Track(process, engine), f"engine {engine}")
+    hidden = ("engine", "started_at_s", "duration_s")
     for row in _rows(steps):
-        common = {"pid": process, "tid": int(row["engine"])}
-        start_us = row["started_at_s"] * _US_PER_S
-        args = {
-            key: value for key, value in row.items() if key not in ("engine", "started_at_s", "duration_s")
-        }
-        yield {
-            "ph": "X",
-            "name": _step_name(row),
-            "cat": "steps",
-            "ts": start_us,
-            "dur": row["duration_s"] * _US_PER_S,
-            "args": args,
-            **common,
-        }
-        counts = {"waiting": row["num_waiting"], "KV blocks": row["num_used_blocks"]}
-        for counter, value in counts.items():
-            name = f"{counter}, engine {int(row['engine'])}"
-            yield {"ph": "C", "name": name, "ts": start_us, "args": {counter: value}, **common}
+        track, started_at_s = Track(process, int(row["engine"])), row["started_at_s"]
+        args = {key: value for key, value in row.items() if key not in hidden}
+        yield slice_event(track, "steps", _step_name(row), (started_at_s, row["duration_s"]), args)
+        for counter, key in _COUNTERS.items():
+            name = f"{counter}, engine {track.row}"
+            yield counter_event(track, name, started_at_s, {counter: row[key]})
 
 
 def _step_name(row: Mapping[str, float]) -> str:
@@ -118,16 +115,8 @@ def _request_events(requests: Table, process: int, ended_at_s: float) -> Iterato
         for name, start_s, stop_s in zip(("queued", "prefill", "decode"), marks, marks[1:], strict=False):
             if not math.isnan(start_s):
                 spans.append((name, start_s, end_s if math.isnan(stop_s) else stop_s, {}))
-        yield from _nested(spans, process, number)
-
-
-def _nested(
-    spans: list[tuple[str, float, float, dict[str, object]]], process: int, number: int
-) -> Iterator[Event]:
-    for name, start_s, end_s, args in spans:
-        common: Event = {"name": name, "cat": "requests", "id": number, "pid": process, "tid": 0}
-        yield {"ph": "b", "ts": start_s * _US_PER_S, "args": args, **common}
-        yield {"ph": "e", "ts": end_s * _US_PER_S, **common}
+        for name, start_s, stop_s, about in spans:
+            yield from span_events(Track(process), "requests", number, name, (start_s, stop_s), about)
 
 
 def _rows(table: Table) -> Iterator[dict[str, float]]:

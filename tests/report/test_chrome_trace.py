@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,18 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.report.chrome_trace import trace_events, write_chrome_trace
-from dcsim.tables import PREEMPTIONS, REQUESTS, STEPS, Column, RequestStatus, ServingTables, Table
+from dcsim.study.run import run
+from dcsim.tables import (
+    PREEMPTIONS,
+    REQUESTS,
+    STEPS,
+    Column,
+    RequestStatus,
+    RunTables,
+    ServingTables,
+    Table,
+)
+from tests.study.scenarios_for_tests import small_cluster
 
 
 def table(columns: dict[str, Column], **values: list[float]) -> Table:
@@ -80,3 +92,36 @@ def test_the_file_is_json_compressed_on_demand(tmp_path: Path, name: str):
 def test_a_file_that_cannot_be_written_is_the_users_to_mend(tmp_path: Path):
     with pytest.raises(ScenarioError, match="cannot be written"):
         write_chrome_trace(tmp_path / "no" / "trace.json", {"chat": two_requests()})
+
+
+@pytest.fixture(scope="module")
+def cluster_tables() -> RunTables:
+    return run(small_cluster(), num_processes=1).tables.replications[0]
+
+
+def test_everything_beside_serving_is_in_the_trace(cluster_tables):
+    events = list(trace_events(cluster_tables))
+    titles = {event["args"]["name"] for event in events if event["name"] == "process_name"}
+    assert titles == {"training", "scheduled jobs", "failures", "storage", "fabric"}
+    slices = [event for event in events if event["ph"] == "X"]
+    assert len(slices) == len(cluster_tables.cluster["training_spans"])
+    jobs = [event for event in events if event["ph"] == "b" and str(event["name"]).startswith("job ")]
+    assert len(jobs) == len(cluster_tables.cluster["jobs"])
+
+
+def test_every_span_begins_once_and_ends_once_within_the_run(cluster_tables):
+    depth: Counter[tuple[object, ...]] = Counter()
+    ended_us = cluster_tables.ended_at_s * 1e6
+    for event in trace_events(cluster_tables):
+        if event["ph"] in ("b", "e"):
+            depth[event["pid"], event["cat"], event["id"], event["name"]] += 1 if event["ph"] == "b" else -1
+            assert 0.0 <= event["ts"] <= ended_us * (1 + 1e-9)
+    assert set(depth.values()) == {0}
+
+
+def test_the_trace_of_a_cluster_is_strict_json(tmp_path, cluster_tables):
+    write_chrome_trace(tmp_path / "trace.json", cluster_tables)
+    text = (tmp_path / "trace.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert json.loads(text)["traceEvents"]

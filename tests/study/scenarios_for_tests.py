@@ -50,7 +50,11 @@ training:
     tokens: 1.0e+12
     checkpoint: {store: fast, interval: 30 min}
 jobs:
-  arrivals: {policy: poisson, rate: 12 /h, duration_mean: 20 min, sizes: {"1": 0.6, "8": 0.3, "256": 0.1}}
+  arrivals:
+    policy: poisson
+    rate: 12 /h
+    duration_mean: 20 min
+    sizes: [{accelerators: 1, share: 60 %}, {accelerators: 8, share: 30 %}, {accelerators: 256, share: 10 %}]
 reliability:
   node_mtbf: 5 h
   node_mttr: 1 h

@@ -10,11 +10,14 @@ from dcsim.app.figures.frame import framed
 from dcsim.app.palette import BLUE, SERIES
 
 _FRAME_PX, _BAR_PX = 90, 24
+_ROOM = 1.25  # beyond the longest bar, for its text
 _PATTERNS = ("", "/", "x")
 
 
-def counts_figure(counts: Mapping[str, float], x_title: str) -> go.Figure:
-    """One bar for each name."""
+def counts_figure(
+    counts: Mapping[str, float], x_title: str, texts: Mapping[str, str] | None = None
+) -> go.Figure:
+    """One bar for each name, with its number, or another text, at its end."""
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
     figure = framed(x_title=x_title, height_px=_FRAME_PX + _BAR_PX * max(len(ordered), 2))
     figure.add_bar(
@@ -22,12 +25,13 @@ def counts_figure(counts: Mapping[str, float], x_title: str) -> go.Figure:
         x=[count for _, count in ordered],
         orientation="h",
         marker={"color": BLUE},
-        text=[f"{count:,.3g}" for _, count in ordered],
+        text=[(texts or {}).get(name, f"{count:,.3g}") for name, count in ordered],
         textposition="outside",
         cliponaxis=False,
         showlegend=False,
     )
     figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(range=[0, _ROOM * max(counts.values(), default=1.0)])
     return figure
 
 

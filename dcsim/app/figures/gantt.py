@@ -50,7 +50,7 @@ class Bar:
     opacity: float = 1.0
 
 
-def training_gantt(spans: Series, words: Words) -> go.Figure:
+def training_gantt(spans: Series, end_s: float, words: Words) -> go.Figure:
     """A row for each training job; bars that stand for many spans are the paler, the less of them counts."""
     bars = []
     for job, kind, start, length, share, count, cause in _rows(
@@ -63,7 +63,7 @@ def training_gantt(spans: Series, words: Words) -> go.Figure:
         is_mixed = group == "productive" and count > 1
         opacity = _FAINTEST + (1 - _FAINTEST) * share**4 if is_mixed else 1.0
         bars.append(Bar(str(job), group, start, length, ", ".join(about), opacity))
-    return _drawn(bars, _ROW_PX, words)
+    return _drawn(bars, _ROW_PX, words, end_s)
 
 
 def jobs_gantt(sample: Series, end_s: float, words: Words) -> go.Figure:
@@ -87,7 +87,7 @@ def jobs_gantt(sample: Series, end_s: float, words: Words) -> go.Figure:
         if started is not None:
             last = end_s if finished is None else finished
             bars.append(Bar(str(job), status, started, max(last - started, 0.0), about))
-    figure = _drawn(bars, _THIN_PX, words)
+    figure = _drawn(bars, _THIN_PX, words, end_s)
     figure.update_yaxes(showticklabels=False, title={"text": words("gantt.jobs_axis")})
     return figure
 
@@ -107,7 +107,7 @@ def nodes_gantt(log: Series, end_s: float, words: Words) -> go.Figure | None:
     if not bars:
         return None
     shown = sorted(sorted(bars, key=lambda node: -sum(one.duration_s for one in bars[node]))[:_MOST_NODES])
-    figure = _drawn([one for node in shown for one in bars[node]], 4 * _THIN_PX, words)
+    figure = _drawn([one for node in shown for one in bars[node]], 4 * _THIN_PX, words, end_s)
     return figure
 
 
@@ -116,11 +116,11 @@ def num_nodes_hidden(log: Series) -> int:
     return max(len({node for node in log["node"] if node >= 0}) - _MOST_NODES, 0)
 
 
-def _drawn(bars: list[Bar], row_px: int, words: Words) -> go.Figure:
-    """The bars, one trace for each kind, rows from above."""
+def _drawn(bars: list[Bar], row_px: int, words: Words, last_s: float = 0.0) -> go.Figure:
+    """The bars, one trace for each kind, rows from above; up to an instant, or to the end of the last."""
     rows = list(dict.fromkeys(one.row for one in bars))
     end_s = max((one.started_at_s + one.duration_s for one in bars), default=0.0)
-    unit_s, x_title = time_axis(end_s, words)
+    unit_s, x_title = time_axis(last_s or end_s, words)
     height_px = min(_FRAME_PX + row_px * max(len(rows), 1), _MOST_PX)
     figure = framed(x_title=x_title, height_px=max(height_px, 170))
     for kind in dict.fromkeys(key for key in _LOOKS if any(one.kind == key for one in bars)):
@@ -136,11 +136,12 @@ def _drawn(bars: list[Bar], row_px: int, words: Words) -> go.Figure:
             marker={
                 "color": colour,
                 "opacity": [one.opacity for one in own],
-                "pattern": {"shape": pattern, "size": 5},
+                "pattern": {"shape": pattern, "size": 5, "fillmode": "overlay"},
                 "line": {"width": 0},
             },
             hovertemplate="%{y}: %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
         )
+    figure.update_xaxes(range=[0, (last_s or end_s) / unit_s])
     figure.update_layout(barmode="overlay", bargap=0.15, showlegend=True, legend={"traceorder": "normal"})
     figure.update_yaxes(type="category", autorange="reversed", categoryorder="array", categoryarray=rows)
     return figure

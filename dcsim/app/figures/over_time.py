@@ -64,7 +64,7 @@ def _drawn(
     figure = framed(x_title=x_title, y_title=title)
     for number, (label, values) in enumerate(columns.items()):
         colour = SERIES[number % len(SERIES)]
-        area = {"stackgroup": "whole", "fillcolor": faded(colour, 0.55)} if is_stacked else {}
+        area = {"stackgroup": "whole", "fillcolor": faded(colour, 0.75)} if is_stacked else {}
         dash = "solid" if is_stacked else DASHES[number % len(DASHES)]
         figure.add_scatter(
             x=[at_s / unit_s for at_s in started_at_s],
@@ -72,7 +72,7 @@ def _drawn(
             mode="lines",
             name=label,
             showlegend=len(columns) > 1,
-            line={"color": colour, "dash": dash, "shape": "hv", "width": 1.0 if is_stacked else 1.8},
+            line={"color": colour, "dash": dash, "shape": "hv", "width": 0.0 if is_stacked else 1.8},
             **area,
         )
     if is_stacked:

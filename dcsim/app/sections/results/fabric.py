@@ -67,9 +67,12 @@ def _picture(links: Series, says: str, words: Words) -> None:
 
 def _layers(layers: Series, words: Words) -> None:
     st.markdown(f"**{words('network.layers')}**", help=words("network.layers_help"))
+    used = [at for at, num_bytes in enumerate(layers["num_bytes"]) if num_bytes]
     rows = {
-        f"{layer} ({count:,})": {words(f"network.{key}"): layers[key][at] for key in _OF_A_LAYER}
-        for at, (layer, count) in enumerate(zip(layers["layer"], layers["num_links"], strict=True))
+        f"{_arrow(layers['layer'][at])} ({layers['num_links'][at]:,})": {
+            words(f"network.{key}"): layers[key][at] for key in _OF_A_LAYER
+        }
+        for at in used
     }
     alt = "; ".join(
         f"{name}: " + ", ".join(f"{key} {value_text('x_frac', one)}" for key, one in shares.items())
@@ -82,12 +85,20 @@ def _over_time(timeline: Series, words: Words) -> None:
     st.markdown(f"**{words('network.over_time')}**")
     layers = timeline["layers"]
     lines = {
-        layer: shares
+        _arrow(layer): shares
         for layer, shares in zip(layers["layer"], layers["utilization_frac"], strict=True)
         if any(shares)
     }
     drawn = lines_figure(timeline, lines, words("network.of_capacity"), words, 100.0)
     figure(drawn, "layers-time", words("network.over_time"))
+
+
+def _arrow(layer: str) -> str:
+    """
+    >>> _arrow("leaf -> spine")
+    'leaf → spine'
+    """
+    return layer.replace("->", "→")
 
 
 def _transfers(transfers: Series, words: Words) -> None:

@@ -25,7 +25,8 @@ def show(result: Result, words: Words) -> None:
     if training:
         st.markdown(f"**{words('gantt.training')}**")
     for name, series in training.items():
-        figure(training_gantt(series["spans"], words), f"gantt-{name}", words("gantt.alt", what=name))
+        drawn = training_gantt(series["spans"], end_s(result), words)
+        figure(drawn, f"gantt-{name}", words("gantt.alt", what=name))
         _left_out(series["spans"]["num_jobs_left_out"], "gantt.jobs_left_out", words)
     jobs = part_series(result, "jobs")
     if jobs:

@@ -39,7 +39,8 @@ def _verdict(name: str, job: SummaryView, words: Words) -> None:
         wall=value_text("x_s", job.number("wall_s")),
         steps=f"{job.number('num_steps') or 0.0:,.0f}",
     )
-    stops = words("training.stops", count=f"{job.number('num_failures') or 0.0:,.4g}")
+    num_failures = job.number("num_failures") or 0.0
+    stops = words("training.stops", count=f"{num_failures:,.4g}") if num_failures else ""
     box = {"finished": st.success, "stalled": st.error}.get(code, st.info)
     icon = {"finished": ":material/flag:", "stalled": ":material/block:"}.get(code, ":material/timelapse:")
     box(f"**{escaped(name)}: {says}** {stops}", icon=icon)
@@ -52,6 +53,9 @@ def _tiles(job: SummaryView, words: Words) -> None:
             "training.alone", value=value_text("x_s", job.number("undisturbed_step_time_s"))
         ),
         "mfu_frac": words("estimate.hfu", value=value_text("x_frac", job.number("hfu_frac"))),
+        "productive_frac": words(
+            "training.effective", value=value_text("x_frac", job.number("effective_training_frac"))
+        ),
         "tokens_per_s": words("estimate.accelerators", count=f"{job.number('num_accelerators') or 0:,.0f}"),
         "usd_per_million_tokens": words("training.in_all", value=value_text("x_usd", job.number("cost_usd"))),
         "it_j_per_token": words("training.in_all", value=value_text("x_j", job.number("it_j"))),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from dcsim import Result, SummaryView
-from dcsim.app.figures.comparison import parts_figure
+from dcsim.app.figures.counts import counts_figure
 from dcsim.app.figures.goodput import goodput_figure, lost_parts
 from dcsim.app.figures.over_time import areas_figure, lines_figure
 from dcsim.app.figures.shares import stacked_figure
@@ -50,7 +50,10 @@ def _step(name: str, job: SummaryView, words: Words) -> None:
     named = ", ".join(f"{label} {percent_text(size / total_s)}" for label, size in largest) if total_s else ""
     says = words("training.step_says", total=value_text("x_s", total_s), parts=named)
     st.markdown(says)
-    figure(parts_figure([name], [parts], "s", list(parts)), f"step-{name}", says)
+    texts = {
+        label: f"{value_text('x_s', size)} · {percent_text(size / total_s)}" for label, size in parts.items()
+    }
+    figure(counts_figure(parts, words("training.seconds"), texts), f"step-{name}", says)
 
 
 def _goodput(name: str, series: Series, words: Words) -> None:
@@ -71,7 +74,7 @@ def _goodput(name: str, series: Series, words: Words) -> None:
 
 def _over_time(name: str, timeline: Series, words: Words) -> None:
     left, right = st.columns(2)
-    shares = {words(f"training.{key}"): timeline[key] for key in _SHARES if any(timeline[key])}
+    shares = {words(f"shares.{key}"): timeline[key] for key in _SHARES if any(timeline[key])}
     with left:
         st.markdown(f"**{words('training.shares')}**")
         drawn = areas_figure(timeline, shares, "%", words, 100.0)

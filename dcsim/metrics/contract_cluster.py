@@ -16,6 +16,7 @@ _TRAINING = {
     "hfu_frac": Key("fraction", "the same with operations done again by recomputation"),
     "num_steps": Key("steps", "steps that count, in the window"),
     "tokens_per_s": Key("1/s", "tokens of those steps / wall time"),
+    "time_per_million_tokens_s": Key("s", "wall time per million tokens of those steps"),
     "wall_s": Key("s", "time from submission to the end, within the window; of all trials of a sweep"),
     "productive_frac": Key("fraction", "goodput: time in steps that count / wall time"),
     "effective_training_frac": Key("fraction", "what those steps take undisturbed / wall time"),

@@ -23,7 +23,7 @@ def fabric_figures(tables: Mapping[str, Table], window: Window) -> Figures:
     started_at_s, duration_s = floats(loads, "started_at_s"), floats(loads, "duration_s")
     inside = floats(loads, "num_bytes") * window.share_within(started_at_s, duration_s)
     link = integers(loads, "link")
-    carried = np.bincount(link, weights=inside, minlength=len(capacity))
+    carried = np.bincount(link, weights=inside, minlength=len(capacity)).astype(np.float64)  # whole if none
     use = np.divide(carried, capacity * window.duration_s, out=np.zeros_like(carried), where=capacity > 0)
     peaks = floats(loads, "num_bytes") / np.maximum(capacity[link] * duration_s, 1e-300)
     used = use[carried > 0]

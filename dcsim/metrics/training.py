@@ -15,7 +15,7 @@ from dcsim.metrics.figures import Figure, Figures, finite, ratio
 from dcsim.metrics.window import Window
 from dcsim.tables import Table
 from dcsim.tables.training import SpanKind, TrainingStatus
-from dcsim.units import SECONDS_PER_HOUR
+from dcsim.units import SECONDS_PER_HOUR, TOKENS_PER_MILLION
 
 STRETCHES = ("shrink", "contention", "input", "slow")  # what makes steps longer; in columns of their own
 
@@ -73,6 +73,7 @@ def training_figures(job: TrainedJob, tables: Mapping[str, Table], window: Windo
         "hfu_frac": None if pace is None else finite(step.hfu_frac * pace),
         "num_steps": finite(num_steps),
         "tokens_per_s": ratio(num_steps * job.tokens_per_step, wall_s),
+        "time_per_million_tokens_s": ratio(wall_s * TOKENS_PER_MILLION, num_steps * job.tokens_per_step),
         "wall_s": finite(wall_s),
         "productive_frac": ratio(steps_s, wall_s),
         "effective_training_frac": ratio(parts["productive"], wall_s),

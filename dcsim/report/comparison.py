@@ -80,16 +80,13 @@ class _English:
         objective, percent, doubt = self._objective(finding), _percent(finding), self._doubt(finding)
         is_only_other = len(self.comparison.labels) == 2 or finding.over is None
         other = "" if finding.over is None or is_only_other else self._named([finding.over])
-        if objective.path.startswith("serving."):
+        if not _is_cost(objective.path) and not _is_energy(objective.path):
             by = f"{percent} below {other}" if other else f"by {percent}"
             about = ", ".join(one for one in (by, doubt) if one)
             return f"has the {'lower' if is_only_other else 'lowest'} {self._noun(objective)} ({about})"
-        is_cost = objective.path.startswith("cost.")
-        verb, what = (
-            ("is", "cheaper per million output tokens")
-            if is_cost
-            else ("draws", "fewer joules per output token")
-        )
+        per = _per(objective.path)
+        amount = "fewer joules" if per else "less energy"
+        verb, what = ("is", f"cheaper{per}") if _is_cost(objective.path) else ("draws", f"{amount}{per}")
         words = [verb, percent, what, f"than {other}" if other else "", f"({doubt})" if doubt else ""]
         return " ".join(word for word in words if word)
 
@@ -144,12 +141,16 @@ class _English:
     def _noun(self, objective: Objective) -> str:
         """What people call an objective: "p99 E2E", of a workload where there are several."""
         section, *keys = objective.path.split(".")
-        if section != "serving":
-            return f"{section} per token"
-        workload, latency, statistic = keys
-        words = f"{statistic} {latency.removesuffix('_s').upper()}"
-        num_latencies = sum(one.path.startswith("serving.") for one in self.comparison.objectives)
-        return words if num_latencies == 1 else f"{words} of {workload}"
+        kind, _, of_what = objective.name.partition(".")
+        if section == "serving":
+            workload, latency, statistic = keys
+            words = f"{statistic} {latency.removesuffix('_s').upper()}"
+            num_latencies = sum(one.path.startswith("serving.") for one in self.comparison.objectives)
+            return words if num_latencies == 1 else f"{words} of {workload}"
+        is_per_token = kind == "time" or _per(objective.path)
+        per = " per token" if is_per_token else ""
+        words = "mean job completion time" if section == "jobs" else f"{kind}{per}"
+        return f"{words} of {of_what}" if of_what else words
 
     def _named(self, results: Sequence[int]) -> str:
         """Results as people list them, without the scenario's name if it is that of all."""
@@ -158,6 +159,23 @@ class _English:
         are_short = len(names) == 1 and all(": " in label for label in labels)
         shown = [label.partition(": ")[2] for label in labels] if are_short else labels
         return _listed([shown[index] for index in results])
+
+
+def _is_cost(path: str) -> bool:
+    return path.startswith("cost.") or path.endswith(".usd_per_million_tokens")
+
+
+def _is_energy(path: str) -> bool:
+    return path.startswith("energy.") or path.endswith(".it_j_per_token")
+
+
+def _per(path: str) -> str:
+    """What a cost or an energy is per, if anything."""
+    if path.startswith("training."):
+        return " per million trained tokens" if _is_cost(path) else " per trained token"
+    if path.endswith("_output_tokens"):
+        return " per million output tokens"
+    return " per output token" if path.endswith("_output_token") else ""
 
 
 def _results(finding: Finding) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ def _split(path: str) -> tuple[str, str]:
     >>> _split("serving.chat.ttft_s.p99"), _split("cost.usd_per_yr")
     (('chat', 'ttft_s.p99'), ('cost', 'usd_per_yr'))
     """
-    section, _, name = path.removeprefix("serving.").partition(".")
+    section, _, name = path.removeprefix("serving.").removeprefix("training.").partition(".")
     return section, name
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcsim.result import Estimate, Result
+from dcsim.result import Estimate, Result, SummaryView
 from dcsim.study.difference import Difference, difference
 from dcsim.workloads.data_file import resolved
 
 _ANY_WORKLOAD = "*"
 _FILE_KEYS = ("trace", "path", "file")  # under which a traffic section names a file
+_JOB_KEYS = ("trace", "arrivals", "spot")
 _LENGTH_KEYS = ("duration", "warmup")
 
 Values = tuple[Estimate | None, ...]  # by result
@@ -49,18 +50,19 @@ class ComparedNumber:
 
 
 class ComparedResults:
-    """Results with the workloads that they have in common.
+    """Results with the serving workloads and training jobs that they have in common.
 
     Attributes
     ----------
-    workloads
+    workloads, training_jobs
         What each is called in the comparison, and its name in each result. By name those that all results
         have; ``*`` where they have none in common and each has one.
     """
 
     def __init__(self, results: Sequence[Result], baseline: int) -> None:
         self._results = results
-        self.workloads = _compared_workloads(results, baseline)
+        self.workloads = _in_common(results, baseline, "serving")
+        self.training_jobs = _in_common(results, baseline, "training")
         by_result = [[names[index] for names in self.workloads.values()] for index in range(len(results))]
         self._origins = [_origin(result, names) for result, names in zip(results, by_result, strict=True)]
 
@@ -76,6 +78,10 @@ class ComparedResults:
         """A number of one of the workloads."""
         return self._number([f"serving.{name}.{metric}" for name in self.workloads[workload]])
 
+    def training_number(self, job: str, metric: str) -> ComparedNumber:
+        """A number of one of the training jobs."""
+        return self._number([f"training.{name}.{metric}" for name in self.training_jobs[job]])
+
     def _number(self, paths: Sequence[str]) -> ComparedNumber:
         values = tuple(_value(result, path) for result, path in zip(self._results, paths, strict=True))
         samples = tuple(
@@ -85,29 +91,52 @@ class ComparedResults:
         return ComparedNumber(values, samples)
 
 
-def _compared_workloads(results: Sequence[Result], baseline: int) -> Mapping[str, Sequence[str]]:
-    names = [list(result.serving) for result in results]
+def _in_common(results: Sequence[Result], baseline: int, section: str) -> Mapping[str, Sequence[str]]:
+    names = [_names(result, section) for result in results]
     common = [name for name in names[baseline] if all(name in one for one in names)]
     if not common and all(len(one) == 1 for one in names):
         return {_ANY_WORKLOAD: [one[0] for one in names]}
     return {name: [name] * len(results) for name in common}
 
 
-def _origin(result: Result, names: Sequence[str]) -> str | None:
-    """What the requests of some workloads come from, as text; None for a result without samples.
+def _names(result: Result, section: str) -> list[str]:
+    found = result.view.get(section)
+    return list(found) if isinstance(found, SummaryView) else []
 
-    That is the seed, the number of replications, and under the workload's name, which its random streams
-    have too, what the scenario says of its traffic and how long it lasts.
+
+def _origin(result: Result, names: Sequence[str]) -> str | None:
+    """What a result's random events come from, as text; None for a result without samples.
+
+    That is the seed, the number of replications, how long the scenario lasts, what it says of the traffic of
+    the workloads compared (under their names, which their random streams have too), of failures with the
+    nodes that fail, and of the jobs that are submitted.
     """
-    if not names or "by_replication" not in result.summary:
-        return None
     scenario = result.scenario
     document = scenario.document
+    sources = _random_sources(document, names, scenario.folder)
+    if not sources or "by_replication" not in result.summary:
+        return None
     lengths = [document.get(key) for key in _LENGTH_KEYS]
-    serving = document["serving"]
-    assert isinstance(serving, Mapping)
-    traffic = {name: _with_whole_paths(serving[name]["traffic"], scenario.folder) for name in names}
-    return json.dumps([scenario.seed, scenario.replications, lengths, traffic], sort_keys=True, default=str)
+    return json.dumps([scenario.seed, scenario.replications, lengths, sources], sort_keys=True, default=str)
+
+
+def _random_sources(document: Mapping[str, object], names: Sequence[str], folder: Path) -> dict[str, object]:
+    """The parts of a scenario that random numbers are drawn for."""
+    found: dict[str, object] = {}
+    serving, jobs, cluster = (_mapping(document.get(key)) for key in ("serving", "jobs", "cluster"))
+    if names:
+        found["traffic"] = {
+            name: _with_whole_paths(_mapping(serving[name])["traffic"], folder) for name in names
+        }
+    if document.get("reliability") is not None:
+        found["reliability"] = [document["reliability"], cluster.get("num_nodes")]
+    if jobs:
+        found["jobs"] = _with_whole_paths({key: jobs.get(key) for key in _JOB_KEYS}, folder)
+    return found
+
+
+def _mapping(section: object) -> Mapping[str, object]:
+    return section if isinstance(section, Mapping) else {}
 
 
 def _with_whole_paths(section: object, folder: Path, key: str = "") -> object:

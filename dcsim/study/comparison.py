@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 _SCHEMA = "dcsim/comparison/1"
 _FEWEST, _MOST = 2, 8
-_COST = "cost.usd_per_million_output_tokens"
-_FACILITY_ENERGY, _IT_ENERGY = "energy.facility_j_per_output_token", "energy.it_j_per_output_token"
+_PER_OUTPUT_TOKEN = (
+    "cost.usd_per_million_output_tokens",
+    "energy.facility_j_per_output_token",
+    "energy.it_j_per_output_token",
+)
+_IN_ALL = ("cost.total_usd", "energy.facility_j", "energy.it_j")
+_COMPLETION = "jobs.completion_s.mean"
 _LATENCY_CHOICES = tuple(
     f"{name}.{statistic}" for name in LATENCIES_COMPARED for statistic in ("mean", "p50", "p90", "p95", "p99")
 )
@@ -93,15 +98,17 @@ def compare(
 ) -> Comparison:
     """Two to eight results side by side.
 
-    Workloads are compared by name, those that all results have; where the names differ and each result has
-    one workload, these are compared with one another. Numbers that no result has are left out.
+    Workloads and training jobs are compared by name, those that all results have; where the names differ and
+    each result has one of a kind, these are compared with one another. Numbers that no result has are left
+    out.
 
     A difference is within the noise of the replications, beyond it, or clear: beyond what is not known of the
     calibration too, errors of the calibrations taken as independent. Those of the same device are shared, so
     that CLEAR is conservative there.
 
     Two results are paired if they have the same seed, several replications, and for the workloads compared
-    the same traffic, duration and warm-up: each replication of one then saw the requests of the other's, and
+    the same traffic, failures, submitted jobs, duration and warm-up: each replication of one then saw the
+    requests, failures and jobs of the other's, and
     the noise of a difference is that of its values in each replication. Otherwise, and for results saved
     without these values, the noise of the two is taken as independent.
 
@@ -127,7 +134,7 @@ def compare(
     compared = ComparedResults(results, baseline)
     goals = list(_goals(compared, latency))
     objectives = tuple(objective for objective, _ in goals)
-    cost = next((one for one in objectives if one.path == _COST), None)
+    cost = next((one for one in objectives if one.path == _PER_OUTPUT_TOKEN[0]), None)
     slo = tuple(map(slo_status, results))
     return Comparison(
         labels=tuple(labels) if labels is not None else unique_labels(names, documents),
@@ -165,22 +172,45 @@ def _complaint(message: str, value: object, remedy: str) -> ScenarioError:
 
 
 def _goals(compared: ComparedResults, latency: str) -> Iterator[tuple[Objective, ComparedNumber]]:
-    """The objectives with their numbers: cost, energy and a latency of each workload, as far as known.
+    """The objectives with their numbers, as far as known.
 
-    Energy is that at the meter, unless a result has only that of its machines.
+    Cost and energy are per output token of what is served, else per token trained, else of the whole run.
+    Beside them stand a latency of each workload, the time of each training job per token, and the mean
+    completion time of scheduled jobs.
     """
-    facility, it = compared.number(_FACILITY_ENERGY), compared.number(_IT_ENERGY)
-    pairs = zip(facility.values, it.values, strict=True)
-    lacks_meter = any(one is None and other is not None for one, other in pairs)
-    energy = (_IT_ENERGY, it) if lacks_meter else (_FACILITY_ENERGY, facility)
-    found = [("cost", _COST, compared.number(_COST)), ("energy", *energy)]
+    found = [*_cost_and_energy(compared)]
     for workload in compared.workloads:
         name = "latency" if len(compared.workloads) == 1 else f"latency.{workload}"
         number = compared.serving_number(workload, latency)
         found.append((name, f"serving.{workload}.{latency}", number))
+    found += _of_training(compared, "time", "time_per_million_tokens_s")
+    found.append(("completion", _COMPLETION, compared.number(_COMPLETION)))
     for name, path, number in found:
         if any(value is not None for value in number.values):
             yield Objective(name, path, number.values), number
+
+
+def _cost_and_energy(compared: ComparedResults) -> Iterator[tuple[str, str, ComparedNumber]]:
+    """Energy is that at the meter, unless a result has only that of its machines."""
+    if compared.workloads or not compared.training_jobs:
+        cost, meter, machines = _PER_OUTPUT_TOKEN if compared.workloads else _IN_ALL
+        facility, it = compared.number(meter), compared.number(machines)
+        pairs = zip(facility.values, it.values, strict=True)
+        lacks_meter = any(one is None and other is not None for one, other in pairs)
+        yield "cost", cost, compared.number(cost)
+        yield ("energy", machines, it) if lacks_meter else ("energy", meter, facility)
+    else:
+        yield from _of_training(compared, "cost", "usd_per_million_tokens")
+        yield from _of_training(compared, "energy", "it_j_per_token")
+
+
+def _of_training(
+    compared: ComparedResults, name: str, metric: str
+) -> Iterator[tuple[str, str, ComparedNumber]]:
+    """A number of each training job, named after the job where there are several."""
+    for job in compared.training_jobs:
+        whole = name if len(compared.training_jobs) == 1 else f"{name}.{job}"
+        yield whole, f"training.{job}.{metric}", compared.training_number(job, metric)
 
 
 def _plain(fields: Sequence[tuple[str, object]]) -> dict[str, object]:

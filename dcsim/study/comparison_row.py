@@ -11,6 +11,7 @@ from dcsim.study.difference import Difference
 LATENCIES_COMPARED = ("ttft_s", "tpot_s", "itl_s", "e2e_s")
 
 _LOWER, _HIGHER, _NEITHER = True, False, None  # which is better
+_SECTIONS = ("jobs", "failures", "fabric", "energy", "carbon", "cost")
 _SERVING: Mapping[str, bool | None] = {
     **{f"{name}.{statistic}": _LOWER for name in LATENCIES_COMPARED for statistic in ("mean", "p50", "p99")},
     "requests_per_s": _HIGHER,
@@ -33,6 +34,39 @@ _CLUSTER: Mapping[str, bool | None] = {
     "cost.usd_per_accelerator_hour": _LOWER,
     "cost.usd_per_yr": _LOWER,
 }
+_TRAINING: Mapping[str, bool | None] = {
+    "step_time_s": _NEITHER,  # batches may differ
+    "mfu_frac": _HIGHER,
+    "hfu_frac": _NEITHER,
+    "productive_frac": _HIGHER,
+    "effective_training_frac": _HIGHER,
+    "tokens_per_s": _HIGHER,
+    "time_per_million_tokens_s": _LOWER,
+    "completion_s": _LOWER,
+    "num_failures": _NEITHER,
+    "memory_frac": _NEITHER,
+    "cost_usd": _NEITHER,  # of more steps, if the job did not finish
+    "usd_per_million_tokens": _LOWER,
+    "it_j_per_token": _LOWER,
+}
+_WORK: Mapping[str, bool | None] = {
+    **{f"jobs.{name}.{one}": _LOWER for name in ("wait_s", "completion_s") for one in ("mean", "p50", "p99")},
+    "jobs.slowdown.mean": _LOWER,
+    "jobs.num_finished": _HIGHER,
+    "jobs.num_infeasible": _LOWER,
+    "jobs.utilization_frac": _HIGHER,
+    "jobs.fragmentation_frac": _LOWER,
+    "failures.num_stops": _NEITHER,
+    "failures.num_nodes_away": _LOWER,
+    "fabric.max_utilization_frac": _NEITHER,
+    "fabric.mean_transfer_s": _LOWER,
+}
+_WHOLE: Mapping[str, bool | None] = {  # of runs that serve nothing, and so have no output tokens
+    "energy.it_j": _LOWER,
+    "energy.facility_j": _LOWER,
+    "carbon.total_kg": _LOWER,
+    "cost.total_usd": _LOWER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +83,11 @@ class ComparisonRow:
     is_lower_better: bool | None
 
 
+def _section_order(path: str) -> int:
+    """Where the section of a path stands, so that its rows come together."""
+    return _SECTIONS.index(path.partition(".")[0])
+
+
 def comparison_rows(compared: ComparedResults, baseline: int) -> Iterator[ComparisonRow]:
     """The rows that at least one result has a number for."""
     found = {
@@ -56,7 +95,14 @@ def comparison_rows(compared: ComparedResults, baseline: int) -> Iterator[Compar
         for workload in compared.workloads
         for metric, is_lower_better in _SERVING.items()
     }
-    found |= {path: (compared.number(path), is_lower_better) for path, is_lower_better in _CLUSTER.items()}
+    found |= {
+        f"training.{job}.{metric}": (compared.training_number(job, metric), is_lower_better)
+        for job in compared.training_jobs
+        for metric, is_lower_better in _TRAINING.items()
+    }
+    cluster = {**_WORK, **_CLUSTER} if compared.workloads else {**_WORK, **_WHOLE, **_CLUSTER}
+    paths = sorted(cluster, key=_section_order)
+    found |= {path: (compared.number(path), cluster[path]) for path in paths}
     for path, (number, is_lower_better) in found.items():
         if any(value is not None for value in number.values):
             indices = range(len(number.values))

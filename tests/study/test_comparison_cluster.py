@@ -1,0 +1,75 @@
+"""Comparison of results that serve nothing: training jobs, scheduled jobs, failures."""
+
+import pytest
+
+from dcsim.report.comparison import comparison_sentences
+from dcsim.result import Result
+from dcsim.study.comparison import compare
+from dcsim.study.run import run
+from dcsim.study.slo_status import SloStatus
+from tests.study.scenarios_for_tests import small_cluster
+
+
+@pytest.fixture(scope="module")
+def seldom() -> Result:
+    return run(small_cluster(replications=3), num_processes=1)
+
+
+@pytest.fixture(scope="module")
+def often() -> Result:
+    changed = {"training__pretrain__checkpoint__interval": "10 min"}
+    return run(small_cluster(replications=3, **changed), num_processes=1)
+
+
+def test_objectives_are_cost_energy_and_time_of_training_and_completion_of_jobs(seldom, often):
+    comparison = compare([seldom, often])
+    assert [one.path for one in comparison.objectives] == [
+        "training.pretrain.usd_per_million_tokens",
+        "training.pretrain.it_j_per_token",
+        "training.pretrain.time_per_million_tokens_s",
+        "jobs.completion_s.mean",
+    ]
+    assert [one.name for one in comparison.objectives] == ["cost", "energy", "time", "completion"]
+
+
+def test_rows_hold_what_training_and_jobs_are_judged_by(seldom, often):
+    rows = {row.path: row for row in compare([seldom, often]).rows}
+    for path in (
+        "training.pretrain.step_time_s",
+        "training.pretrain.productive_frac",
+        "jobs.wait_s.mean",
+        "jobs.completion_s.p50",
+        "energy.it_j",
+        "cost.total_usd",
+    ):
+        assert path in rows
+    row = rows["training.pretrain.productive_frac"]
+    values = [result.summary["training"]["pretrain"]["productive_frac"] for result in (seldom, often)]
+    assert [one.value for one in row.values] == values
+    assert row.differences[1].absolute == pytest.approx(values[1] - values[0])
+
+
+def test_runs_that_meet_the_same_failures_are_paired(seldom, often):
+    assert compare([seldom, often]).is_paired == (True, True)
+    other_failures = run(small_cluster(replications=3, reliability__node_mtbf="50 h"), num_processes=1)
+    assert compare([seldom, other_failures]).is_paired == (True, False)
+
+
+def test_without_serving_there_is_no_slo(seldom, often):
+    comparison = compare([seldom, often])
+    assert set(comparison.slo) == {SloStatus.NO_LIMITS}
+    assert comparison.cheapest_meeting_slo is None
+
+
+def test_the_sentences_name_trained_tokens(seldom, often):
+    text = " ".join(comparison_sentences(compare([seldom, often], labels=["seldom", "often"])))
+    assert "token" in text
+    assert "output token" not in text
+
+
+def test_a_run_of_jobs_alone_is_compared_by_what_it_cost_in_all():
+    alone = {"training": {}, "reliability": None}
+    fifo = run(small_cluster(**alone), num_processes=1)
+    fair = run(small_cluster(jobs__scheduler="fair_share", **alone), num_processes=1)
+    paths = [one.path for one in compare([fifo, fair]).objectives]
+    assert paths == ["cost.total_usd", "energy.facility_j", "jobs.completion_s.mean"]

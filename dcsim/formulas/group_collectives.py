@@ -47,6 +47,9 @@ def collective_time(
     tuning form at both neighbours, which also scales them to groups, sizes and shares of the network that
     were not measured: with fewer ranks per domain, the size at which each port moves as much. Without
     curves the tuning form stands alone.
+
+    Curves of one network say little of another: what A100, H100 and B200 take more or less than the form
+    does not carry over between them (docs/accuracy-collectives.md).
     """
     if isinstance(num_bytes, np.ndarray):
         times = [
@@ -89,26 +92,37 @@ def _measured_s(curves: Sequence[CollectiveCurve], network: GroupNetwork, asked:
         low, high, share = neighbours([one.num_domains for one in curves], num_domains)
     else:
         low, high, share = neighbours([one.num_ranks for one in curves], asked.num_ranks)
-    there, measured_s = _measured_alike(curves[low], asked)
     is_free = network.scale_out_share_frac == 1.0
-    if there == asked and (is_free or not asked.is_spanning):
-        return measured_s
+    if _is_of(curves[low], asked) and (is_free or not asked.is_spanning):
+        return curves[low].time_s(asked.num_bytes)
     free = network if is_free else replace(network, scale_out_share_frac=1.0)
-    log_ratio = math.log(measured_s / there.formula_s(free))
+    log_ratio = _log_ratio(curves[low], free, asked)
     if share > 0.0:
-        there, measured_s = _measured_alike(curves[high], asked)
-        log_ratio += share * (math.log(measured_s / there.formula_s(free)) - log_ratio)
+        log_ratio += share * (_log_ratio(curves[high], free, asked) - log_ratio)
     return asked.formula_s(network) * math.exp(log_ratio)
 
 
-def _measured_alike(curve: CollectiveCurve, asked: _Group) -> tuple[_Group, float]:
-    """What was measured nearest to what is asked for, and its time.
+def _is_of(curve: CollectiveCurve, asked: _Group) -> bool:
+    """Whether the curve holds what is asked for: the same group, a size among the measured."""
+    is_alike = curve.num_ranks == asked.num_ranks and curve.ranks_per_domain == asked.ranks_per_domain
+    return is_alike and curve.nearest_bytes(asked.num_bytes) == asked.num_bytes
+
+
+def _log_ratio(curve: CollectiveCurve, network: GroupNetwork, asked: _Group) -> float:
+    """How far the form is off for the curve's group, at the size that compares with what is asked for.
 
     With another number of ranks per domain, that is the size at which each port moves as much: a port of an
     all-reduce, gather or scatter carries what the ranks of a domain share, of an all-to-all a rank's own.
+    Below the measured sizes the ratio stays what it is at the smallest; above them the difference in
+    seconds stays what it is at the largest, since large messages differ by latency and ramp.
     """
     alike = asked.num_bytes
     if asked.is_spanning and asked.kind is not Collective.ALL_TO_ALL:
         alike *= curve.ranks_per_domain / asked.ranks_per_domain
-    alike = curve.nearest_bytes(alike)
-    return _Group(asked.kind, curve.num_ranks, curve.ranks_per_domain, alike), curve.time_s(alike)
+    nearest = curve.nearest_bytes(alike)
+    there = _Group(asked.kind, curve.num_ranks, curve.ranks_per_domain, nearest)
+    measured_s, formula_s = curve.time_s(nearest), there.formula_s(network)
+    if alike > nearest:
+        beyond_s = there._replace(num_bytes=alike).formula_s(network)
+        measured_s, formula_s = max(measured_s, beyond_s + measured_s - formula_s), beyond_s
+    return math.log(measured_s / formula_s)

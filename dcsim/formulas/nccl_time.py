@@ -39,7 +39,7 @@ _CHUNK_S = 28.0e-6  # step of a whole chunk, inside or between domains, same fil
 _STEP_S = 1.7e-6  # step of a small chunk inside a domain: half of Simple's, each of two phases; fitted
 _RING_TURN_FRAC = 0.25  # of a chunk's step, lost in each turn of a ring of n - 1 steps; fitted
 _PLATEAU = 1.4  # latency of Simple rings over several nodes, same file, "plateau effect of ring"
-_WHOLE_RING = 8  # ranks among which the links' achievable shares were measured
+_LINK_RANKS = 4  # ranks among which the achievable shares of links were measured
 _SWITCH_S = 25.0e-6  # NVLS, same table
 _SWITCH_BETWEEN_S = 14.0e-6  # NVLS tree, step between domains, same table
 # a step moves a chunk of each rank of the domain, 28 us hold for eight: two racks of 64 GB200 take 0.9 ms
@@ -152,8 +152,8 @@ def _ring_bytes_per_s(network: GroupNetwork, num_ranks: int, inside_bytes_per_s:
     """What a ring reaches inside: a rank waits for part of a chunk in each turn, worst among few ranks."""
     if network.is_full_mesh:
         return inside_bytes_per_s
-    lost, whole = _RING_TURN_FRAC / (num_ranks - 1), _RING_TURN_FRAC / (_WHOLE_RING - 1)
-    return inside_bytes_per_s * (1.0 + whole) / (1.0 + lost)
+    lost, there = _RING_TURN_FRAC / (num_ranks - 1), _RING_TURN_FRAC / (_LINK_RANKS - 1)
+    return min(inside_bytes_per_s * (1.0 + there) / (1.0 + lost), network.scale_up.bytes_per_s)
 
 
 def _ring_s(kind: Collective, group: _Group, num_bytes: float) -> float:

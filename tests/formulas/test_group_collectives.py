@@ -105,10 +105,26 @@ def test_between_two_curves_the_distance_counts_in_octaves() -> None:
     assert nearer == pytest.approx(math.sqrt(2.0))
 
 
-@pytest.mark.parametrize("size", [1.0, 2.0**40])
-def test_beyond_the_measured_sizes_the_form_goes_on_from_the_last(size: float) -> None:
+def test_below_the_measured_sizes_the_form_goes_on_by_the_ratio_at_the_smallest() -> None:
     network = replace(NETWORK, measured=measured(8, 8, 1.7))
-    assert collective_time(REDUCE, network, 8, 8, size) == pytest.approx(1.7 * form_s(8, 8, size), rel=1e-6)
+    assert collective_time(REDUCE, network, 8, 8, 1.0) == pytest.approx(1.7 * form_s(8, 8, 1.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.7])
+def test_above_the_measured_sizes_the_form_goes_on_by_the_difference_at_the_largest(factor: float) -> None:
+    network = replace(NETWORK, measured=measured(8, 8, factor))
+    expected = form_s(8, 8, 2.0**40) + (factor - 1.0) * form_s(8, 8, SIZES[-1])
+    assert collective_time(REDUCE, network, 8, 8, 2.0**40) == pytest.approx(expected, rel=1e-6)
+
+
+@given(st.sampled_from([0.2, 0.8, 1.7]), st.sampled_from([2, 8]), BYTES, st.floats(1.0, 100.0))
+def test_with_curves_more_bytes_take_no_less_time_on_the_measured_group(
+    factor: float, num_ranks: int, num_bytes: float, more: float
+) -> None:
+    network = replace(NETWORK, measured=measured(num_ranks, num_ranks, factor))
+    less_s = collective_time(REDUCE, network, num_ranks, num_ranks, num_bytes)
+    longer_s = collective_time(REDUCE, network, num_ranks, num_ranks, num_bytes * more)
+    assert longer_s >= less_s * (1.0 - 1e-12)
 
 
 def test_curves_within_a_domain_say_nothing_of_groups_across_domains() -> None:

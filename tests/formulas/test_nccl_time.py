@@ -39,7 +39,15 @@ def like(name: str, **changes: object) -> GroupNetwork:
 
 @pytest.mark.parametrize("kind", RING_KINDS)
 def test_a_huge_message_reaches_the_bus_bandwidth_of_the_wire(kind: Collective) -> None:
-    assert bus_bandwidth(kind, PLAIN, 8, 8, HUGE) == pytest.approx(360e9, rel=0.01)
+    assert bus_bandwidth(kind, PLAIN, 4, 4, HUGE) == pytest.approx(360e9, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", RING_KINDS)
+def test_a_ring_of_few_ranks_waits_more_and_none_beats_the_wire(kind: Collective) -> None:
+    bandwidths = [bus_bandwidth(kind, PLAIN, num_ranks, num_ranks, HUGE) for num_ranks in (2, 3, 5, 8)]
+    assert bandwidths == sorted(bandwidths)
+    whole = replace(PLAIN, scale_up=replace(PLAIN.scale_up, achievable_frac=1.0))
+    assert bus_bandwidth(kind, whole, 8, 8, HUGE) <= 450e9
 
 
 @pytest.mark.parametrize("kind", RING_KINDS)
@@ -116,6 +124,36 @@ def test_small_all_reduces_grow_with_the_logarithm_of_domains_and_small_gathers_
     assert growth(Collective.ALL_GATHER) == pytest.approx(8, rel=0.05)
 
 
+def test_the_ramp_of_an_all_reduce_ends_at_two_whole_chunks() -> None:
+    """Twice 28 us inside the domain (nccl, src/graph/tuning.cc, hwLat of Tree Simple), beside its steps."""
+    bytes_s = HUGE * bus_bytes_frac(Collective.ALL_REDUCE, 4) / 360e9
+    latency_s = 8.4e-6 + 6 * 3.4e-6
+    expected = latency_s + bytes_s + 2 * 28e-6
+    assert nccl_time_s(Collective.ALL_REDUCE, PLAIN, 4, 4, HUGE) == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_racks_of_64_gb200_are_met_within_8_percent_without_any_curve() -> None:
+    """coreweave/nccl-tests, README.md: 494 to 810 GB/s of bus bandwidth from 512 MiB to 16 GiB."""
+    published = {29: 493.94, 30: 596.1, 31: 680.3, 32: 743.1, 33: 793.1, 34: 810.41}
+    for octave, bandwidth in published.items():
+        found = bus_bandwidth(Collective.ALL_REDUCE, like("gb200-nvl72"), 128, 64, 2.0**octave)
+        assert found / 1e9 == pytest.approx(bandwidth, rel=0.08)
+
+
+# Bus bandwidth in GB/s over MiB, arXiv:2411.13055, figure of NCCL all-reduce bandwidth by scale;
+# 32, 256 and 4096 ranks were fitted, these were not
+@pytest.mark.parametrize(
+    ("num_ranks", "published"),
+    [(64, {64: 190, 512: 311, 16384: 360}), (1024, {64: 124, 1024: 303, 16384: 347})],
+)
+def test_all_reduces_over_infiniband_are_met_within_10_percent_without_any_curve(
+    num_ranks: int, published: dict[int, float]
+) -> None:
+    for mebibytes, bandwidth in published.items():
+        found = bus_bandwidth(Collective.ALL_REDUCE, like("dgx-h100"), num_ranks, 8, mebibytes * 2.0**20)
+        assert found / 1e9 == pytest.approx(bandwidth, rel=0.10)
+
+
 # Peaks of bus bandwidth in GB/s: NVIDIA GTC 2025, session S72583, slides 12 and 13, and GTC 2024, S62129,
 # slide 12, by way of stas00/ml-engineering; H200 and B200 with switches on: its network/README.md.
 PEAKS = [
@@ -140,11 +178,11 @@ PEAKS = [
 
 
 @pytest.mark.parametrize(("kind", "network", "num_ranks", "per_domain", "peak"), PEAKS)
-def test_published_peaks_are_met_within_12_percent_without_any_curve(
+def test_published_peaks_are_met_within_8_percent_without_any_curve(
     kind: Collective, network: GroupNetwork, num_ranks: int, per_domain: int, peak: float
 ) -> None:
     predicted = bus_bandwidth(kind, network, num_ranks, per_domain, LARGE)
-    assert predicted / 1e9 == pytest.approx(peak, rel=0.12)
+    assert predicted / 1e9 == pytest.approx(peak, rel=0.08)
 
 
 def test_in_a_full_mesh_two_ranks_have_one_link_of_seven() -> None:
@@ -156,5 +194,5 @@ def test_in_a_full_mesh_two_ranks_have_one_link_of_seven() -> None:
 @given(st.sampled_from(RING_KINDS))
 def test_a_whole_mesh_is_as_wide_as_a_switch(kind: Collective) -> None:
     mesh = replace(PLAIN, is_full_mesh=True)
-    assert nccl_time_s(kind, mesh, 8, 8, 1e9) == nccl_time_s(kind, PLAIN, 8, 8, 1e9)
+    assert nccl_time_s(kind, mesh, 8, 8, 1e9) == pytest.approx(nccl_time_s(kind, PLAIN, 8, 8, 1e9), rel=0.05)
     assert nccl_time_s(kind, mesh, 4, 4, 1e9) > nccl_time_s(kind, PLAIN, 4, 4, 1e9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 import plotly.graph_objects as go
@@ -23,9 +23,10 @@ from dcsim.app.figures.comparison import trade_off_figure
 from dcsim.app.figures.explain import waterfall_figure
 from dcsim.app.figures.latency import distribution_figure
 from dcsim.app.figures.timeline import PANELS, power_figure, timeline_figure
+from dcsim.app.html_cluster import cluster_drawings
 from dcsim.app.quantities import quantity_name
 from dcsim.app.sentences import finding_text, reasons, row_label
-from dcsim.app.series import power_series, workload_series
+from dcsim.app.series import has_part, power_series, workload_series
 from dcsim.app.words import Words
 
 _STYLE = (
@@ -46,8 +47,11 @@ _ROWS = (
     "output_tokens_per_s",
 )
 _CLUSTER_ROWS = (
+    "cost.total_usd",
     "cost.usd_per_million_output_tokens",
     "cost.usd_per_yr",
+    "energy.it_j",
+    "energy.facility_j",
     "energy.facility_j_per_output_token",
     "energy.it_j_per_output_token",
     "energy.mean_it_w",
@@ -77,7 +81,7 @@ def html_report(results: Sequence[Result], words: Words, comparison: Comparison 
 
 def _comparison(comparison: Comparison, results: Sequence[Result], words: Words) -> Iterator[str]:
     labels = [f"<b>{escape(label)}</b>" for label in comparison.labels]
-    said = " ".join(finding_text(one, labels, words) for one in comparison.sentences())
+    said = " ".join(finding_text(one, comparison, labels, words) for one in comparison.sentences())
     yield f"<p class=verdict>{said}</p>"
     why = "".join(f"<li>{one}</li>" for one in reasons(comparison, results, labels, words))
     yield f"<h2>{escape(words('compare.why'))}</h2><ul>{why.replace('**', '')}</ul>"
@@ -94,27 +98,36 @@ def _comparison(comparison: Comparison, results: Sequence[Result], words: Words)
 
 def _result(result: Result, words: Words) -> Iterator[str]:
     yield f"<h2>{escape(result.scenario.name)}</h2><p>{escape(result.scenario.question)}</p>"
-    for name in result.serving:
-        summary = result.serving[name]
-        assert isinstance(summary, SummaryView)
-        slo = result.scenario.serving[name].slo
-        verdict = verdict_of(summary, slo)
-        yield f"<p class=verdict>{escape(name)}: {escape(verdict.words)}</p><p>{escape(verdict.reason)}</p>"
-        yield _table({f"serving.{name}.{path}": summary.find(path) for path in _ROWS}, words)
-        series = workload_series(result)[name]
-        for latency in ("ttft_s", "tpot_s", "e2e_s"):
-            limit_s = limits_of(slo).get(latency)
-            yield _html(distribution_figure(series, latency, limit_s, words), words(f"metrics.{latency}"))
-        for group in ("mean", "p99_e2e"):
-            found = summary.find(f"explain.{group}")
-            drawn = waterfall_figure(found, words) if isinstance(found, SummaryView) else None
-            if drawn is not None:
-                yield _html(drawn, words(f"explain.{group}"))
-        for panel in PANELS:
-            yield _html(timeline_figure(series, panel, words), words(f"panels.{panel.key}"))
+    for name in result.serving if has_part(result, "serving") else ():
+        yield from _workload(result, name, words)
+    for drawing in cluster_drawings(result, words):
+        yield _table(drawing.numbers, words)
+        for title, drawn in drawing.figures.items():
+            yield _html(drawn, title)
     yield _table({path: result.view.find(path) for path in _CLUSTER_ROWS}, words)
     yield _html(power_figure(power_series(result), words), words("panels.it_power"))
     yield from _sources(result, words)
+
+
+def _workload(result: Result, name: str, words: Words) -> Iterator[str]:
+    """What is served: verdict, numbers and figures of one model."""
+    summary = result.serving[name]
+    assert isinstance(summary, SummaryView)
+    slo = result.scenario.serving[name].slo
+    verdict = verdict_of(summary, slo)
+    yield f"<p class=verdict>{escape(name)}: {escape(verdict.words)}</p><p>{escape(verdict.reason)}</p>"
+    yield _table({f"serving.{name}.{path}": summary.find(path) for path in _ROWS}, words)
+    series = workload_series(result)[name]
+    for latency in ("ttft_s", "tpot_s", "e2e_s"):
+        limit_s = limits_of(slo).get(latency)
+        yield _html(distribution_figure(series, latency, limit_s, words), words(f"metrics.{latency}"))
+    for group in ("mean", "p99_e2e"):
+        found = summary.find(f"explain.{group}")
+        drawn = waterfall_figure(found, words) if isinstance(found, SummaryView) else None
+        if drawn is not None:
+            yield _html(drawn, words(f"explain.{group}"))
+    for panel in PANELS:
+        yield _html(timeline_figure(series, panel, words), words(f"panels.{panel.key}"))
 
 
 def _sources(result: Result, words: Words) -> Iterator[str]:
@@ -132,7 +145,7 @@ def _sources(result: Result, words: Words) -> Iterator[str]:
     yield "</table>"
 
 
-def _table(found: dict[str, object], words: Words) -> str:
+def _table(found: Mapping[str, object], words: Words) -> str:
     rows = (
         (row_label(path, words), _text(quantity_name(path), one))
         for path, one in found.items()

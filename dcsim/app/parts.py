@@ -1,4 +1,4 @@
-"""What makes up the time of a request, the energy and the money of a run."""
+"""What makes up the time of a request or of trained tokens, the energy and the money of a run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,48 @@ def cost_parts(result: Result, words: Words) -> dict[str, float]:
 
 def request_parts(result: Result, group: str, words: Words) -> dict[str, float]:
     """The time of a request of the first workload in seconds, by cause; empty where none finished."""
-    name = next(iter(result.serving))
+    name = first_of(result, "serving")
     found = result.view.find(f"serving.{name}.explain.{group}")
     if not isinstance(found, SummaryView) or not found.number("total_s"):
         return {}
     return {words.maybe(f"causes.{key}", key): size for key, size in explained_parts(found).items()}
+
+
+def first_of(result: Result, part: str) -> str:
+    """The first workload or training job by name; empty where there is none."""
+    named = result.view.find(part)
+    return next(iter(named), "") if isinstance(named, SummaryView) else ""
+
+
+def training_parts(result: Result, words: Words) -> dict[str, float]:
+    """The time that the first training job takes for a million tokens in seconds, by cause.
+
+    An undisturbed step by cause, and what the job lost; they add up to its time over its tokens.
+    """
+    job = result.view.find(f"training.{first_of(result, 'training')}")
+    if not isinstance(job, SummaryView):
+        return {}
+    num_steps, per_step = job.number("num_steps") or 0.0, job.number("tokens_per_step") or 0.0
+    if not num_steps * per_step:
+        return {}
+    step, lost = numbers(job.find("step_parts_s")), numbers(job.find("lost_s"))
+    parts = {words(f"step_parts.{key}"): size * _MILLION / per_step for key, size in step.items()}
+    for key, size in lost.items():
+        label = words.maybe(f"goodput.{key}", key)
+        parts[label] = parts.get(label, 0.0) + size * _MILLION / (num_steps * per_step)
+    return {label: size for label, size in parts.items() if size}
+
+
+def numbers(found: object) -> dict[str, float]:
+    """The numbers of a mapping of the summary, by name."""
+    if not isinstance(found, SummaryView):
+        return {}
+    return {key: number for key in found if (number := found.number(key)) is not None}
+
+
+def joules_of_run(result: Result, words: Words) -> dict[str, float]:
+    """The parts of the energy in joules."""
+    return {label: size * KWH_J for label, size in energy_parts(result, words).items()}
 
 
 def joules_per_token(result: Result, words: Words) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+SECONDS_PER_DAY = 86_400.0
 _STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")
 
 

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from dcsim import Comparison, Finding, Result, quantity_text, scales_of
-from dcsim.app.parts import joules_per_token, request_parts, usd_per_million_tokens
+from dcsim.app.parts import (
+    cost_parts,
+    joules_of_run,
+    joules_per_token,
+    request_parts,
+    training_parts,
+    usd_per_million_tokens,
+)
 from dcsim.app.words import Words
 
+IN_ALL = ("cost.total_usd", "energy.facility_j", "energy.it_j")  # objectives that are of the whole run
 _LEAST_FRAC = 0.02  # a difference smaller than this share of the whole explains nothing
 
 
-def finding_text(one: Finding, labels: Sequence[str], words: Words) -> str:
-    """One finding, the runs called as in ``labels``."""
+def finding_text(one: Finding, comparison: Comparison, labels: Sequence[str], words: Words) -> str:
+    """One finding of a comparison, its runs called as in ``labels``."""
     named = words("compare.and").join(labels[at] for at in one.results)
     by = "" if one.relative_frac is None else f"{abs(one.relative_frac):.1%}".replace("%", " %")
     return words(
         f"findings.{one.kind.value}",
         winner=labels[one.winner] if one.winner is not None else "",
         over=labels[one.over] if one.over is not None else "",
-        objective=objective_text(one.objective, words),
+        objective=objective_text(one.objective, comparison, words),
         by=by,
         how=words(f"significance.{one.significance.value}") if one.significance is not None else "",
         results=named,
@@ -33,10 +41,17 @@ def reasons(
     sources = {
         "cost": ("usd_per_x", usd_per_million_tokens),
         "energy": ("it_j_per_x", joules_per_token),
+        "cost_in_all": ("x_usd", cost_parts),
+        "energy_in_all": ("x_j", joules_of_run),
         "latency": ("x_s", lambda result, texts: request_parts(result, "mean", texts)),
+        "time": ("x_s", training_parts),
     }
+    is_served = {one.name for one in comparison.objectives if one.path.endswith("_output_token")}
+    is_served |= {one.name for one in comparison.objectives if one.path.endswith("_output_tokens")}
     for finding in comparison.sentences():
         kind = (finding.objective or "").partition(".")[0]
+        if kind in ("cost", "energy") and finding.objective not in is_served:
+            kind = f"{kind}_in_all"
         if finding.winner is None or finding.over is None or kind not in sources:
             continue
         name, parts_of = sources[kind]
@@ -67,18 +82,23 @@ def chief_difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> 
     return chief
 
 
-def objective_text(name: str | None, words: Words) -> str:
-    """What an objective is called, with its workload where there are several."""
+def objective_text(name: str | None, comparison: Comparison, words: Words) -> str:
+    """What an objective is called, with its workload or job where there are several."""
     if name is None:
         return ""
     kind, _, workload = name.partition(".")
-    return words(f"objectives.{kind}") + (f" ({workload})" if workload else "")
+    path = next((one.path for one in comparison.objectives if one.name == name), "")
+    in_all = "_in_all" if path in IN_ALL else ""
+    return words(f"objectives.{kind}{in_all}") + (f" ({workload})" if workload else "")
 
 
 def row_label(path: str, words: Words) -> str:
     """What a number of the summary is called, by its dotted path."""
-    parts = path.split(".")
-    if parts[0] != "serving":
-        return words.maybe(f"summary.{path}", parts[-1])
-    metric = words(f"metrics.{parts[2]}")
-    return f"{metric} {parts[3]}" if len(parts) > 3 else metric
+    part, *keys = path.split(".")
+    if part in ("serving", "training"):
+        keys = keys[1:]  # without the name of the workload or the job
+    elif part != "jobs":
+        return words.maybe(f"summary.{path}", keys[-1].replace("_", " "))
+    of_part = "metrics" if part == "serving" else part
+    metric = words.maybe(f"{of_part}.{keys[0]}", keys[0].replace("_", " "))
+    return " ".join([metric, *(words.maybe(f"statistics.{key}", key) for key in keys[1:])])

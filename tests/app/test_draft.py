@@ -21,7 +21,10 @@ def draft(tmp_path: Path) -> Draft:
 def test_the_gallery_can_run_as_it_is(name: str, tmp_path: Path) -> None:
     checked = Draft(GALLERY[name].read_text(encoding="utf-8"), name, tmp_path).checked()
     assert checked.can_run
-    assert checked.forecast is not None
+    scenario = checked.scenario
+    assert scenario is not None
+    assert (checked.forecast is not None) == bool(scenario.serving)
+    assert set(checked.training) == set(scenario.training)
 
 
 def test_a_field_set_by_the_form_stands_in_the_text(draft: Draft) -> None:

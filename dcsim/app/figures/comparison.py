@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import plotly.graph_objects as go
 
@@ -15,6 +16,17 @@ from dcsim.app.words import Words
 _HEIGHT_PX = 420
 _LEAST_PX, _MOST_PX = 14, 44
 _BARS_PX, _BAR_PX = 110, 46  # of a figure of lying bars: its frame, and each bar
+_SLOW = ("latency", "time", "completion")  # objectives that a larger mark is slower in
+_AXES = {  # of objectives: title, and factor to its unit
+    "usd_per_million_output_tokens": ("usd_per_million", 1.0),
+    "usd_per_million_tokens": ("usd_per_million_trained", 1.0),
+    "total_usd": ("cost_of_run_usd", 1.0),
+    "facility_j_per_output_token": ("j_per_token", 1.0),
+    "it_j_per_output_token": ("j_per_token", 1.0),
+    "it_j_per_token": ("j_per_trained_token", 1.0),
+    "facility_j": ("energy_of_run_kwh", 1 / 3.6e6),
+    "it_j": ("energy_of_run_kwh", 1 / 3.6e6),
+}
 _PATTERNS = ("", "/", "x")  # of parts beyond the number of colours
 
 
@@ -23,19 +35,19 @@ def trade_off_figure(comparison: Comparison, words: Words) -> go.Figure | None:
     found = {one.name.partition(".")[0]: one for one in reversed(comparison.objectives)}
     if "cost" not in found or "energy" not in found:
         return None
-    cost, energy = found["cost"].values, found["energy"].values
-    latency = found["latency"].values if "latency" in found else (None,) * len(cost)
-    figure = framed(
-        x_title=words("figures.usd_per_million"), y_title=words("figures.j_per_token"), height_px=_HEIGHT_PX
-    )
+    (x_title, x_factor), (y_title, y_factor) = (_axis(found[key].path, words) for key in ("cost", "energy"))
+    cost, energy = _scaled(found["cost"].values, x_factor), _scaled(found["energy"].values, y_factor)
+    slow = next((found[key] for key in _SLOW if key in found), None)
+    latency = slow.values if slow is not None else (None,) * len(cost)
+    figure = framed(x_title=x_title, y_title=y_title, height_px=_HEIGHT_PX)
     _add_front(figure, comparison, cost, energy, words)
     sizes = _sizes(latency)
     for number, label in enumerate(comparison.labels):
         x, y = cost[number], energy[number]
         if x is None or y is None:
             continue
-        slow = latency[number]
-        about = "" if slow is None else f"<br>{words('figures.latency')}: {slow.value:.3g} s"
+        one = latency[number]
+        about = "" if one is None else f"<br>{words('figures.latency')}: {one.value:.3g} s"
         figure.add_scatter(
             x=[x.value],
             y=[y.value],
@@ -52,10 +64,56 @@ def trade_off_figure(comparison: Comparison, words: Words) -> go.Figure | None:
                 "symbol": SYMBOLS[number],
                 "opacity": 0.85,
             },
-            hovertemplate=f"{label}<br>%{{x:.3g}} USD<br>%{{y:.3g}} J{about}<extra></extra>",
+            hovertemplate=f"{label}<br>{x_title}: %{{x:.3g}}<br>{y_title}: %{{y:.3g}}{about}<extra></extra>",
         )
     figure.update_xaxes(rangemode="tozero")
     return figure
+
+
+def goodput_cost_figure(
+    labels: Sequence[str], goodput: Sequence[Estimate | None], cost: Sequence[Estimate | None], words: Words
+) -> go.Figure:
+    """Cost of a million trained tokens over the share of the time that counts."""
+    figure = framed(
+        x_title=words("figures.goodput_percent"),
+        y_title=words("figures.usd_per_million_trained"),
+        height_px=_HEIGHT_PX,
+    )
+    for number, (label, x, y) in enumerate(zip(labels, _scaled(goodput, 100.0), cost, strict=True)):
+        if x is None or y is None:
+            continue
+        figure.add_scatter(
+            x=[x.value],
+            y=[y.value],
+            mode="markers+text",
+            text=[label],
+            textposition="top center",
+            name=label,
+            error_x=_bars(x),
+            error_y=_bars(y),
+            showlegend=False,
+            marker={"size": _LEAST_PX, "color": SERIES[number], "symbol": SYMBOLS[number]},
+            hovertemplate=f"{label}<br>%{{x:.2f}} %<br>%{{y:.3g}} USD<extra></extra>",
+        )
+    figure.update_yaxes(rangemode="normal")
+    return figure
+
+
+def _axis(path: str, words: Words) -> tuple[str, float]:
+    """The title of an axis of an objective, and what its values are multiplied by."""
+    name = path.rsplit(".", 1)[-1]
+    key, factor = _AXES[name]
+    return words(f"figures.{key}"), factor
+
+
+def _scaled(values: Sequence[Estimate | None], factor: float) -> list[Estimate | None]:
+    return [None if one is None else _times(one, factor) for one in values]
+
+
+def _times(one: Estimate, factor: float) -> Estimate:
+    half_width = None if one.half_width is None else one.half_width * factor
+    ends = None if one.prediction is None else (one.prediction[0] * factor, one.prediction[1] * factor)
+    return replace(one, value=one.value * factor, half_width=half_width, prediction=ends)
 
 
 def small_figure(

@@ -12,12 +12,14 @@ from dcsim.app import session
 from dcsim.app.html_report import html_report
 from dcsim.app.sections import compare as sections
 from dcsim.app.sections.registry import sections_of
+from dcsim.app.series import has_part
 from dcsim.app.show import empty, escaped, no_such_runs, percent_text
 from dcsim.app.words import Words
 
 KEY, ORDER, ICON = "compare", 4, ":material/compare_arrows:"
 _FEWEST, _MOST = 2, 8
 _EVERY_S = 1.0
+_LATENCY = "e2e_s.p99"
 _LATENCIES = ("ttft_s.p99", "tpot_s.p99", "e2e_s.p99", "ttft_s.mean", "e2e_s.mean")
 
 
@@ -83,14 +85,9 @@ def _compare(jobs: list[Job], words: Words) -> None:
         format_func=lambda at: jobs[at].name,
         help=words("compare.baseline_help"),
     )
-    latency = right.selectbox(
-        words("compare.latency"),
-        _LATENCIES,
-        _LATENCIES.index("e2e_s.p99"),
-        format_func=lambda path: latency_label(path, words),
-    )
     try:
         results = [session.result_of(job) for job in jobs]
+        latency = _latency(results, right, words)
         labels = short_labels([job.name for job in jobs])
         comparison = dcsim.compare(results, labels=labels, baseline=baseline or 0, latency=latency)
     except DcsimError as error:
@@ -99,6 +96,18 @@ def _compare(jobs: list[Job], words: Words) -> None:
     for section in sections_of(sections):
         section.show(comparison, results, words)
     _downloads(comparison, results, words)
+
+
+def _latency(results: list[Result], place: st.delta_generator.DeltaGenerator, words: Words) -> str:
+    """The latency that is an objective, asked for where models are served."""
+    if not any(has_part(result, "serving") for result in results):
+        return _LATENCY
+    return place.selectbox(
+        words("compare.latency"),
+        _LATENCIES,
+        _LATENCIES.index(_LATENCY),
+        format_func=lambda path: latency_label(path, words),
+    )
 
 
 def _downloads(comparison: Comparison, results: list[Result], words: Words) -> None:

@@ -10,11 +10,13 @@ from dcsim.app import session
 from dcsim.app.alternatives import MAX_ALTERNATIVES, Alternative, alternatives, values_in, variable_fields
 from dcsim.app.catalogue_text import entry_text
 from dcsim.app.draft import Draft
+from dcsim.app.quantities import SECONDS_PER_DAY
 from dcsim.app.show import MISSING, empty, escaped, percent_text, problems, state_badge, tile, value_text
 from dcsim.app.words import Words
 
 KEY, ORDER, ICON = "run", 2, ":material/play_circle:"
 _EVERY_S = 1.0
+Tile = tuple[str, str, str]  # path in the summary, name that tells the unit, label
 
 
 def show() -> None:
@@ -105,28 +107,39 @@ def _values(place: st.delta_generator.DeltaGenerator, path: str, kind: str, word
 def _preview(found: list[Alternative], words: Words) -> None:
     rows = []
     for one in found:
-        forecast = one.checked.forecast
-        first = next(iter(forecast.serving.values())) if forecast is not None else None
         why = one.checked.infeasible or "; ".join(str(problem.message) for problem in one.checked.problems)
-        rows.append(
-            {
-                words("run.value"): one.label,
-                words("run.can_run"): words("form.yes")
-                if one.checked.can_run
-                else f"{words('form.no')}: {why}",
-                words("estimate.load"): value_text("x_frac", first.load_frac) if first else MISSING,
-                words("estimate.mean", name="TTFT"): value_text("ttft_s", first.ttft_s) if first else MISSING,
-                words("estimate.mean", name="TPOT"): value_text("tpot_s", first.tpot_s) if first else MISSING,
-                words("estimate.usd_per_million_output_tokens"): value_text(
-                    "usd_per_x", forecast.usd_per_million_output_tokens if forecast else None
-                ),
-                words("estimate.facility_j_per_output_token"): value_text(
-                    "it_j_per_x", forecast.facility_j_per_output_token if forecast else None
-                ),
-            }
-        )
+        can_run = words("form.yes") if one.checked.can_run else f"{words('form.no')}: {why}"
+        rows.append({words("run.value"): one.label, words("run.can_run"): can_run, **_expected(one, words)})
+    keys = list(dict.fromkeys(key for row in rows for key in row))
     st.caption(words("run.preview"))
-    st.table({key: [row[key] for row in rows] for key in rows[0]}, hide_index=True)
+    st.table({key: [row.get(key, MISSING) for row in rows] for key in keys}, hide_index=True)
+
+
+def _expected(one: Alternative, words: Words) -> dict[str, str]:
+    """The closed form of an alternative: of what it serves first, and trains first."""
+    shown: list[tuple[str, str, float | None]] = []
+    forecast = one.checked.forecast
+    if forecast is not None:
+        first = next(iter(forecast.serving.values()))
+        shown += [
+            (words("estimate.load"), "x_frac", first.load_frac),
+            (words("estimate.mean", name="TTFT"), "x_s", first.ttft_s),
+            (words("estimate.mean", name="TPOT"), "x_s", first.tpot_s),
+        ]
+        for key, value in (
+            ("usd_per_million_output_tokens", forecast.usd_per_million_output_tokens),
+            ("facility_j_per_output_token", forecast.facility_j_per_output_token),
+        ):
+            shown.append((words(f"estimate.{key}"), key, value))
+    for job in list(one.checked.training.values())[:1]:
+        days_s = None if job.days is None else job.days * SECONDS_PER_DAY
+        shown += [
+            (words("training.step_s"), "x_s", job.step_s),
+            (words("training.mfu_frac"), "x_frac", job.mfu_frac),
+            (words("training.completion_s"), "x_s", days_s),
+            (words("training.cost_usd"), "x_usd", job.cost_usd),
+        ]
+    return {label: value_text(name, value) for label, name, value in shown}
 
 
 def _watched() -> list[Job]:
@@ -199,18 +212,40 @@ def _partial(job: Job, words: Words) -> None:
         return
     if view is None:
         return
-    serving = view.find("serving")
-    first = next(iter(serving)) if isinstance(serving, SummaryView) else ""
-    shown = (
-        (f"serving.{first}.ttft_s.p99", "ttft_s", "TTFT p99"),
-        (f"serving.{first}.tpot_s.p99", "tpot_s", "TPOT p99"),
-        (f"serving.{first}.slo_attainment_frac", "x_frac", words("metrics.slo_attainment_frac")),
-        ("cost.usd_per_million_output_tokens", "usd_per_x", words("metrics.usd_per_million_output_tokens")),
-        ("energy.facility_j_per_output_token", "it_j_per_x", words("metrics.facility_j_per_output_token")),
-    )
+    shown = _headline(view, words)
     if not is_done:
         st.caption(words("run.so_far", done=job.status().num_replications, all=job.replications))
     for cell, (path, name, label) in zip(st.columns(len(shown)), shown, strict=True):
         with cell:
             found = view.find(path)
             tile(label, name, found if isinstance(found, Estimate) else None)
+
+
+def _headline(view: SummaryView, words: Words) -> list[Tile]:
+    """The numbers that tell most of a run: of what it serves first, trains first, or schedules."""
+    for part, tiles in (("serving", _serving_tiles), ("training", _training_tiles)):
+        named = view.find(part)
+        if isinstance(named, SummaryView) and list(named):
+            return tiles(next(iter(named)), words)
+    return [
+        ("jobs.wait_s.p50", "wait_s", f"{words('jobs.wait_s')} p50"),
+        ("jobs.wait_s.p99", "wait_s", f"{words('jobs.wait_s')} p99"),
+        ("jobs.completion_s.mean", "completion_s", words("jobs.completion_s")),
+        ("jobs.utilization_frac", "x_frac", words("jobs.utilization_frac")),
+        ("energy.mean_it_w", "x_w", words("metrics.mean_it_w")),
+    ]
+
+
+def _serving_tiles(name: str, words: Words) -> list[Tile]:
+    return [
+        (f"serving.{name}.ttft_s.p99", "ttft_s", "TTFT p99"),
+        (f"serving.{name}.tpot_s.p99", "tpot_s", "TPOT p99"),
+        (f"serving.{name}.slo_attainment_frac", "x_frac", words("metrics.slo_attainment_frac")),
+        ("cost.usd_per_million_output_tokens", "usd_per_x", words("metrics.usd_per_million_output_tokens")),
+        ("energy.facility_j_per_output_token", "it_j_per_x", words("metrics.facility_j_per_output_token")),
+    ]
+
+
+def _training_tiles(name: str, words: Words) -> list[Tile]:
+    keys = ("step_time_s", "mfu_frac", "productive_frac", "usd_per_million_tokens", "it_j_per_token")
+    return [(f"training.{name}.{key}", key, words(f"training.{key}")) for key in keys]

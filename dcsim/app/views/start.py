@@ -13,6 +13,7 @@ from dcsim.app.words import Words
 
 KEY, ORDER, ICON = "start", 0, ":material/home:"
 _MAX_RECENT = 10
+_IN_A_ROW = 3  # of the questions
 
 
 def show() -> None:
@@ -27,9 +28,11 @@ def show() -> None:
         st.session_state["open_files"] = True
         st.switch_page(st.session_state["pages"]["scenario"])
     st.header(words("start.questions"), divider="gray")
-    for cell, question in zip(st.columns(len(QUESTIONS)), QUESTIONS, strict=True):
-        with cell, st.container(border=True, height="stretch"):
-            _question(question, words)
+    for start in range(0, len(QUESTIONS), _IN_A_ROW):
+        row = QUESTIONS[start : start + _IN_A_ROW]
+        for cell, question in zip(st.columns(_IN_A_ROW), row, strict=False):
+            with cell, st.container(border=True, height="stretch"):
+                _question(question, words)
     st.header(words("start.recent"), divider="gray")
     _recent(words)
 

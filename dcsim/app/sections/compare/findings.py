@@ -17,7 +17,7 @@ ORDER = 0
 def show(comparison: Comparison, results: Sequence[Result], words: Words) -> None:
     """The findings as one paragraph, and what differs between the scenarios."""
     labels = [f"**{escaped(label)}**" for label in comparison.labels]
-    said = " ".join(finding_text(one, labels, words) for one in comparison.sentences())
+    said = " ".join(finding_text(one, comparison, labels, words) for one in comparison.sentences())
     st.success(said, icon=":material/emoji_events:")
     with st.expander(words("compare.differs")):
         for label, differences in zip(comparison.labels, comparison.differences_in_scenario, strict=True):

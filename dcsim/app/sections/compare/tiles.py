@@ -22,6 +22,17 @@ _SHOWN = (
     "serving.*.tpot_s.p99",
     "serving.*.e2e_s.p99",
     "serving.*.slo_attainment_frac",
+    "training.*.usd_per_million_tokens",
+    "training.*.it_j_per_token",
+    "training.*.step_time_s",
+    "training.*.mfu_frac",
+    "training.*.productive_frac",
+    "training.*.completion_s",
+    "jobs.wait_s.p50",
+    "jobs.wait_s.p99",
+    "jobs.completion_s.mean",
+    "jobs.utilization_frac",
+    "cost.total_usd",
 )
 _MOST_IN_A_ROW = 4
 
@@ -42,10 +53,12 @@ def show(comparison: Comparison, results: Sequence[Result], words: Words) -> Non
 
 def _card(comparison: Comparison, rows: Sequence[ComparisonRow], number: int, words: Words) -> None:
     st.markdown(f"**{escaped(comparison.labels[number])}**")
-    badges = [words(f"slo_status.{comparison.slo[number].value}")]
+    badges = []
+    if any(row.path.startswith("serving.") for row in comparison.rows):
+        badges.append(words(f"slo_status.{comparison.slo[number].value}"))
     badges += [words("compare.baseline_badge")] * (number == comparison.baseline)
     badges += [words("figures.pareto")] * comparison.pareto[number]
-    st.caption(" · ".join(badges))
+    st.caption(" · ".join(badges) or "\u00a0")
     cells = st.columns(2) if len(comparison.labels) == 2 else (st.container(),)
     for place, row in enumerate(rows):
         with cells[place % len(cells)]:
@@ -66,7 +79,7 @@ def _number(comparison: Comparison, row: ComparisonRow, number: int, words: Word
 
 def _pattern(path: str) -> str:
     parts = path.split(".")
-    return ".".join(["serving", "*", *parts[2:]]) if parts[0] == "serving" else path
+    return ".".join([parts[0], "*", *parts[2:]]) if parts[0] in ("serving", "training") else path
 
 
 def _delta(one: Difference | None, is_baseline: bool, words: Words) -> str | None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dcsim import Comparison, ComparisonRow, Result, limits_of
-from dcsim.app.figures.comparison import small_figure, trade_off_figure
+from dcsim.app.figures.comparison import goodput_cost_figure, small_figure, trade_off_figure
 from dcsim.app.figures.latency import quantile_figure
 from dcsim.app.quantities import quantity_name
 from dcsim.app.sentences import row_label
-from dcsim.app.series import probabilities, workload_series
+from dcsim.app.series import has_part, probabilities, workload_series
 from dcsim.app.show import figure, value_text
 from dcsim.app.words import Words
 
@@ -27,6 +27,18 @@ _BARS = {  # factor and unit, by the last part of a row's path or the latency th
     "facility_j_per_output_token": (1.0, "J"),
     "kg_per_million_output_tokens": (1e3, "g CO2e"),
     "usd_per_million_output_tokens": (1.0, "USD"),
+    "step_time_s": (1.0, "s"),
+    "mfu_frac": (100.0, "%"),
+    "productive_frac": (100.0, "%"),
+    "tokens_per_s": (1e-3, "k/s"),
+    "completion_s": (1 / 3600.0, "h"),
+    "usd_per_million_tokens": (1.0, "USD"),
+    "it_j_per_token": (1.0, "J"),
+    "jobs.wait_s.mean": (1 / 3600.0, "h"),
+    "jobs.wait_s.p99": (1 / 3600.0, "h"),
+    "jobs.completion_s.mean": (1 / 3600.0, "h"),
+    "jobs.utilization_frac": (100.0, "%"),
+    "total_usd": (1.0, "USD"),
 }
 
 
@@ -42,8 +54,11 @@ def show(comparison: Comparison, results: Sequence[Result], words: Words) -> Non
             figure(drawn, "trade-off", words("compare.trade_off_help"))
             st.caption(words("compare.bubbles"))
     with right:
-        st.subheader(words("compare.distributions"))
-        _curves(comparison, results, words)
+        if all(has_part(result, "serving") for result in results):
+            st.subheader(words("compare.distributions"))
+            _curves(comparison, results, words)
+        else:
+            _goodput(comparison, words)
     st.subheader(words("compare.bars"))
     rows = [row for row in comparison.rows if _key(row) in _BARS]
     for start in range(0, len(rows), 3):
@@ -53,6 +68,21 @@ def show(comparison: Comparison, results: Sequence[Result], words: Words) -> Non
                 label = row_label(row.path, words)
                 drawn = small_figure(comparison.labels, row.values, label, factor, unit)
                 figure(drawn, f"bars-{row.path}", _alt(label, row, comparison))
+
+
+def _goodput(comparison: Comparison, words: Words) -> None:
+    """Goodput against cost, of the first training job that the runs have in common."""
+    rows = {row.path.rsplit(".", 1)[-1]: row for row in reversed(comparison.rows) if _is_training(row)}
+    if "productive_frac" not in rows or "usd_per_million_tokens" not in rows:
+        return
+    st.subheader(words("compare.goodput"), help=words("compare.goodput_help"))
+    goodput, cost = rows["productive_frac"].values, rows["usd_per_million_tokens"].values
+    drawn = goodput_cost_figure(comparison.labels, goodput, cost, words)
+    figure(drawn, "goodput-cost", _alt(words("compare.goodput"), rows["productive_frac"], comparison))
+
+
+def _is_training(row: ComparisonRow) -> bool:
+    return row.path.startswith("training.")
 
 
 def _curves(comparison: Comparison, results: Sequence[Result], words: Words) -> None:
@@ -77,7 +107,9 @@ def _curves(comparison: Comparison, results: Sequence[Result], words: Words) -> 
 
 def _key(row: ComparisonRow) -> str:
     parts = row.path.split(".")
-    return ".".join(parts[2:]) if parts[0] == "serving" else parts[-1]
+    if parts[0] == "jobs":
+        return ".".join(parts)
+    return ".".join(parts[2:]) if parts[0] in ("serving", "training") else parts[-1]
 
 
 def _alt(label: str, row: ComparisonRow, comparison: Comparison) -> str:

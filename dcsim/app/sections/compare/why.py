@@ -8,8 +8,16 @@ import streamlit as st
 
 from dcsim import Comparison, Result
 from dcsim.app.figures.comparison import parts_figure
-from dcsim.app.parts import joules_per_token, request_parts, usd_per_million_tokens
+from dcsim.app.parts import (
+    cost_parts,
+    energy_parts,
+    joules_per_token,
+    request_parts,
+    training_parts,
+    usd_per_million_tokens,
+)
 from dcsim.app.sentences import reasons
+from dcsim.app.series import has_part
 from dcsim.app.show import escaped, figure
 from dcsim.app.words import Words
 
@@ -25,6 +33,30 @@ def show(comparison: Comparison, results: Sequence[Result], words: Words) -> Non
     names = [f"**{escaped(label)}**" for label in labels]
     said = list(reasons(comparison, results, names, words))
     st.markdown("\n".join(f"- {one}" for one in said) or words("compare.no_reasons"))
+    is_served = all(has_part(result, "serving") for result in results)
+    if is_served:
+        _requests(labels, results, words)
+    times = [training_parts(result, words) for result in results]
+    _bars(labels, times, words("compare.why_training"), "s", "why-training", words)
+    left, right = st.columns(2)
+    with left:
+        if is_served:
+            energy = [joules_per_token(result, words) for result in results]
+            _bars(labels, energy, words("figures.j_per_token"), "J", "why-energy", words)
+        else:
+            energy = [energy_parts(result, words) for result in results]
+            _bars(labels, energy, words("figures.energy_of_run"), "kWh", "why-energy", words)
+    with right:
+        if is_served:
+            money = [usd_per_million_tokens(result, words) for result in results]
+            _bars(labels, money, words("figures.usd_per_million"), "USD", "why-cost", words)
+        else:
+            money = [cost_parts(result, words) for result in results]
+            _bars(labels, money, words("figures.cost_of_run"), "USD", "why-cost", words)
+
+
+def _requests(labels: Sequence[str], results: Sequence[Result], words: Words) -> None:
+    """The time of a request, of a group of requests that is chosen."""
     group = st.segmented_control(
         words("explain.title"),
         _GROUPS,
@@ -36,13 +68,6 @@ def show(comparison: Comparison, results: Sequence[Result], words: Words) -> Non
     )
     times = [request_parts(result, group or "mean", words) for result in results]
     _bars(labels, times, words("compare.why_time"), "s", "why-time", words)
-    left, right = st.columns(2)
-    with left:
-        energy = [joules_per_token(result, words) for result in results]
-        _bars(labels, energy, words("figures.j_per_token"), "J", "why-energy", words)
-    with right:
-        money = [usd_per_million_tokens(result, words) for result in results]
-        _bars(labels, money, words("figures.usd_per_million"), "USD", "why-cost", words)
 
 
 def _bars(

@@ -41,9 +41,9 @@ def show(result: Result, words: Words) -> None:
             one = found if isinstance(found, Estimate) else None
             tile(label, key, one, notes.get(key, ""), words.maybe(f"terms.jobs_{key}", ""))
     lost = [
-        words(f"jobs.{key}", count=f"{number(key):,.4g}")
-        for key in ("num_infeasible", "num_abandoned", "num_unfinished")
-        if number(key)
+        words(f"jobs.some_{key}", count=f"{number(f'num_{key}'):,.4g}")
+        for key in ("infeasible", "abandoned", "unfinished")
+        if number(f"num_{key}")
     ]
     if lost:
         st.warning(" ".join(lost), icon=":material/block:")

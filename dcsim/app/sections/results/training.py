@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from dcsim import Result, SummaryView
@@ -11,6 +9,7 @@ from dcsim.app.figures.counts import counts_figure
 from dcsim.app.figures.goodput import goodput_figure, lost_parts
 from dcsim.app.figures.over_time import areas_figure, lines_figure
 from dcsim.app.figures.shares import stacked_figure
+from dcsim.app.parts import numbers
 from dcsim.app.series import Series, has_part, part_series
 from dcsim.app.show import escaped, figure, percent_text, value_text
 from dcsim.app.words import Words
@@ -43,7 +42,7 @@ def show(result: Result, words: Words) -> None:
 
 def _step(name: str, job: SummaryView, words: Words) -> None:
     """The time of an undisturbed step by cause, on the critical path."""
-    parts = {words(f"step_parts.{key}"): size for key, size in _numbers(job.get("step_parts_s")).items()}
+    parts = {words(f"step_parts.{key}"): size for key, size in numbers(job.get("step_parts_s")).items()}
     total_s = sum(parts.values())
     st.markdown(f"**{words('training.step')}**", help=words("training.step_help"))
     largest = sorted(parts.items(), key=lambda pair: -pair[1])[:3]
@@ -91,7 +90,7 @@ def _over_time(name: str, timeline: Series, words: Words) -> None:
 
 
 def _memory(name: str, job: SummaryView, words: Words) -> None:
-    sizes = _numbers(job.get("memory_bytes"))
+    sizes = numbers(job.get("memory_bytes"))
     if not sizes:
         return
     st.markdown(f"**{words('training.memory')}**")
@@ -104,10 +103,3 @@ def _memory(name: str, job: SummaryView, words: Words) -> None:
     figure(drawn, f"memory-{name}", ", ".join(f"{label} {size:.1f} GiB" for label, size in parts.items()))
     size = value_text("x_bytes", job.number("checkpoint_bytes"))
     st.caption(words("training.checkpoint_size", name=escaped(name), size=size))
-
-
-def _numbers(found: object) -> Mapping[str, float]:
-    """The numbers of a mapping of the summary."""
-    if not isinstance(found, SummaryView):
-        return {}
-    return {key: number for key in found if (number := found.number(key)) is not None}

@@ -6,11 +6,11 @@ import streamlit as st
 
 from dcsim import Forecast, ServingForecast, TrainingForecast
 from dcsim.app.draft import Draft
+from dcsim.app.quantities import SECONDS_PER_DAY
 from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
 ORDER, PLACE = 0, "above"
-SECONDS_PER_DAY = 86_400.0
 
 
 def show(draft: Draft, words: Words) -> None:

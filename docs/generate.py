@@ -32,6 +32,19 @@ TABLES = {
     "steps": (tables.STEPS, "One row per run of identical engine steps."),
     "preemptions": (tables.PREEMPTIONS, "One row per preemption."),
 }
+CLUSTER_TABLES = {
+    "training_spans": "One row per span of time in which a training job did one thing.",
+    "training_jobs": "One row per training job; a sweep has one for each trial at a time.",
+    "jobs": "One row per job of the section jobs, in order of submission.",
+    "pool": "One row per interval of time of the accelerators that scheduled jobs share.",
+    "failures": "One row per failure, slow node, drain or alarm, in order of time.",
+    "links": "One row per directed link of the fabric.",
+    "link_loads": "One row per link and bin of time in which it carried anything.",
+    "transfers": "One row per transfer over the fabric: checkpoints, restores, weights.",
+    "fabric_outages": "One row per switch or cable out of service.",
+    "storage_operations": "One row per transfer to or from a store.",
+    "storage_load": "One row per stretch of time in which nothing about a store changes.",
+}
 SUMMARY_NOTE = """\
 `dcsim run --json` prints it, `result.save()` writes it, and Python reads it by attributes:
 `result.serving["chat"].ttft_s.p99` is an estimate with `value`, `half_width`, `low`, `high` and
@@ -39,8 +52,8 @@ SUMMARY_NOTE = """\
 `intervals.serving.chat.ttft_s.p99`; a number of which it is not known is not there."""
 SERIES_NOTE = """\
 What figures of a run are drawn from, as nested plain values: `result.series["serving"]["chat"]`. Some 70 kB
-per workload however long the run. `result.save()` and `dcsim run -o` write it; for a result saved without it,
-it is computed from the tables. A level of lists makes a frame: `pandas.DataFrame(chat["worst"]["e2e_s"])`.
+per workload and at most some 200 kB for the cluster, however long the run. `result.save()` and `dcsim run -o`
+write it; for a result saved without it, it is computed from the tables. A level of lists makes a frame: `pandas.DataFrame(chat["worst"]["e2e_s"])`.
 Numbers have ten digits. Latencies are those seen, also where the summary withholds them: those of an
 unstable run depend on how long it was."""
 TABLE_NOTE = """\
@@ -48,7 +61,9 @@ What a simulation writes. `result.tables.requests`, `.steps` and `.preemptions` 
 all workloads and replications, with two columns more: `workload` and `replication` (from 0). The same
 as numpy columns: `result.tables.replications[0]["chat"].requests["arrived_at_s"]`. `result.save()` and
 `dcsim run -o` keep them as `WORKLOAD-requests.parquet`, `WORKLOAD-steps.parquet` and
-`WORKLOAD-preemptions.parquet`, whose columns carry unit and meaning."""
+`WORKLOAD-preemptions.parquet`, whose columns carry unit and meaning. The tables from `training_spans` on are
+those of the cluster, one of each kind: `result.tables.cluster("jobs")` as a frame with a column
+`replication`, `result.tables.replications[0].cluster["jobs"]` as numpy columns. A kind that is not simulated has none."""
 BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
 
 
@@ -269,6 +284,8 @@ def table_page() -> str:
     text = f"{NOTICE}\n# Table reference\n\n{TABLE_NOTE}\n"
     for name, (columns, meaning) in TABLES.items():
         text += f"\n## {name}\n\n{meaning}\n\n{''.join(column_rows(columns))}"
+    for name, columns in tables.CLUSTER_TABLES.items():
+        text += f"\n## {name}\n\n{CLUSTER_TABLES[name]}\n\n{''.join(column_rows(columns))}"
     return text
 
 

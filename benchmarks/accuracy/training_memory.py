@@ -19,7 +19,7 @@ import csv
 import re
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.accuracy.training_case import Machine
@@ -31,6 +31,7 @@ from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.training.choices import Recompute, Sharding
 from dcsim.formulas.training.memory import RankMemory, rank_memory
 from dcsim.formulas.training.plan import TrainingPlan
+from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.transformer import TransformerShape
 from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
@@ -57,6 +58,8 @@ MACHINES = {
 }
 ACTIVATION_TERMS = ("activation", "logit")
 PARAMETER_TERMS = ("weight", "gradient", "optimizer")
+EAGER_LOSS = {"logit_bytes": 12.0}  # "compiling loss function causes CUDA errors, turning off" (its train.py)
+BF16_OPTIMIZER = {"gradient_bytes": 2.0 + 4.0}  # DeepSpeed's: gradients in 16 bits, summed up in 32
 BYTES_PER_PARAMETER = 18.0  # with AdamW in mixed precision, nothing sharded
 
 
@@ -71,11 +74,17 @@ class MemoryCase:
     node: str
     metric: str
     measured_bytes: float
+    facts: Mapping[str, float] = field(default_factory=dict)  # of the software of that time
+
+    @property
+    def software(self) -> SoftwareFacts:
+        """The preset, with what the source says otherwise."""
+        return replace(preset(self.framework), **self.facts)
 
     def memory(self) -> RankMemory:
         """The rank's memory by the formulas."""
         capacity = hardware_of(Machine(self.node), Datatype.BF16).memory_bytes
-        return rank_memory(self.plan, preset(self.framework), capacity)
+        return rank_memory(self.plan, self.software, capacity)
 
     def predicted_bytes(self) -> float:
         """What the source counts of it."""
@@ -88,7 +97,7 @@ class MemoryCase:
             return sum(terms[name] for name in ACTIVATION_TERMS)
         if self.metric == "peak_gib":
             return memory.total_bytes
-        facts = preset(self.framework)
+        facts = self.software
         without = memory.total_bytes - facts.reserved_bytes
         if self.metric == "peak_reserved_gib":
             return without
@@ -108,7 +117,7 @@ def read_cases(path: Path) -> Iterator[MemoryCase]:
 
 def _case(cells: Mapping[str, str]) -> MemoryCase:
     case, metric = cells["case"], cells["metric"]
-    plan = _plan(cells)
+    plan, facts = _plan(cells), {}
     if "SimuMax" in cells["source"]:
         name, framework = "SimuMax B200, allocated", "megatron"
         plan = replace(plan, has_sequence_parallelism=plan.tensor > 1)
@@ -116,6 +125,7 @@ def _case(cells: Mapping[str, str]) -> MemoryCase:
         is_full = plan.num_sequence_tokens >= 65536  # the allocator fills the device
         name, framework = "torchtitan, reserved" + (", long contexts" if is_full else ""), "fsdp"
         plan = _torchtitan(plan, cells)
+        facts = EAGER_LOSS if "202412" in cells["source"] else {}
     elif "Korthikanti" in cells["source"]:
         name, framework = f"Korthikanti, {metric.split('_')[0]}", "megatron-2021"
         has_parts = cells["recompute"].startswith("seq")
@@ -133,9 +143,10 @@ def _case(cells: Mapping[str, str]) -> MemoryCase:
         )
     else:
         name, framework = "BLOOM", "megatron-2021"
+        facts = BF16_OPTIMIZER
     measured = float(cells["value"]) * BYTES_PER_GIB
     label = f"{case} s{cells['seq_len']} {cells['recompute']} {metric}"
-    return MemoryCase(name, label, framework, plan, MACHINES[cells["gpu"]], metric, measured)
+    return MemoryCase(name, label, framework, plan, MACHINES[cells["gpu"]], metric, measured, facts)
 
 
 def _plan(cells: Mapping[str, str]) -> TrainingPlan:

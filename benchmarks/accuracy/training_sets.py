@@ -16,6 +16,7 @@ from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 
 SEED = 7  # of the half of vTrain's rows that may be fitted
 MICRO_BATCHES = (1, 2, 4, 8, 16)
+CHUNKS = (1, 2, 3)  # the same authors' later tables have three at most (arXiv:2205.05198, table 3)
 DGX_A100 = Machine("dgx-a100")
 MACHINES = {
     "H100": Machine("dgx-h100"),
@@ -47,6 +48,12 @@ FUSED_EXPERTS = (
     0.5  # of the traffic between the products: activation and quantisation are read and written once
 )
 GRAPHED_EXPERTS_S = 0.9e-3  # a third of the host's time, where attention, router and sorting are graphs
+ZERO_3_OF_2021: Mapping[str, object] = {  # overlap_comm was off by default
+    "has_flash_attention": False,
+    "overlap.parameters_frac": 0.0,
+    "overlap.gradients_frac": 0.0,
+}
+FLASH_1_AMPERE = 0.33  # FlashAttention reaches "only 25-40 %" on A100 (arXiv:2307.08691, abstract)
 COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
 UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
 
@@ -85,8 +92,8 @@ def _choices(plan: TrainingPlan) -> Iterator[TrainingPlan]:
             continue
         layers = plan.shape.num_layers // plan.pipeline
         whole = plan.num_sequences // (plan.data * micro) % plan.pipeline == 0
-        for chunks in range(1, layers + 1 if plan.pipeline > 1 and whole else 2):
-            if plan.pipeline == 1 or plan.shape.num_layers % (plan.pipeline * chunks) == 0:
+        for chunks in CHUNKS if plan.pipeline > 1 and whole else (1,):
+            if layers % chunks == 0:
                 yield _with_chunks(replace(plan, micro_sequences=micro), chunks)
 
 
@@ -101,7 +108,7 @@ def sc21_table_2(rows: list[PublishedRow]) -> Iterator[Case]:
             continue
         if "ZeRO-3" in row.notes:
             plan = plan_of(row, sharding=Sharding.FULL, has_dropout=True)
-            yield _case("SC'21 table 2, ZeRO-3", "deepspeed", row, [plan])
+            yield _case("SC'21 table 2, ZeRO-3", "deepspeed", row, [plan], facts=ZERO_3_OF_2021)
         else:
             plan = plan_of(row, sharding=Sharding.NONE, has_dropout=True)
             plans = [one for one in _choices(plan) if one.micro_sequences == row.micro_sequences]
@@ -125,22 +132,30 @@ def korthikanti(rows: list[PublishedRow]) -> Iterator[Case]:
 
 
 def megatron_2020(rows: list[PublishedRow]) -> Iterator[Case]:
-    """Megatron-LM of 2020 on DGX A100 of 40 GB, one micro-batch per step."""
+    """Megatron-LM of 2020 on DGX A100 of 40 GB, one micro-batch per step.
+
+    Gradients of fp16 training are kept and summed up in 16 bits (its --fp32-allreduce is off by default).
+    """
+    facts = {"reduced_bytes": 2.0, "gradient_bytes": 2.0}
     for row in rows:
         if row.device == "A100-40GB":
             plan = plan_of(
                 row, sharding=Sharding.NONE, has_dropout=True, micro_sequences=row.num_sequences // row.data
             )
-            yield _case("Megatron 2020, A100 40 GB", "megatron-2021", row, [plan])
+            yield _case("Megatron 2020, A100 40 GB", "megatron-2021", row, [plan], facts=facts)
 
 
 def bloom(rows: list[PublishedRow]) -> Iterator[Case]:
-    """BLOOM: Megatron-DeepSpeed with ZeRO-1 over Omni-Path, four ports per node."""
+    """BLOOM: Megatron-DeepSpeed with ZeRO-1 over Omni-Path, four ports per node.
+
+    DeepSpeed's BF16_Optimizer adds the 16-bit gradients of each micro-batch to a second copy in 32 bits.
+    """
+    facts = {"gradient_bytes": 2.0 + 4.0}
     machine = Machine("dgx-a100", num_nics=4, scale_out="omni-path-100g")
     for row in rows:
         if row.metric == "tflops_per_gpu":
             plan = plan_of(row, has_dropout=False)
-            yield _case("BLOOM", "megatron-2021", row, [plan], machine=machine)
+            yield _case("BLOOM", "megatron-2021", row, [plan], machine=machine, facts=facts)
 
 
 def fsdp_paper(rows: list[PublishedRow]) -> Iterator[Case]:
@@ -153,21 +168,31 @@ def fsdp_paper(rows: list[PublishedRow]) -> Iterator[Case]:
 
 
 def bloomberg(rows: list[PublishedRow]) -> Iterator[Case]:
-    """BloombergGPT: SageMaker with ZeRO-3 on p4d nodes; micro-batch not printed, 1 taken."""
+    """BloombergGPT: SageMaker's sharded data parallelism (ZeRO-3, MiCS) on p4d nodes.
+
+    Four copies, each over 128 ranks (arXiv:2303.17564, section 3.2). The micro-batch is not printed: all of a
+    rank's sequences at once, as gathering the weights again for each would be waste.
+    """
     for row in rows:
-        plan = plan_of(row, sharding=Sharding.FULL, micro_sequences=1)
-        yield _case("BloombergGPT", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))
+        micro = row.num_sequences // row.num_accelerators
+        plan = replace(plan_of(row, sharding=Sharding.FULL, micro_sequences=micro), num_shards=128)
+        facts = {"has_flash_attention": False}
+        yield _case("BloombergGPT", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"), facts=facts)
 
 
 def pythia(rows: list[PublishedRow]) -> Iterator[Case]:
-    """GPT-NeoX on p4d nodes: ZeRO-1, one micro-batch per step and full recomputation, as its files say."""
+    """GPT-NeoX on p4d nodes: ZeRO-1, one micro-batch per step and full recomputation, as its files say.
+
+    FlashAttention of 2022 (arXiv:2304.01373, section 2.2); no dropout.
+    """
+    facts = {"has_flash_attention": True, "attention_frac": FLASH_1_AMPERE}
     for row in rows:
         micro = row.num_sequences // row.num_accelerators
         plan = replace(
             plan_of(row, micro_sequences=micro), recompute=Recompute.FULL, data=row.num_accelerators
         )
         plan = replace(plan, shape=replace(plan.shape, has_tied_embeddings=False))
-        yield _case("Pythia", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"))
+        yield _case("Pythia", "deepspeed", row, [plan], machine=Machine("a100-40gb-8x"), facts=facts)
 
 
 def llm_foundry(rows: list[PublishedRow]) -> Iterator[Case]:
@@ -247,12 +272,14 @@ def megatron_bridge(rows: list[PublishedRow]) -> Iterator[Case]:
 def _expert_facts(row: PublishedRow) -> dict[str, object]:
     """What the recipes say of experts (scripts/performance/configs, and what the releases changed).
 
-    Dispatch by DeepEP or HybridEP, but for Qwen3-235B on H100, B200 and B300. It is overlapped for that on
+    Dispatch by DeepEP or HybridEP, but for Qwen3-235B on H100, B200 and B300, and for GB200 before HybridEP
+    (DeepEP knows eight ranks to a domain). It is overlapped for that on
     H100, for DeepSeek-V3 over 32 ranks on B200, and for MXFP8 from 26.06 on, when activation and quantisation
     also moved into the grouped products (cutedsl_fused_grouped_mlp) and the whole step into one graph;
     before, on GB200 and GB300 attention and router were graphs.
     """
     is_plain = row.model.startswith("qwen3-235b") and row.device in ("H100", "B200", "B300")
+    is_plain |= " 25.09" in row.source and row.device == "GB200"
     is_new = row.precision == "MXFP8" and any(release in row.source for release in (" 26.06", " 26.08"))
     is_wide = row.device == "B200" and row.expert == 32
     overlaps = is_new or is_wide or (is_plain and row.device == "H100")

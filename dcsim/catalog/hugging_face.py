@@ -125,8 +125,15 @@ def _gpt_oss(config: Mapping[str, object]) -> dict[str, object]:
         "window": config["sliding_window"],
         "frees_cache": True,
     }
-    entry = _mixtral(config)
+    entry = _with_biases(_mixtral(config))
     return {**entry, "local_attention": local} if local["num_layers"] else entry
+
+
+def _with_biases(entry: Mapping[str, object]) -> dict[str, object]:
+    """The same with biases behind the products of experts, which no configuration of gpt-oss is without."""
+    experts = entry["experts"]
+    assert isinstance(experts, dict)
+    return {**entry, "experts": {**experts, "biased": True}}
 
 
 def _llama4(config: Mapping[str, object]) -> dict[str, object]:

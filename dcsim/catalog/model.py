@@ -37,6 +37,9 @@ class Experts(BaseModel):
         default=None,
         description="Datatype of the routed experts' published weights; that of the others if left out.",
     )
+    has_biases: bool = Field(
+        default=False, alias="biased", description="Whether the products of experts have biases."
+    )
 
 
 class Latent(BaseModel):
@@ -145,6 +148,11 @@ class Model(Entry):
         alias="output_gate",
         description="Whether a gate as wide as the queries multiplies attention.",
     )
+    has_parallel_blocks: bool = Field(
+        default=False,
+        alias="parallel_blocks",
+        description="Whether attention and MLP stand side by side, behind one norm.",
+    )
 
     @model_validator(mode="after")
     def _parts_within_the_layers(self) -> Self:
@@ -185,4 +193,5 @@ class Model(Entry):
             has_qk_norm=self.has_qk_norm,
             linear=LinearAttention(**self.linear.model_dump()) if self.linear else None,
             has_output_gate=self.has_output_gate,
+            has_parallel_blocks=self.has_parallel_blocks,
         )

@@ -105,15 +105,24 @@ class Software(Entry):
     keeps_narrow_inputs: bool = Field(
         default=True, description="Whether inputs of narrow linear layers are kept in their type."
     )
+    keeps_gathered_inputs: bool = Field(
+        default=False,
+        description="Whether inputs of tensor-parallel products are kept whole instead of gathered again.",
+    )
     has_master_weights: bool = Field(
         default=True, alias="master_weights", description="Whether weights are also kept in 32 bits."
     )
     has_dropout: bool = Field(default=False, alias="dropout", description="Whether dropout is used.")
     logit_bytes: Bytes = Field(
-        default=10.0, alias="logit_size", description="Bytes per logit at the peak of memory."
+        default=12.0, alias="logit_size", description="Bytes per logit at the peak of memory."
     )
     jitter_frac: Fraction = Field(
         alias="jitter", description="Standard deviation of one rank's step over its mean."
+    )
+    slow_nodes_frac: Fraction = Field(
+        default=0.0,
+        alias="slow_nodes",
+        description="Share of nodes that are a tenth slower than the others without anybody noticing.",
     )
     reserved_bytes: Bytes = Field(
         alias="reserved_memory", description="Context, communication buffers and workspace per accelerator."

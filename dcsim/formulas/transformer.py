@@ -21,6 +21,7 @@ class MixtureOfExperts:
     is_interleaved: bool = (
         False  # the dense layers stand evenly among the others (Llama 4 Maverick: every other)
     )
+    has_biases: bool = False  # added to what enters the activation, and to what leaves the expert
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class TransformerShape:
     has_qk_norm: bool = False
     linear: LinearAttention | None = None
     has_output_gate: bool = False  # a gate as wide as the queries multiplies attention's output
+    has_parallel_blocks: bool = False  # attention and MLP read the same normalised input (GPT-J, PaLM)
 
 
 def num_attention_layers(shape: TransformerShape) -> int:

@@ -42,7 +42,9 @@ def _kept_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
     shape, wide, split = plan.shape, wide_bytes(plan), plan.sequence_split
     dropout = 1.0 if plan.has_dropout else 0.0
     entering = min(plan.linear.num_bytes, wide) if software.keeps_narrow_inputs else wide
-    per_token = 2.0 * (wide + entering + dropout) * shape.hidden_size / split
+    gathered_split = 1 if software.keeps_gathered_inputs else split
+    per_token = 2.0 * (wide + dropout) * shape.hidden_size / split
+    per_token += 2.0 * entering * shape.hidden_size / gathered_split
     per_token += _attention_bytes(plan, software, entering)
     experts = shape.experts
     dense_frac = fullest_stage(plan).dense_frac
@@ -80,6 +82,20 @@ def _attention_bytes(plan: TrainingPlan, software: SoftwareFacts, entering: floa
         score = SCORE_BYTES if plan.has_dropout else SCORE_BYTES - 1.0
         kept += score * shape.num_heads * plan.num_sequence_tokens / plan.tensor
     return kept
+
+
+def working_bytes(plan: TrainingPlan) -> float:
+    """Gradients of the activations of the one MLP at work: of its inner tensors, its input and its output.
+
+    These two are whole on every tensor-parallel rank, between the product and the collective.
+    """
+    shape, wide, experts = plan.shape, wide_bytes(plan), plan.shape.experts
+    matrices, ends = num_mlp_matrices(shape), 2.0 * shape.hidden_size
+    dense = plan.num_micro_tokens * (matrices * shape.ffn_size / plan.tensor + ends)
+    if experts is None:
+        return wide * dense
+    rows = num_routed_rows(plan, shape) * plan.imbalance
+    return wide * rows * (matrices * experts.expert_ffn_size / plan.expert_tensor + ends)
 
 
 def logit_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:

@@ -22,6 +22,9 @@ FLASH_BACKWARD_FRAC = 0.83
 """Of the forward pass's rate: B200, 64 and 128 heads, 4,096 tokens (MooreThreads, SimuMax,
 configs/system/b200_bf16_ceperm.json, measured)."""
 
+LATENT_BACKWARD_FRAC = 0.72
+"""Likewise for latent attention, whose keys are wider than its values: 0.30 of 0.42 (the same table)."""
+
 SCORE_BYTES = 4.0  # softmax reads and writes each score in 16 bits
 DROPOUT_BYTES = 5.0  # dropout reads, writes, and keeps a mask of one byte
 
@@ -41,7 +44,8 @@ def attention_passes(
     share = num_attention_layers(shape) / shape.num_layers
     if software.has_flash_attention:
         forward = _fused(plan, shape, hardware, software).times(share)
-        return AttentionPasses(forward, forward.times(FLASH_BACKWARD_FLOPS / FLASH_BACKWARD_FRAC))
+        rate_frac = FLASH_BACKWARD_FRAC if shape.latent is None else LATENT_BACKWARD_FRAC
+        return AttentionPasses(forward, forward.times(FLASH_BACKWARD_FLOPS / rate_frac))
     products, between = _separate(plan, shape, hardware)
     forward = products.plus(between).times(share)
     return AttentionPasses(forward, forward.times(2.0))
@@ -64,7 +68,11 @@ def _fused(
     moved = 2.0 * tokens * (heads + kv_heads * plan.context) * shape.head_size * wide_bytes(plan)
     length = plan.num_sequence_tokens / plan.context
     sequence = (length, float(plan.micro_sequences), moved)
-    sizes = None if shape.latent is not None else (heads, kv_heads, shape.head_size)
+    sizes = (heads, kv_heads, shape.head_size)
+    if (
+        shape.latent is not None
+    ):  # as fast as plain attention of as many heads: 0.42 and 0.43 (the same table)
+        sizes = (heads, heads, shape.latent.value_head_size)
     cost = attention_cost(hardware.attention, sizes, sequence, flops)
     if software.attention_frac is None:
         return cost

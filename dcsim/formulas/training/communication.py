@@ -54,7 +54,7 @@ class Relay:
     """
 
     group: RankGroup
-    num_bytes: float  # to experts, each token as often as it has experts
+    num_bytes: float  # to ranks, each token as often as it visits any
     once_bytes: float  # to domains, each token as often as it visits any
     count: float = 1.0
 
@@ -127,13 +127,16 @@ def _tensor_messages(plan: TrainingPlan) -> Messages:
     """Behind attention and behind the MLP: an all-reduce, or its two halves (Shoeybi, arXiv:1909.08053).
 
     With sequence parallelism an all-gather before and a reduce-scatter behind (arXiv:2205.05198, section
-    4.2.2). Routed experts alone need neither: their tokens are dispatched.
+    4.2.2). Routed experts alone need neither: their tokens are dispatched. Attention and MLP side by side
+    share theirs (PaLM, arXiv:2204.02311, section 2).
     """
     if plan.tensor == 1:
         return ()
     experts, blocks = plan.shape.experts, 2.0
     if experts is not None and not experts.num_shared_experts:
         blocks = 1.0 + plan.dense_layers_frac
+    elif plan.shape.has_parallel_blocks:
+        blocks = 1.0
     size = plan.num_micro_tokens * plan.shape.hidden_size * wide_bytes(plan)
     group = tensor_group(plan)
     if not plan.has_sequence_parallelism:
@@ -163,8 +166,8 @@ def _context_message(plan: TrainingPlan) -> Messages:
 def _expert_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: int) -> Messages:
     """Dispatch of tokens to their experts and combination of what comes back, over the mean layer.
 
-    A token goes once to each scale-up domain that it visits and is handed on there, where the software
-    does that (DeepSeek-V3, arXiv:2412.19437, section 3.2.2); else once for each expert.
+    A token goes once to each scale-up domain that it visits and is handed on there once to each rank, where
+    the software does that (DeepSeek-V3, arXiv:2412.19437, section 3.2.2; DeepEP); else once for each expert.
     """
     shape, group = plan.shape, expert_group(plan)
     if shape.experts is None or plan.expert == 1:
@@ -172,11 +175,15 @@ def _expert_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: i
     share = 2.0 * (1.0 - plan.dense_layers_frac)  # there and back
     width = 0.5 * (software.dispatch_bytes + 2.0) * shape.hidden_size * plan.imbalance
     size = num_routed_rows(plan, shape) * width
+    if not software.sends_tokens_once:
+        return (Message(Collective.ALL_TO_ALL, group, size, share),)
+    per_visit = size / shape.experts.num_experts_per_token
+    size = per_visit * num_visited_domains(shape.experts, plan.expert, None)
     num_domains = group.num_domains(domain_size)
-    if num_domains == 1 or not software.sends_tokens_once:
+    if num_domains == 1:
         return (Message(Collective.ALL_TO_ALL, group, size, share),)
     visited = num_visited_domains(shape.experts, num_domains, plan.max_routed_nodes)
-    return (Relay(group, size, size * visited / shape.experts.num_experts_per_token, share),)
+    return (Relay(group, size, per_visit * visited, share),)
 
 
 def _shard_groups(plan: TrainingPlan) -> tuple[RankGroup, RankGroup]:

@@ -28,6 +28,18 @@ from dcsim.formulas.transformer import TransformerShape, num_mlp_matrices
 
 CAST_BYTES = 4.0  # reads 16 bits, writes 8 and the transpose in 8 (Transformer Engine documentation, "FP8")
 CROSS_ENTROPY_BYTES = 10.0  # per logit: 16 bits read, 32 written, 16 of gradient written and read
+SORT_TRAFFIC = 4.0 * 0.67 / 0.5
+"""Elements read and written to sort tokens by expert and back. Kernels that permute reach 0.5 of a B200's
+memory bandwidth where others reach 0.67 (MooreThreads, SimuMax, configs/system/b200_bf16_ceperm.json)."""
+
+BIAS_INNER_BYTES = 16.0
+"""Per element of an expert's inner width, gate and inner half clamped one by one and joined again: read and
+written in 16 bits, twice (Megatron-LM, fused_bias_geglu.py, weighted_bias_quick_geglu_impl)."""
+
+BIAS_OUTER_BYTES = 28.0
+"""Per element that leaves an expert: its bias by the router's weight, the sum with it, and the joining of all
+experts' rows in 32 bits, cast to 16 (Megatron-LM, experts.py, TEGroupedMLP)."""
+
 _NARROW = frozenset({Datatype.FP8, Datatype.NVFP4, Datatype.MXFP4, Datatype.INT8})
 
 
@@ -150,7 +162,8 @@ def elementwise_bytes(plan: TrainingPlan, shape: TransformerShape) -> float:
     wide, tokens = wide_bytes(plan), plan.num_micro_tokens
     split = plan.sequence_split
     dropout = 1.0 if plan.has_dropout else 0.0
-    per_token = 2.0 * (2.0 * wide + 3.0 * wide + dropout) * shape.hidden_size / split
+    num_blocks = 1.0 if shape.has_parallel_blocks else 2.0
+    per_token = num_blocks * (2.0 * wide + 3.0 * wide + dropout) * shape.hidden_size / split
     heads = (shape.num_heads + shape.num_kv_heads) * shape.head_size / plan.tensor
     if not plan.has_dropout:
         per_token += 2.0 * wide * heads
@@ -165,7 +178,8 @@ def elementwise_bytes(plan: TrainingPlan, shape: TransformerShape) -> float:
     shared = inputs * wide * experts.num_shared_experts * experts.expert_ffn_size / plan.tensor
     rows = num_routed_rows(plan, shape) * plan.imbalance
     width = experts.expert_ffn_size / plan.expert_tensor
-    routed = rows * (inputs * wide * width + 4.0 * wide * shape.hidden_size)  # sorted there and back
+    routed = rows * (inputs * wide * width + SORT_TRAFFIC * wide * shape.hidden_size)
+    routed += rows * (BIAS_INNER_BYTES * width + BIAS_OUTER_BYTES * shape.hidden_size) * experts.has_biases
     return per_token * tokens + (1.0 - dense_frac) * (shared * tokens + routed)
 
 

@@ -8,6 +8,7 @@ from dcsim.formulas.training.activations import (
     layer_activation_bytes,
     logit_bytes,
     recomputed_layer_bytes,
+    working_bytes,
 )
 from dcsim.formulas.training.choices import MASTER_BYTES, Sharding
 from dcsim.formulas.training.parameters import (
@@ -36,7 +37,7 @@ class RankMemory:
     gathered_bytes: float  # whole weights of the layers at work, where weights are sharded
     activation_bytes: float
     logit_bytes: float
-    reserved_bytes: float  # context, communication buffers, fragmentation
+    reserved_bytes: float  # context, communication buffers, the gradients at work, fragmentation
     capacity_bytes: float
 
     @property
@@ -81,6 +82,7 @@ def rank_memory(plan: TrainingPlan, software: SoftwareFacts, capacity_bytes: flo
         activation_bytes=activation * (1.0 - offload.activation_frac),
         logit_bytes=logits,
         reserved_bytes=software.reserved_bytes
+        + working_bytes(plan)
         + software.fragmentation_frac * (activation * (1.0 - offload.activation_frac) + logits),
         capacity_bytes=capacity_bytes,
     )

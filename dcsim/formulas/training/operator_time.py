@@ -57,19 +57,18 @@ def matmul_cost(
 
 @lru_cache(maxsize=_NUM_CACHED)
 def attention_cost(
-    kernel: Kernel, heads: tuple[int, int, int] | None, sequence: tuple[float, float, float], flops: float
+    kernel: Kernel, heads: tuple[int, int, int], sequence: tuple[float, float, float], flops: float
 ) -> Cost:
     """Time of the forward pass of fused attention.
 
-    ``heads`` are query heads, key-value heads and head size, None for latent attention, whose kernels are
-    not measured; ``sequence`` the length, the number of
+    ``heads`` are query heads, key-value heads and head size; ``sequence`` the length, the number of
     sequences and the bytes moved; ``flops`` the operations that the kernel executes, causal half included.
     """
     ceiling, (length, count, moved_bytes) = kernel.ceiling, sequence
     compute_s = flops / (kernel.peak_flops_per_s * ceiling.compute_frac)
     memory_s = moved_bytes / (kernel.memory_bytes_per_s * ceiling.memory_frac)
     factor = 1.0
-    if ceiling.residual is not None and heads is not None:
+    if ceiling.residual is not None:
         factor = float(ceiling.residual.at(*heads).factor(max(length, 1.0), max(count, 1.0)))
     return roofline_cost(compute_s, memory_s, ceiling.launch_s).times(factor)
 

@@ -46,10 +46,12 @@ class SoftwareFacts:
     splits_sends: bool = True  # tensor ranks send their part of what goes to the next stage
     num_buckets: int = 8  # parts in which gradients are reduced: the last one is exposed
     jitter_frac: float = 0.0  # standard deviation of one rank's step over its mean
+    slow_nodes_frac: float = 0.0  # share of nodes that are slower than the others, and stay in the job
     reserved_bytes: float = 0.0  # context, communication buffers, workspace
     fragmentation_frac: float = 0.0  # of the activations
-    logit_bytes: float = 10.0  # per logit at the peak: 2 and 4 forward, 4 of gradient
+    logit_bytes: float = 12.0  # per logit at the peak: three copies in 32 bits, see the presets
     dispatch_bytes: float = 2.0  # per element of a token sent to an expert
     sends_tokens_once: bool = False  # to each scale-up domain that holds one of its experts
     keeps_narrow_inputs: bool = True  # inputs of narrow linear layers are kept in their type
+    keeps_gathered_inputs: bool = False  # of tensor-parallel products, instead of gathering them again
     has_master_weights: bool = True  # in 32 bits beside 16-bit weights

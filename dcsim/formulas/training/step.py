@@ -18,7 +18,7 @@ from dcsim.formulas.training.parameters import num_trained_parameters
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.stage import LayerMessages, StageTime, stage_time
-from dcsim.formulas.training.straggler import expected_maximum_frac
+from dcsim.formulas.training.straggler import expected_maximum_frac, slow_node_frac
 from dcsim.formulas.training.update import update_time
 
 
@@ -55,7 +55,8 @@ def training_step(
     software = _with_experts(plan, _with_schedule(plan, software))
     network = replace(hardware.network, scale_out_share_frac=condition.scale_out_share_frac)
     causes = _undelayed(plan, hardware, software, network)
-    causes = _delayed(plan, software, condition, causes, input_bytes_per_token)
+    num_nodes = plan.num_accelerators / hardware.num_per_node
+    causes = _delayed(plan, software, condition, causes, input_bytes_per_token, num_nodes)
     return _used(plan, hardware, software, causes, causal_frac)
 
 
@@ -215,11 +216,13 @@ def _delayed(
     condition: StepCondition,
     causes: StepCauses,
     input_bytes_per_token: float,
+    num_nodes: float,
 ) -> StepCauses:
     """The causes with what the slowest rank and late samples add."""
     own_s = causes.compute_s + causes.memory_s + causes.launch_s + causes.recompute_s
     jitter_frac = expected_maximum_frac(software.jitter_frac, plan.num_accelerators)
-    straggler_s = jitter_frac * causes.total_s + (condition.slowest_rank_factor - 1.0) * own_s
+    slow_frac = condition.slowest_rank_factor - 1.0 + slow_node_frac(software.slow_nodes_frac, num_nodes)
+    straggler_s = jitter_frac * causes.total_s + slow_frac * own_s
     causes = replace(causes, straggler_s=straggler_s)
     if condition.input_bytes_per_s is None or input_bytes_per_token <= 0.0:
         return causes

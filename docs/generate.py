@@ -53,7 +53,8 @@ SUMMARY_NOTE = """\
 SERIES_NOTE = """\
 What figures of a run are drawn from, as nested plain values: `result.series["serving"]["chat"]`. Some 70 kB
 per workload and at most some 200 kB for the cluster, however long the run. `result.save()` and `dcsim run -o`
-write it; for a result saved without it, it is computed from the tables. A level of lists makes a frame: `pandas.DataFrame(chat["worst"]["e2e_s"])`.
+write it; for a result saved without it, it is computed from the tables. A level of lists makes a frame:
+`pandas.DataFrame(chat["worst"]["e2e_s"])`.
 Numbers have ten digits. Latencies are those seen, also where the summary withholds them: those of an
 unstable run depend on how long it was."""
 TABLE_NOTE = """\
@@ -63,7 +64,8 @@ as numpy columns: `result.tables.replications[0]["chat"].requests["arrived_at_s"
 `dcsim run -o` keep them as `WORKLOAD-requests.parquet`, `WORKLOAD-steps.parquet` and
 `WORKLOAD-preemptions.parquet`, whose columns carry unit and meaning. The tables from `training_spans` on are
 those of the cluster, one of each kind: `result.tables.cluster("jobs")` as a frame with a column
-`replication`, `result.tables.replications[0].cluster["jobs"]` as numpy columns. A kind that is not simulated has none."""
+`replication`, `result.tables.replications[0].cluster["jobs"]` as numpy columns. A kind that is not
+simulated has none."""
 BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
 
 

@@ -43,6 +43,14 @@ _POOL = {
     "num_waiting.mean": "jobs waiting, mean",
     "fragmentation_frac": "free ones of no use (FGD)",
 }
+_QUEUES = {
+    "num_submitted": "submitted",
+    "num_finished": "finished",
+    "wait_s": "mean wait",
+    "accelerator_h": "accelerator-hours",
+    "num_preemptions": "preemptions",
+}
+_MAX_QUEUES = 12
 _FAILURES = {
     "num_stops": "failures that stop something",
     "time_between_s": "time between them",
@@ -102,8 +110,28 @@ def _show_jobs(console: Console, jobs: SummaryView) -> None:
             "the pool": figure_grid(jobs, _POOL),
         },
     )
+    _show_queues(console, jobs)
     for name, count in _counts(jobs, "num_by_reason").items():
         console.print(Text(f"{count} could never start: {JobReason[name.upper()].text}", style="yellow"))
+
+
+def _show_queues(console: Console, jobs: SummaryView) -> None:
+    """A row for each queue, those whose jobs held the most first."""
+    from rich.text import Text
+
+    queues = jobs.get("by_queue")
+    if not isinstance(queues, SummaryView):
+        return
+    ordered = sorted(queues, key=lambda name: -(queues.number(f"{name}.accelerator_h") or 0.0))
+    rows: list[tuple[str, ...]] = [("queue", *_QUEUES.values())]
+    for name in ordered[:_MAX_QUEUES]:
+        one = queues[name]
+        assert isinstance(one, SummaryView)
+        rows.append((name, *(_plain_text(one, key) for key in _QUEUES)))
+    console.print()
+    console.print(columns_table(rows, "right"))
+    if len(ordered) > _MAX_QUEUES:
+        console.print(Text(f"and {len(ordered) - _MAX_QUEUES} queues more", style="dim"))
 
 
 def _spreads(jobs: SummaryView) -> Table:

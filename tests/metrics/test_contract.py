@@ -46,6 +46,8 @@ def generic(path: list[str]) -> list[str]:
     """A path as the contract writes it: without names of the scenario."""
     if path[0] in NAMED:
         path[1] = NAMED[path[0]]
+    if path[-3:-2] == ["by_queue"]:
+        path[-2] = "QUEUE"
     if path[-2:-1] and path[-2] in KEYED:
         path[-1] = KEYED[path[-2]]
     return path

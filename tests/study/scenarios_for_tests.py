@@ -55,6 +55,7 @@ jobs:
     rate: 12 /h
     duration_mean: 20 min
     sizes: [{accelerators: 1, share: 60 %}, {accelerators: 8, share: 30 %}, {accelerators: 256, share: 10 %}]
+    queues: {research: 70 %, product: 30 %}
 reliability:
   node_mtbf: 5 h
   node_mttr: 1 h

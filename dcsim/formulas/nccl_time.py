@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from dcsim.formulas.collectives import IN_NETWORK_EFFICIENCY
@@ -70,6 +72,8 @@ class _Group(NamedTuple):
     added_between_s: float
     step_s: float  # small chunks, along the pipeline of one phase
     chunk_s: float  # whole chunks, likewise
+    ring_s: tuple[float, float, float]  # latencies of one phase of a ring, base left out: LL, LL128, Simple
+    tree_s: tuple[float, float, float]  # latencies of a tree
 
 
 def nccl_time_s(
@@ -106,12 +110,16 @@ def nccl_time_s(
     return best_s
 
 
+@lru_cache(maxsize=4096)
 def _group(network: GroupNetwork, num_ranks: int, ranks_per_domain: int) -> _Group:
     up, out = network.scale_up, network.scale_out
     inner = min(ranks_per_domain, num_ranks)
     num_domains = -(-num_ranks // inner)
     added_between_s = max(out.hop_s - _LOW_LATENCY.ring_between_s, 0.0)
     base_s = up.base_s if num_domains == 1 else max(up.base_s, out.base_s)
+    added_inside_s = max(up.hop_s - _LOW_LATENCY.ring_inside_s, 0.0)
+    levels = math.log2(num_domains)
+    between_s = levels * (_CHUNK_S + added_between_s)
     inside_bytes_per_s = inside_bandwidth(network, inner) if inner > 1 else math.inf
     return _Group(
         num_ranks=num_ranks,
@@ -121,11 +129,27 @@ def _group(network: GroupNetwork, num_ranks: int, ranks_per_domain: int) -> _Gro
         ring_bytes_per_s=_ring_bytes_per_s(network, num_ranks, inside_bytes_per_s),
         between_bytes_per_s=inner * large_message_bytes_per_s(out) * network.scale_out_share_frac,
         added_base_s=max(base_s - _LOW_LATENCY.ring_base_s, 0.0),
-        added_inside_s=max(up.hop_s - _LOW_LATENCY.ring_inside_s, 0.0),
+        added_inside_s=added_inside_s,
         added_between_s=added_between_s,
-        step_s=_STEP_S + math.log2(num_domains) * (_CHUNK_S + added_between_s),
-        chunk_s=_CHUNK_S + math.log2(num_domains) * (_CHUNK_S + added_between_s),
+        step_s=_STEP_S + between_s,
+        chunk_s=_CHUNK_S + between_s,
+        ring_s=_by_protocol(
+            (num_ranks - num_domains) * (one.ring_inside_s + added_inside_s)
+            + (num_domains - 1) * (one.ring_between_s + added_between_s)
+            for one in _PROTOCOLS
+        ),
+        tree_s=_by_protocol(
+            one.tree_base_s
+            + 2 * (inner - 1) * (one.tree_inside_s + added_inside_s)
+            + 2 * levels * (one.tree_between_s + added_between_s)
+            for one in _PROTOCOLS
+        ),
     )
+
+
+def _by_protocol(latencies_s: Iterable[float]) -> tuple[float, float, float]:
+    low, middle, simple = latencies_s
+    return low, middle, simple
 
 
 def _ramp_s(group: _Group, num_phases: int, bytes_s: float, num_chunks: float = 1.0) -> float:
@@ -134,18 +158,27 @@ def _ramp_s(group: _Group, num_phases: int, bytes_s: float, num_chunks: float = 
     return min(growing_s, num_phases * group.chunk_s * num_chunks)
 
 
-def _protocol_s(group: _Group, protocol: _Protocol, num_phases: int, bytes_s: float) -> float:
-    """Time of the bytes in a protocol, ramp included. Between domains all protocols send chunks."""
-    moving_s = bytes_s / protocol.bandwidth_frac
-    ramp_frac = protocol.ramp_frac if group.num_domains == 1 else 1.0
-    return moving_s + ramp_frac * _ramp_s(group, num_phases, moving_s)
+def _best_protocol_s(
+    group: _Group, num_phases: int, moved: float, bytes_s: float, latencies_s: tuple[float, float, float]
+) -> float:
+    """Time by the fastest of LL, LL128 and Simple: latency, bytes and ramp.
 
-
-def _slowest_bytes_s(group: _Group, protocol: _Protocol, moved: float, bytes_s: float) -> float:
-    """Time of the bytes alone, no less than what LL takes for them between domains."""
-    if group.num_domains == 1 or protocol is not _LOW_LATENCY:
-        return bytes_s
-    return max(bytes_s, moved / _LOW_LATENCY_BYTES_PER_S * protocol.bandwidth_frac)
+    Between domains all protocols send chunks, and LL has a bandwidth of its own at the most.
+    """
+    is_inside = group.num_domains == 1
+    step_s, chunk_s = num_phases * group.step_s, num_phases * group.chunk_s
+    best_s = math.inf
+    for protocol, latency_s in zip(_PROTOCOLS, latencies_s, strict=True):
+        moving_s = bytes_s / protocol.bandwidth_frac
+        if protocol is _LOW_LATENCY and not is_inside:
+            moving_s = max(moving_s, moved / _LOW_LATENCY_BYTES_PER_S)
+        ramp_s = 2.0 * math.sqrt(step_s * moving_s)
+        if ramp_s > chunk_s:  # built-in min costs as much as the rest
+            ramp_s = chunk_s
+        total_s = latency_s + moving_s + (protocol.ramp_frac if is_inside else 1.0) * ramp_s
+        if total_s < best_s:
+            best_s = total_s
+    return group.added_base_s + best_s
 
 
 def _ring_bytes_per_s(network: GroupNetwork, num_ranks: int, inside_bytes_per_s: float) -> float:
@@ -159,39 +192,25 @@ def _ring_bytes_per_s(network: GroupNetwork, num_ranks: int, inside_bytes_per_s:
 def _ring_s(kind: Collective, group: _Group, num_bytes: float) -> float:
     """One ring through all ranks, as wide as its narrowest part: a rank's wire, or a domain's ports."""
     num_phases = 2 if kind is Collective.ALL_REDUCE else 1
-    between = num_phases * (group.num_domains - 1)
-    inside = num_phases * (group.num_ranks - 1) - between
+    is_plateau = num_phases == 2 and group.num_domains > 1
     narrowest = group.ring_bytes_per_s
     if group.num_domains > 1:
         narrowest = min(narrowest, group.between_bytes_per_s)
     moved = num_bytes * bus_bytes_frac(kind, group.num_ranks)
-    best_s = math.inf
-    for one in _PROTOCOLS:
-        latency_s = (
-            one.ring_base_s
-            + inside * (one.ring_inside_s + group.added_inside_s)
-            + between * (one.ring_between_s + group.added_between_s)
-        )
-        if one is _SIMPLE and num_phases == 2 and group.num_domains > 1:
-            latency_s *= _PLATEAU
-        bytes_s = _slowest_bytes_s(group, one, moved, moved / narrowest)
-        best_s = min(best_s, latency_s + _protocol_s(group, one, num_phases, bytes_s))
-    return group.added_base_s + best_s
+    low, middle, simple = group.ring_s
+    latencies_s = (
+        _LOW_LATENCY.ring_base_s + num_phases * low,
+        _LOW_LATENCY_128.ring_base_s + num_phases * middle,
+        (_SIMPLE.ring_base_s + num_phases * simple) * (_PLATEAU if is_plateau else 1.0),
+    )
+    return _best_protocol_s(group, num_phases, moved, moved / narrowest, latencies_s)
 
 
 def _tree_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
     """A double binary tree of domains, a chain inside each."""
-    levels = math.log2(group.num_domains)
     moved = num_bytes * bus_bytes_frac(Collective.ALL_REDUCE, group.num_ranks)
-    inside_s = moved / group.ring_bytes_per_s
-    bytes_s = max(inside_s, _reduced_between_s(group, network, num_bytes))
-    return group.added_base_s + min(
-        one.tree_base_s
-        + 2 * (group.inner - 1) * (one.tree_inside_s + group.added_inside_s)
-        + 2 * levels * (one.tree_between_s + group.added_between_s)
-        + _protocol_s(group, one, 2, _slowest_bytes_s(group, one, moved, bytes_s))
-        for one in _PROTOCOLS
-    )
+    bytes_s = max(moved / group.ring_bytes_per_s, _reduced_between_s(group, network, num_bytes))
+    return _best_protocol_s(group, 2, moved, bytes_s, group.tree_s)
 
 
 def _in_switch_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:

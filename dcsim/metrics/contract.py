@@ -121,7 +121,9 @@ _ENERGY = {
     "mean_it_w": Key("W", "mean power of all nodes"),
     "mean_facility_w": Key("W", "the same at the meter"),
     "mean_accelerator_w": Key("W", "mean power of one accelerator, allocated or not"),
-    "{it_j,accelerator_j,facility_j}_per_output_token": Key("J", "energy / output tokens in the window"),
+    "{it_j,accelerator_j,facility_j}_per_output_token": Key(
+        "J", "energy of the whole cluster / output tokens of all workloads in the window"
+    ),
     "timeline.bin_s": Key("s", "length of a bin of the timeline, which is that of the first replication"),
     "timeline.started_at_s": Key("s", "list: start of each bin"),
     "timeline.it_w": Key("W", "list: mean power of all nodes in each bin"),
@@ -142,7 +144,9 @@ _COST = {
     "usd_per_s": Key("USD/s", "total per second"),
     "usd_per_yr": Key("USD/yr", "total per year"),
     "usd_per_accelerator_hour": Key("USD/h", "total per accelerator and hour"),
-    "usd_per_million_output_tokens": Key("USD", "total per million output tokens"),
+    "usd_per_million_output_tokens": Key(
+        "USD", "total of the whole cluster, other work included, per million output tokens of all workloads"
+    ),
     "usd_per_million_total_tokens": Key("USD", "total per million prompt and output tokens"),
     "by_phase_time.{usd_per_million_prompt_tokens,usd_per_million_output_tokens}": Key(
         "USD", "total shared out by the accelerator time of prefill and decode, per million of either token"

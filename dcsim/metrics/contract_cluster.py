@@ -66,8 +66,12 @@ _JOBS = {
         "",
         "those that could never start, by why: accelerators, model, cores, memory, nodes, scheduler",
     ),
-    f"wait_s.{_SPREAD}": Key("s", "time in the queue of finished jobs, after preemptions and failures too"),
-    f"completion_s.{_SPREAD}": Key("s", "job completion time: finish - submission, of finished jobs"),
+    f"wait_s.{_SPREAD}": Key(
+        "s",
+        "time in the queue, after preemptions and failures too: mean and maximum of finished jobs; for "
+        "percentiles the unfinished are slower than all others, and one that falls among them is null",
+    ),
+    f"completion_s.{_SPREAD}": Key("s", "job completion time: finish - submission; as for waits"),
     f"slowdown.{_SPREAD}": Key("", "bounded slowdown: completion time / max(run time, 10 s), at least 1"),
     "{num_preemptions,num_failures}": Key("", "times that one of them was preempted, or hit by a failure"),
     "utilization_frac": Key(
@@ -78,6 +82,14 @@ _JOBS = {
         "fraction", "free accelerators that the next typical job could not use / free ones"
     ),
     "accelerator_h": Key("h", "accelerator-hours held by jobs in the window"),
+    "cost_usd": Key("USD", "the cluster's cost by the accelerator time that jobs held"),
+    "it_j": Key("J", "the cluster's IT energy by the accelerator time that jobs held"),
+    "by_queue.QUEUE.{num_submitted,num_finished}": Key(
+        "", "by queue, where there are several (the hundred that held the most): jobs submitted in the window"
+    ),
+    "by_queue.QUEUE.wait_s": Key("s", "mean wait of its finished jobs; null without any"),
+    "by_queue.QUEUE.accelerator_h": Key("h", "accelerator-hours that its jobs held, in all"),
+    "by_queue.QUEUE.num_preemptions": Key("", "times that one of them was preempted"),
 }
 _FAILURES = {
     "num_stops": Key("", "failures in the window that stopped something"),
@@ -114,7 +126,19 @@ _STORAGE = {
     **{f"cache.{pattern}": key for pattern, key in _LOAD.items()},
 }
 
+_SHARES = {
+    "cost_usd": Key("USD", "the cluster's cost by the accelerators that the workload holds"),
+    "usd_per_million_output_tokens": Key("USD", "that per million output tokens of the workload"),
+    "it_j": Key("J", "the cluster's IT energy by the accelerators that the workload holds"),
+    "it_j_per_output_token": Key("J", "that / output tokens of the workload"),
+}
+_UNHELD_J = {"unheld_it_j": Key("J", "the IT energy by the accelerator time that no work held")}
+_UNHELD_USD = {"unheld_usd": Key("USD", "the total by the accelerator time that no work held")}
+
 CLUSTER_SECTIONS: Sections = {
+    "share of the cluster (absent where serving is alone on it)": ("serving.NAME.", _SHARES),
+    "energy that no work has a share of (absent where serving is alone)": ("energy.", _UNHELD_J),
+    "cost that no work has a share of (absent where serving is alone)": ("cost.", _UNHELD_USD),
     "training (absent without jobs to train)": ("training.NAME.", _TRAINING),
     "jobs (absent without a section jobs)": ("jobs.", _JOBS),
     "failures (absent without a section reliability)": ("failures.", _FAILURES),

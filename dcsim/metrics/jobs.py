@@ -9,6 +9,7 @@ import numpy as np
 from dcsim.formulas.estimation import percentile
 from dcsim.metrics.columns import Array, Mask, floats, integers
 from dcsim.metrics.figures import Figures, finite, ratio
+from dcsim.metrics.job_queues import by_queue
 from dcsim.metrics.window import Window
 from dcsim.tables import Table
 from dcsim.tables.jobs import JobReason, JobStatus
@@ -50,6 +51,7 @@ def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
         "num_preemptions": int(integers(jobs, "num_preemptions")[inside].sum()),
         "num_failures": int(integers(jobs, "num_failures")[inside].sum()),
         **_pool_figures(pool, window),
+        **by_queue(jobs, inside),
     }
 
 

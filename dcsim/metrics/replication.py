@@ -15,6 +15,7 @@ from dcsim.metrics.latency import latency_figures
 from dcsim.metrics.queue import QueueSpells, queue_spells
 from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.row_pass import RowFindings, read_rows
+from dcsim.metrics.shares import ClusterBill
 from dcsim.metrics.stability import Stability, judge
 from dcsim.metrics.throughput import engine_figures, fleet_figures, num_prompt_tokens, request_figures
 from dcsim.metrics.time_bins import BinnedSums
@@ -62,7 +63,12 @@ class Replication:
                 "explain": explain,
             }
         cluster = self._cluster(0, NUM_BATCHES)
-        return {"serving": serving, **self.work.figures(self.joint, cluster), **cluster}
+        nodes = self.scenario.cluster
+        there_s = nodes.num_nodes * nodes.node.num_accelerators * self.joint.duration_s
+        bill = ClusterBill.of(cluster, there_s)
+        if self.work.tables and (self.work.training or "jobs" in self.work.tables):
+            self._share_out(bill, serving, cluster)
+        return {"serving": serving, **self.work.figures(self.joint, bill), **cluster}
 
     def batch(self, index: int) -> Figures:
         """The figures of one of the batches that the window is cut into."""
@@ -104,6 +110,25 @@ class Replication:
         energy = energy_figures(self.scenario, self._idle_w(), sums)
         carbon, cost = carbon_figures(self.scenario, energy, sums), cost_figures(self.scenario, energy, sums)
         return {"energy": energy, "carbon": carbon, "cost": cost}
+
+    def _share_out(self, bill: ClusterBill, serving: Figures, cluster: Figures) -> None:
+        """Add what serving's accelerators have of a bill that other work shares, and what nobody's have."""
+        unheld_s = bill.accelerator_s - self.work.held_accelerator_s(self.joint)
+        for name, one in self.workloads.items():
+            held_s = one.served.num_replicas * one.served.accelerators_per_replica * self.joint.duration_s
+            unheld_s -= held_s
+            num_tokens = one.findings.joint_sums.total("num_output_tokens", 0, NUM_BINS)
+            figures = serving[name]
+            assert isinstance(figures, dict)
+            figures.update(bill.share(held_s).of_tokens(num_tokens, "output_token"))
+        unheld = bill.share(unheld_s)
+        for section, key, value in (
+            ("cost", "unheld_usd", unheld.cost_usd),
+            ("energy", "unheld_it_j", unheld.it_j),
+        ):
+            found = cluster[section]
+            if isinstance(found, dict):
+                found[key] = value
 
     def _joint_sums(self) -> list[BinnedSums]:
         return [*(one.findings.joint_sums for one in self.workloads.values()), self.work_sums]

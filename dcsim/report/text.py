@@ -55,6 +55,12 @@ _UTILIZATION = {
     "batch_size.mean": "mean batch",
     "num_waiting.mean": "mean queue",
 }
+_SHARE = {
+    "usd_per_million_output_tokens": "per M output tokens",
+    "cost_usd": "cost of the window",
+    "it_j_per_output_token": "IT energy per output token",
+    "it_j": "IT energy",
+}
 _ENERGY = {
     "energy.mean_it_w": "IT power",
     "energy.mean_accelerator_w": "power per accelerator",
@@ -117,10 +123,13 @@ def _show_workload(console: Console, name: str, scenario: Scenario, summary: Sum
     console.print()
     hidden = [key for key in _SHOWN_IF_ANY if not summary.number(key)]
     throughput = {key: label for key, label in _THROUGHPUT.items() if key not in hidden}
-    show_grids(
-        console,
-        {"throughput": figure_grid(summary, throughput), "utilisation": figure_grid(summary, _UTILIZATION)},
-    )
+    grids = {
+        "throughput": figure_grid(summary, throughput),
+        "utilisation": figure_grid(summary, _UTILIZATION),
+    }
+    if _has_share(summary):
+        grids["its share, by accelerators held"] = figure_grid(summary, _SHARE)
+    show_grids(console, grids)
     explain = summary.get("explain")
     groups = GROUPS[:1] if isinstance(observed, SummaryView) else GROUPS
     table = explain_table(explain, groups, console.width) if isinstance(explain, SummaryView) else None
@@ -147,8 +156,14 @@ def _accelerators(cluster: Cluster, summary: SummaryView) -> str:
         figure_text(summary, "num_accelerators"),
     )
     if (summary.number("num_accelerators") or num_all) < num_all:
-        return f"{shown} of {num_all:,} accelerators; power and cost are those of the whole cluster"
+        about = "" if _has_share(summary) else "; power and cost are those of the whole cluster"
+        return f"{shown} of {num_all:,} accelerators{about}"
     return "1 accelerator" if shown == "1" else f"{shown} accelerators"
+
+
+def _has_share(summary: SummaryView) -> bool:
+    """Whether other work is on the cluster, so that serving has its own share of energy and cost."""
+    return summary.number("it_j") is not None
 
 
 def _window(summary: SummaryView) -> str:
@@ -157,9 +172,16 @@ def _window(summary: SummaryView) -> str:
 
 
 def _show_cluster(console: Console, view: SummaryView) -> None:
-    grids: dict[str, Table] = {"energy and carbon": figure_grid(view, _ENERGY)}
+    is_shared = view.number("energy.unheld_it_j") is not None
+    of_all, energy, cost = "", dict(_ENERGY), dict(_COST)
+    if is_shared:  # by all work, of which each has its share above
+        of_all = " of the whole cluster"
+        energy["energy.unheld_it_j"] = "IT energy held by no work"
+        cost["cost.unheld_usd"] = "held by no work"
+    grids: dict[str, Table] = {f"energy and carbon{of_all}": figure_grid(view, energy)}
     if view.number("cost.total_usd") is not None:
-        grids[f"cost ({view.find('cost.kind')})".replace("_", " ")] = figure_grid(view, _COST)
+        kind = str(view.find("cost.kind")).replace("_", " ")
+        grids[f"cost{of_all} ({kind})"] = figure_grid(view, cost)
     console.print()
     show_grids(console, grids)
 

@@ -17,6 +17,10 @@ RUNS: dict[str, dict[str, object]] = {
     "rented": {"economics": {"prices": "on-demand-2026"}},
     "unstable": {"serving.chat.traffic.arrivals": {"policy": "poisson", "rate": "900 /s"}},
     "without facility and economics": {"facility": None, "economics": None},
+    "beside scheduled jobs": {
+        "cluster.num_nodes": 2,
+        "jobs": {"arrivals": {"policy": "poisson", "rate": "1 /s", "duration_mean": "5 s"}},
+    },
 }
 CLUSTERS: dict[str, dict[str, object]] = {
     "one replication": {},
@@ -50,6 +54,8 @@ def generic(path: list[str]) -> list[str]:
         path[-2] = "QUEUE"
     if path[-2:-1] and path[-2] in KEYED:
         path[-1] = KEYED[path[-2]]
+    if path[:2] == ["jobs", "by_queue"]:
+        path[2] = "QUEUE"
     return path
 
 

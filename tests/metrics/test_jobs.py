@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dcsim.metrics.job_queues import queue_figures
+from dcsim.metrics.job_queues import MAX_QUEUES, queue_figures
 from dcsim.metrics.jobs import jobs_figures
 from dcsim.metrics.window import Window
 from dcsim.policies.job_schedulers.fifo import Fifo
@@ -33,6 +33,19 @@ def test_waits_times_in_the_system_and_use_are_what_a_hand_finds():
     queues = queue_figures(written["jobs"], np.ones(2, dtype=bool))
     assert queues["b"]["wait_s"] == 50
     assert queues["a"]["accelerator_h"] == pytest.approx(200 / 3600)
+    assert figures["by_queue"] == queues
+
+
+def test_a_single_queue_is_not_told_apart():
+    assert "by_queue" not in jobs_figures(
+        tables([run_of(0, 0, 100, 2, queue="a")], 200.0), Window(0.0, 200.0)
+    )
+
+
+def test_of_many_queues_those_that_held_the_most_are_named():
+    runs = [run_of(number, 0, 10 + number, 1, queue=f"user-{number:03}") for number in range(MAX_QUEUES + 20)]
+    figures = jobs_figures(tables(runs, 1e4), Window(0.0, 1e4))
+    assert set(figures["by_queue"]) == {f"user-{number:03}" for number in range(20, MAX_QUEUES + 20)}
 
 
 def test_percentiles_count_jobs_that_did_not_finish():

@@ -12,7 +12,7 @@ from dcsim.report.text import show_result
 from dcsim.report.training_words import LOST_PARTS, MEMORY_TERMS, STEP_PARTS
 from dcsim.result import Result
 from dcsim.study.run import run
-from tests.study.scenarios_for_tests import small_cluster
+from tests.study.scenarios_for_tests import small_cluster, tiny
 
 
 def text_of(result: Result, width: int = 100) -> str:
@@ -41,6 +41,8 @@ def test_every_section_that_was_simulated_is_told(result):
         "longest write",
         "IT energy",
         "per accelerator-hour",
+        "energy and carbon of the whole cluster",
+        "held by no work",
     ):
         assert words in text
     assert "TTFT" not in text
@@ -49,6 +51,13 @@ def test_every_section_that_was_simulated_is_told(result):
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_no_line_is_wider_than_the_terminal(result, width):
     assert max(map(len, text_of(result, width).splitlines())) <= width
+
+
+def test_serving_beside_other_work_tells_its_share_and_the_whole():
+    jobs = {"arrivals": {"policy": "poisson", "rate": "1 /s", "duration_mean": "5 s"}}
+    text = text_of(run(tiny(jobs=jobs, cluster__num_nodes=2), num_processes=1))
+    assert "its share, by accelerators held" in text
+    assert text.index("its share") < text.index("cost of the whole cluster (owned)")
 
 
 def test_a_finished_job_tells_how_long_it_took():

@@ -15,6 +15,10 @@ SHOWN = {  # of the key figures, in pick-lists
     "models": ("num_parameters", "num_active_parameters", "max_context_tokens"),
     "sites": ("pue", "carbon_g_per_kwh", "electricity_usd_per_kwh"),
     "prices": ("kind",),
+    "links": ("link_bytes_per_s",),
+    "storage": ("scope", "read_bytes_per_s", "write_bytes_per_s", "capacity_bytes"),
+    "software": ("efficiency_frac",),
+    "reliability": ("num_causes", "initialization_s"),
 }
 COLUMN_UNITS = {  # of the tables: what a number is divided by, and the unit of the column
     "memory_bytes": (1e9, "GB"),
@@ -37,6 +41,19 @@ COLUMN_UNITS = {  # of the tables: what a number is divided by, and the unit of 
     "link_bytes_per_s": (1e9, "GB/s"),
     "hop_s": (1e-6, "µs"),
     "worst_median_error_frac": (0.01, "%"),
+    "training_flops": (1e9, "GFLOP"),
+    "read_bytes_per_s": (1e9, "GB/s"),
+    "write_bytes_per_s": (1e9, "GB/s"),
+    "capacity_bytes": (1e12, "TB"),
+    "latency_s": (1e-3, "ms"),
+    "efficiency_frac": (0.01, "%"),
+    "jitter_frac": (0.01, "%"),
+    "step_host_s": (1e-3, "ms"),
+    "reserved_bytes": (1e9, "GB"),
+    "detection_s": (60.0, "min"),
+    "diagnosis_s": (60.0, "min"),
+    "initialization_s": (60.0, "min"),
+    "repair_s": (3600.0, "h"),
 }
 _SUFFIXES = {
     "carbon_g_per_kwh": " g CO2e/kWh",
@@ -72,8 +89,24 @@ def entry_text(kind: str, name: str) -> str:
     if kind == "nodes":
         shown = [f"{figures['num_accelerators']:.0f} × {figures['accelerator']}", shown[-1]]
     if kind == "models":
-        shown = [f"{shown[0]} parameters", *(f"{one} active" for one in shown[1:-1]), shown[-1]]
+        context = (
+            shown[-1:] if "max_context_tokens" in figures else []
+        )  # of models that are only trained: none
+        active = shown[1 : len(shown) - len(context)]
+        shown = [f"{shown[0]} parameters", *(f"{one} active" for one in active), *context]
+    if kind == "storage":
+        shown = [shown[0], *_told(shown[1:], [key for key in SHOWN[kind][1:] if key in figures])]
+    if kind == "reliability":
+        shown = [f"causes of failures: {shown[0]}", f"{shown[1]} to start"]
+    if kind == "software":
+        shown = [f"efficiency {one}" for one in shown]
     return " · ".join([title or name, *shown])
+
+
+def _told(figures: list[str], keys: list[str]) -> list[str]:
+    """Figures of a store with a word that tells which is which."""
+    told = {"read_bytes_per_s": "read", "write_bytes_per_s": "write"}
+    return [f"{told[key]} {text}" if key in told else text for key, text in zip(keys, figures, strict=True)]
 
 
 @cache

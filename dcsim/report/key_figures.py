@@ -13,7 +13,9 @@ from dcsim.catalog.loader import KINDS, TRAFFIC, entry_mapping, entry_names, loa
 from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
 from dcsim.catalog.prices import OnDemandPrices, OwnedPrices
+from dcsim.catalog.reliability import ReliabilityPreset
 from dcsim.catalog.site import Site
+from dcsim.catalog.software import Software
 from dcsim.catalog.store import Store
 from dcsim.catalog.trained_model import (
     Convolutional,
@@ -99,6 +101,21 @@ def key_figures(kind: str, name: str) -> Mapping[str, Figure]:
             return _of_profile(entry)
         case Store():
             return _of_store(entry)
+        case Software():
+            return {
+                "efficiency_frac": entry.efficiency_frac,
+                "step_host_s": entry.step_host_s,
+                "jitter_frac": entry.jitter_frac,
+                "reserved_bytes": entry.reserved_bytes,
+            }
+        case ReliabilityPreset():
+            return {
+                "num_causes": float(len(entry.causes)),
+                "detection_s": entry.detection_s,
+                "diagnosis_s": entry.diagnosis_s,
+                "initialization_s": entry.initialization_s,
+                "repair_s": entry.repair_s,
+            }
     return {}
 
 

@@ -14,6 +14,7 @@ from dcsim.app.palette import GREY, SERIES, SYMBOLS
 from dcsim.app.words import Words
 
 _HEIGHT_PX = 420
+_ROOM = 1.15  # beyond the largest value, for its label
 _LEAST_PX, _MOST_PX = 14, 44
 _BARS_PX, _BAR_PX = 110, 46  # of a figure of lying bars: its frame, and each bar
 _SLOW = ("latency", "time", "completion")  # objectives that a larger mark is slower in
@@ -66,7 +67,8 @@ def trade_off_figure(comparison: Comparison, words: Words) -> go.Figure | None:
             },
             hovertemplate=f"{label}<br>{x_title}: %{{x:.3g}}<br>{y_title}: %{{y:.3g}}{about}<extra></extra>",
         )
-    figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(range=[0, _ROOM * _highest(cost)])
+    figure.update_yaxes(range=[0, _ROOM * _highest(energy)])
     return figure
 
 
@@ -174,6 +176,11 @@ def _sizes(latency: Sequence[Estimate | None]) -> list[float]:
         else _LEAST_PX + (_MOST_PX - _LEAST_PX) * (math.log(max(one.value, 1e-9)) - low) / span
         for one in latency
     ]
+
+
+def _highest(values: Sequence[Estimate | None]) -> float:
+    """The upper end of the highest interval."""
+    return max((one.value + _reaches(one, 1.0)[0] for one in values if one is not None), default=1.0)
 
 
 def _bars(one: Estimate) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from dcsim.formulas.training.traffic import Direction, Pattern
 from dcsim.networks.flow import FlowBundle
 from dcsim.sim.fabric.fabric import Fabric
@@ -81,18 +83,17 @@ def pattern_flows(
     Domains are consecutive nodes; a node sends to the node of its own place in the other domains.
     """
     stride, size = pattern.stride * nodes_per_domain, pattern.num_domains
-    sources: list[int] = []
-    destinations: list[int] = []
     num_partners = 1 if pattern.direction is Direction.NEXT else min(size - 1, _MAX_PARTNERS)
-    for place, node in enumerate(nodes):
-        start, index = place - place % (stride * size), place % (stride * size) // stride
-        for partner in range(num_partners):
-            ahead = 1 + partner * (size - 1) // num_partners
-            other = start + (index + ahead) % size * stride + place % stride
-            if other < len(nodes) and other != place:
-                sources.append(node)
-                destinations.append(nodes[other])
-    if not sources:
+    if size < 2:
         return None
+    places = np.arange(len(nodes))[:, np.newaxis]
+    ahead = 1 + np.arange(num_partners) * (size - 1) // num_partners
+    start, index = places - places % (stride * size), places % (stride * size) // stride
+    others = start + (index + ahead) % size * stride + places % stride
+    rows, columns = np.nonzero(others < len(nodes))  # a gang that has shrunk lacks the last ones
+    if not len(rows):
+        return None
+    numbers = np.asarray(nodes)
+    sources, destinations = numbers[rows].tolist(), numbers[others[rows, columns]].tolist()
     per_flow = num_bytes / num_partners
     return FlowBundle(tuple(sources), tuple(destinations), per_flow, per_flow / step_s)

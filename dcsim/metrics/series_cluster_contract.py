@@ -46,7 +46,10 @@ _GROUP = {
     "accelerator_h": Key("h", "list: accelerator-hours that they held"),
 }
 _JOBS = {
-    "{wait_s,completion_s}.quantiles": Key("s", "list: quantiles at the probabilities, over finished jobs"),
+    "{wait_s,completion_s}.quantiles": Key(
+        "s", "list: quantiles at the probabilities; null where one falls among jobs that did not finish"
+    ),
+    "{wait_s,completion_s}.num_beyond": Key("", "jobs that did not finish, infeasible ones left out"),
     "{wait_s,completion_s}.histogram.edges": Key("s", "list: logarithmic, as for latencies"),
     "{wait_s,completion_s}.histogram.counts": Key("", "list: jobs from each edge to the next"),
     "{wait_s,completion_s}.histogram.num_zero": Key("", "jobs with none, or less than a microsecond"),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dcsim.formulas.estimation import percentile
 from dcsim.metrics.columns import Array, Mask, floats, integers
-from dcsim.metrics.figures import Figure, Figures, finite
+from dcsim.metrics.figures import Figures, finite
 from dcsim.metrics.histogram import duration_histogram
 from dcsim.metrics.run_bins import RunBins
 from dcsim.metrics.series_bins import bin_starts, chosen_rows, mean_levels, plain, words
@@ -40,10 +41,11 @@ def jobs_series(
     pairs = zip(replications, windows, strict=True)
     submitted = [chosen_rows(jobs, _is_submitted(jobs, window)) for jobs, window in pairs]
     finished = _joined([chosen_rows(jobs, _is_finished(jobs)) for jobs in submitted])
+    num_beyond = sum(map(_num_unfinished, submitted))
     wait_s, completion_s = floats(finished, "wait_s"), _completion_s(finished)
     return {
-        "wait_s": _distribution(wait_s, probabilities),
-        "completion_s": _distribution(completion_s, probabilities),
+        "wait_s": _distribution(wait_s, num_beyond, probabilities),
+        "completion_s": _distribution(completion_s, num_beyond, probabilities),
         "by_size": _by_size(finished),
         "by_queue": _by_queue(finished),
         "sample": _sample(replications[0]),
@@ -62,6 +64,12 @@ def _is_finished(jobs: Table) -> Mask:
     return finished
 
 
+def _num_unfinished(jobs: Table) -> int:
+    """Jobs that did not finish though they could have: slower than all others."""
+    status = integers(jobs, "status")
+    return int(((status != JobStatus.FINISHED) & (status != JobStatus.INFEASIBLE)).sum())
+
+
 def _joined(tables: Sequence[Table]) -> Table:
     return Table({name: np.concatenate([one[name] for one in tables]) for name in tables[0].columns})
 
@@ -71,11 +79,12 @@ def _completion_s(jobs: Table) -> Array:
     return floats(jobs, "finished_at_s") - floats(jobs, "submitted_at_s")
 
 
-def _distribution(values_s: Array, probabilities: Sequence[float]) -> Figures:
-    found: list[Figure] = [None] * len(probabilities)
-    if len(values_s):
-        found = plain(np.quantile(values_s, probabilities))
-    return {"quantiles": found, "histogram": duration_histogram(values_s)}
+def _distribution(values_s: Array, num_beyond: int, probabilities: Sequence[float]) -> Figures:
+    return {
+        "quantiles": [*percentile(values_s, probabilities, num_beyond)],
+        "num_beyond": num_beyond,
+        "histogram": duration_histogram(values_s),
+    }
 
 
 def _by_size(finished: Table) -> Figures:

@@ -85,6 +85,8 @@ class _English:
             about = ", ".join(one for one in (by, doubt) if one)
             return f"has the {'lower' if is_only_other else 'lowest'} {self._noun(objective)} ({about})"
         per = _per(objective.path)
+        of_what = objective.name.partition(".")[2]
+        per = f"{per} of {of_what}" if of_what else per
         amount = "fewer joules" if per else "less energy"
         verb, what = ("is", f"cheaper{per}") if _is_cost(objective.path) else ("draws", f"{amount}{per}")
         words = [verb, percent, what, f"than {other}" if other else "", f"({doubt})" if doubt else ""]
@@ -142,10 +144,10 @@ class _English:
         """What people call an objective: "p99 E2E", of a workload where there are several."""
         section, *keys = objective.path.split(".")
         kind, _, of_what = objective.name.partition(".")
-        if section == "serving":
+        if kind == "latency":
             workload, latency, statistic = keys
             words = f"{statistic} {latency.removesuffix('_s').upper()}"
-            num_latencies = sum(one.path.startswith("serving.") for one in self.comparison.objectives)
+            num_latencies = sum(one.name.startswith("latency") for one in self.comparison.objectives)
             return words if num_latencies == 1 else f"{words} of {workload}"
         is_per_token = kind == "time" or _per(objective.path)
         per = " per token" if is_per_token else ""
@@ -162,11 +164,11 @@ class _English:
 
 
 def _is_cost(path: str) -> bool:
-    return path.startswith("cost.") or path.endswith(".usd_per_million_tokens")
+    return path.startswith("cost.") or ".usd_per_" in path
 
 
 def _is_energy(path: str) -> bool:
-    return path.startswith("energy.") or path.endswith(".it_j_per_token")
+    return path.startswith("energy.") or ".it_j_per_" in path
 
 
 def _per(path: str) -> str:

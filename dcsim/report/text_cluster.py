@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dcsim.report.columns import columns_table
 from dcsim.report.grids import figure_grid, figure_text, show_grids, text_grid
 from dcsim.report.numbers import (
+    MISSING,
     TIME,
     Scale,
     digits_text,
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _STATISTICS = ("mean", "p50", "p90", "p99", "max")
 _SPREADS = {"wait_s": "wait", "completion_s": "completion (JCT)", "slowdown": "bounded slowdown"}
+_MISSING_PERCENTILE = (
+    f"{MISSING}: that percentile falls on jobs that did not finish; means and maxima are of those that did"
+)
 _JOBS = {
     "num_submitted": "submitted",
     "num_finished": "finished",
@@ -101,6 +105,8 @@ def _show_jobs(console: Console, jobs: SummaryView) -> None:
     console.print(Text(f"jobs: {finished} of {submitted} finished; {use} of the accelerators held", "bold"))
     console.print()
     console.print(_spreads(jobs))
+    if jobs.number("completion_s.mean") is not None and jobs.number("completion_s.p99") is None:
+        console.print(Text(_MISSING_PERCENTILE, style="dim"))
     console.print()
     counts = {key: label for key, label in _JOBS.items() if key in _ALWAYS or jobs.number(key)}
     show_grids(
@@ -141,7 +147,11 @@ def _spreads(jobs: SummaryView) -> Table:
         values = {name: jobs.number(f"{key}.{name}") for name in _STATISTICS}
         scale = _scale(values["mean"]) if key.endswith("_s") else Scale(0.0, 1.0, "")
         texts = (
-            number_text(value, scale) if key.endswith("_s") else "-" if value is None else digits_text(value)
+            number_text(value, scale)
+            if key.endswith("_s")
+            else MISSING
+            if value is None
+            else digits_text(value)
             for value in values.values()
         )
         rows.append((f"{label}, {scale.unit}" if scale.unit else label, *texts))

@@ -28,6 +28,10 @@ _PER_OUTPUT_TOKEN = (
     "energy.facility_j_per_output_token",
     "energy.it_j_per_output_token",
 )
+_SHARES = (  # of a workload, and of a training job
+    ("cost", "usd_per_million_output_tokens", "usd_per_million_tokens"),
+    ("energy", "it_j_per_output_token", "it_j_per_token"),
+)
 _IN_ALL = ("cost.total_usd", "energy.facility_j", "energy.it_j")
 _COMPLETION = "jobs.completion_s.mean"
 _LATENCY_CHOICES = tuple(
@@ -134,7 +138,7 @@ def compare(
     compared = ComparedResults(results, baseline)
     goals = list(_goals(compared, latency))
     objectives = tuple(objective for objective, _ in goals)
-    cost = next((one for one in objectives if one.path == _PER_OUTPUT_TOKEN[0]), None)
+    cost = next((one for one in objectives if one.name == "cost"), None) if compared.workloads else None
     slo = tuple(map(slo_status, results))
     return Comparison(
         labels=tuple(labels) if labels is not None else unique_labels(names, documents),
@@ -174,7 +178,7 @@ def _complaint(message: str, value: object, remedy: str) -> ScenarioError:
 def _goals(compared: ComparedResults, latency: str) -> Iterator[tuple[Objective, ComparedNumber]]:
     """The objectives with their numbers, as far as known.
 
-    Cost and energy are per output token of what is served, else per token trained, else of the whole run.
+    Cost and energy are per output token of what is served and per token trained, else of the whole run.
     Beside them stand a latency of each workload, the time of each training job per token, and the mean
     completion time of scheduled jobs.
     """
@@ -191,17 +195,36 @@ def _goals(compared: ComparedResults, latency: str) -> Iterator[tuple[Objective,
 
 
 def _cost_and_energy(compared: ComparedResults) -> Iterator[tuple[str, str, ComparedNumber]]:
-    """Energy is that at the meter, unless a result has only that of its machines."""
-    if compared.workloads or not compared.training_jobs:
-        cost, meter, machines = _PER_OUTPUT_TOKEN if compared.workloads else _IN_ALL
-        facility, it = compared.number(meter), compared.number(machines)
-        pairs = zip(facility.values, it.values, strict=True)
-        lacks_meter = any(one is None and other is not None for one, other in pairs)
-        yield "cost", cost, compared.number(cost)
-        yield ("energy", machines, it) if lacks_meter else ("energy", meter, facility)
-    else:
-        yield from _of_training(compared, "cost", "usd_per_million_tokens")
-        yield from _of_training(compared, "energy", "it_j_per_token")
+    """Of a cluster that serving shares with other work, each has its share; else all of it is told.
+
+    Energy is that at the meter, unless a result has only that of its machines; shares are of the machines'.
+    """
+    shares = [*_shares(compared)]
+    if shares:
+        yield from shares
+        return
+    cost, meter, machines = _PER_OUTPUT_TOKEN if compared.workloads else _IN_ALL
+    facility, it = compared.number(meter), compared.number(machines)
+    pairs = zip(facility.values, it.values, strict=True)
+    lacks_meter = any(one is None and other is not None for one, other in pairs)
+    yield "cost", cost, compared.number(cost)
+    yield ("energy", machines, it) if lacks_meter else ("energy", meter, facility)
+
+
+def _shares(compared: ComparedResults) -> Iterator[tuple[str, str, ComparedNumber]]:
+    """Cost and energy per token of each workload and training job that has a share of its own."""
+    num_sharing = len(compared.workloads) + len(compared.training_jobs)
+    for kind, of_serving, of_training in _SHARES:
+        found = {
+            (workload, f"serving.{workload}.{of_serving}"): compared.serving_number(workload, of_serving)
+            for workload in compared.workloads
+        } | {
+            (job, f"training.{job}.{of_training}"): compared.training_number(job, of_training)
+            for job in compared.training_jobs
+        }
+        for (name, path), number in found.items():
+            if any(value is not None for value in number.values):
+                yield kind if num_sharing == 1 else f"{kind}.{name}", path, number
 
 
 def _of_training(

@@ -22,6 +22,8 @@ _SERVING: Mapping[str, bool | None] = {
     "utilization_frac": _NEITHER,
     "mfu_frac": _NEITHER,  # at the same load, a faster machine has a lower one
     "kv_occupancy_frac": _NEITHER,
+    "usd_per_million_output_tokens": _LOWER,  # its share of a cluster with other work on it
+    "it_j_per_output_token": _LOWER,
 }
 _CLUSTER: Mapping[str, bool | None] = {
     "energy.mean_it_w": _LOWER,

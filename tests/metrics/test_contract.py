@@ -25,6 +25,7 @@ RUNS: dict[str, dict[str, object]] = {
 CLUSTERS: dict[str, dict[str, object]] = {
     "one replication": {},
     "two replications": {"replications": 2},
+    "with serving": {"duration": "30 min", "serving": tiny().document["serving"], "cluster.num_nodes": 11},
 }
 NOT_SIMULATED = {"carbon", "cost"}
 NAMED = {"serving": "NAME", "training": "NAME", "storage": "STORE"}  # sections of things with names

@@ -123,7 +123,11 @@ def test_jobs_are_counted_in_every_grouping(result):
     assert sum(jobs["by_queue"]["num_finished"]) == num_finished
     histogram = jobs["completion_s"]["histogram"]
     assert sum(histogram["counts"]) + histogram["num_zero"] == num_finished
-    assert jobs["completion_s"]["quantiles"][-1] == pytest.approx(summary["completion_s"]["max"])
+    quantiles = dict(zip(result.series["probabilities"], jobs["completion_s"]["quantiles"], strict=True))
+    assert quantiles[0.5] == pytest.approx(summary["completion_s"]["p50"])
+    num_unfinished = summary["num_unfinished"] + summary["num_abandoned"]
+    assert jobs["completion_s"]["num_beyond"] == num_unfinished > 0
+    assert quantiles[1.0] is None
 
 
 def test_failures_over_time_are_those_of_the_summary(result):

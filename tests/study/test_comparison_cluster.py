@@ -7,7 +7,7 @@ from dcsim.result import Result
 from dcsim.study.comparison import compare
 from dcsim.study.run import run
 from dcsim.study.slo_status import SloStatus
-from tests.study.scenarios_for_tests import small_cluster
+from tests.study.scenarios_for_tests import small_cluster, tiny
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,14 @@ def test_a_run_of_jobs_alone_is_compared_by_what_it_cost_in_all():
     fair = run(small_cluster(jobs__scheduler="fair_share", **alone), num_processes=1)
     paths = [one.path for one in compare([fifo, fair]).objectives]
     assert paths == ["cost.total_usd", "energy.facility_j", "jobs.completion_s.mean"]
+
+
+def test_serving_and_training_on_one_cluster_have_a_cost_each():
+    shared = {"serving": tiny().document["serving"], "cluster__num_nodes": 12, "jobs": None}
+    one = run(small_cluster(duration="1 h", **shared), num_processes=1)
+    other = run(small_cluster(duration="1 h", seed=4, **shared), num_processes=1)
+    comparison = compare([one, other])
+    names = [objective.name for objective in comparison.objectives]
+    assert names == ["cost.chat", "cost.pretrain", "energy.chat", "energy.pretrain", "latency", "time"]
+    assert comparison.cheapest_meeting_slo is None
+    assert "of pretrain" in " ".join(comparison_sentences(comparison))

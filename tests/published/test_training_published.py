@@ -167,15 +167,19 @@ def test_most_rows_of_the_table_are_held_out() -> None:
     ("sets", "most_percent"),
     [  # docs/accuracy.md has the errors; these bounds lie a little above them
         ("vTrain, held out", 8.5),
-        ("SC'21 table 1", 6.5),
+        ("SC'21 table 1", 4.0),
         ("Korthikanti", 4.0),
-        ("llm-foundry, A100", 7.5),
+        ("llm-foundry, A100", 7.0),
         ("llm-foundry, H100", 9.0),
-        ("torchtitan, bf16", 8.0),
+        ("torchtitan, bf16", 6.0),
+        ("torchtitan, fp8", 14.0),
         ("SimuMax B200 bf16, dense", 7.0),
         ("MLPerf llama3.1, fp8", 8.0),
         ("Megatron-Bridge 2026, dense fp8", 8.0),
-        ("Megatron-Bridge 2026, MoE fp8", 14.0),
+        ("Megatron-Bridge 2026, MoE fp8", 12.0),
+        ("Megatron-Bridge 2026, MoE bf16", 16.0),
+        ("SimuMax B200 bf16, MoE", 12.0),
+        ("PaLM", 10.0),
         ("MaxText", 9.0),
     ],
 )
@@ -189,7 +193,8 @@ def test_the_mean_error_of_a_set_of_published_steps_stays_where_it_is(sets: str,
 @pytest.mark.slow
 @pytest.mark.skipif(not MEMORY.is_file(), reason="the table of published memory is not part of the project")
 @pytest.mark.parametrize(
-    ("sets", "most_percent"), [("Korthikanti, params", 1.0), ("Korthikanti, act", 4.0), ("SimuMax", 6.0)]
+    ("sets", "most_percent"),
+    [("Korthikanti, params", 1.0), ("Korthikanti, act", 4.0), ("SimuMax", 4.0), ("torchtitan", 6.0)],
 )
 def test_the_mean_error_of_published_memory_stays_where_it_is(sets: str, most_percent: float) -> None:
     errors = [abs(case.error_frac()) for case in read_cases(MEMORY) if case.set_name.startswith(sets)]

@@ -16,7 +16,8 @@ def slow_node_frac(slow_nodes_frac: float, num_nodes: float) -> float:
     >>> round(slow_node_frac(0.005, 128), 4)
     0.0474
     """
-    return SLOW_NODE_FRAC * (1.0 - (1.0 - slow_nodes_frac) ** num_nodes)
+    none_frac: float = (1.0 - slow_nodes_frac) ** num_nodes
+    return SLOW_NODE_FRAC * (1.0 - none_frac)
 
 
 def expected_maximum_frac(jitter_frac: float, num_ranks: int) -> float:

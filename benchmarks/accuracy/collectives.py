@@ -123,14 +123,16 @@ def _figures(values: Sequence[float]) -> str:
 
 
 def print_part(title: str, sets: Sequence[MeasuredSet]) -> None:
-    """Rows of each set, and of all of them together."""
-    pooled: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    """Rows of each set, of those inside a node and over each network, and of all of them together."""
+    pooled: defaultdict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for one in sets:
+        where = f"over {one.node.scale_out}, {one.node.name}" if one.is_spanning else "inside a domain"
         for predictor, found in errors(one, sets).items():
             print(row(one.name, predictor, list(found.items())))
-            pooled[predictor] += found.items()
-    for predictor, together in pooled.items():
-        print(row(f"**{title}, together**", predictor, together))
+            for part in (where, "together"):
+                pooled[part, predictor] += found.items()
+    for (part, predictor), together in sorted(pooled.items(), key=lambda item: item[0][0]):
+        print(row(f"**{title}, {part}**", predictor, together))
 
 
 def main() -> None:

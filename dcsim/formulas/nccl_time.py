@@ -90,9 +90,8 @@ def nccl_time_s(
     phase; an all-reduce has two. A wire slower than NVLink and InfiniBand adds what its latencies exceed
     theirs by.
 
-    Beside NCCL's own constants five were fitted: LL's share of bandwidth, LL128's share of the ramp, the
-    step inside and the turn of a ring on ring collectives inside A100 and H100 nodes (AIConfigurator), the
-    step between domains on all-reduces of 16, 32, 256 and 4096 H100. docs/accuracy-collectives.md has the
+    Beside NCCL's own constants some were chosen on measurements: of AIConfigurator inside A100 and H100
+    nodes, and on 16, 32, 256 and 4096 H100 across nodes. docs/accuracy-collectives.md names each, and has the
     errors on these and on all others.
     """
     if kind is Collective.SEND:

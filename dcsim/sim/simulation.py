@@ -13,6 +13,7 @@ from dcsim.sim.serving.formula_timer import FormulaTimer
 from dcsim.sim.streams import Streams
 from dcsim.sim.world import World
 from dcsim.spec.deployment import num_serving_nodes, resolve_deployment
+from dcsim.spec.lending import lends
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables
 
@@ -70,7 +71,7 @@ def _fleet(
         duration_s=scenario.duration_s,
         drain_s=scenario.drain_s,
         is_stepwise=is_stepwise,
-        has_outages=scenario.reliability is not None,
+        may_pause=scenario.reliability is not None or lends(scenario),
     )
 
 

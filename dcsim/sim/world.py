@@ -13,7 +13,9 @@ from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.jobs.build import JobSimulation, build_jobs
 from dcsim.sim.jobs.job_nodes import JobNodes
-from dcsim.sim.serving.outage import ServingFleet
+from dcsim.sim.lending.build import LendingFleet, build_lending
+from dcsim.sim.lending.log import LendingLog
+from dcsim.sim.lending.switches import PausableFleet
 from dcsim.sim.serving.outage_build import build_outages
 from dcsim.sim.storage.backups import Backups
 from dcsim.sim.storage.fabric_carrier import FabricCarrier
@@ -22,6 +24,7 @@ from dcsim.sim.storage.store import Store
 from dcsim.sim.streams import Streams
 from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
 from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.lending import lends
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
@@ -39,7 +42,7 @@ class World:
 
     The first ``num_serving_nodes`` nodes are kept for serving. The next are the training jobs' and their
     spares': all that are left, or with a section jobs as many as the training jobs ask for together;
-    the rest is the pool of that section.
+    the rest is the pool of that section, with what serving lends to it.
     """
 
     def __init__(
@@ -58,18 +61,27 @@ class World:
         self.failures = FailureProcess(environment, reliability, shape, streams, folder=scenario.folder)
         self._reliability = reliability
         self._job_nodes: JobNodes | None = None
+        self._lending_log: LendingLog | None = None
         training_nodes = self._training_nodes(num_serving_nodes)
         self._pool = SparePool(self.failures, training_nodes, num_reserved=reliability.num_spares)
         around = Surroundings(environment, self.fabric, self.stores, self.failures, self._pool, reliability)
         self._training = TrainingJobs(scenario, list(self._deployments.values()), around)
         self._scheduled = self._build_jobs(range(training_nodes.stop, scenario.cluster.num_nodes), streams)
 
-    def attach(self, fleets: Sequence[tuple[ServingDeployment, ServingFleet]]) -> None:
-        """Let the replicas of serving fleets fail with their nodes."""
-        if self._scenario.reliability is not None:
-            build_outages(
-                self._environment, fleets, self._reliability, self.failures, self._pool, self.stores
-            )
+    def attach(self, fleets: Sequence[tuple[ServingDeployment, PausableFleet]]) -> None:
+        """Let the replicas of serving fleets fail with their nodes, and lend these to jobs."""
+        if self._scenario.reliability is None and not lends(self._scenario):
+            return
+        served, environment = self._scenario.serving, self._environment
+        names = {name: one.weights_store or self._reliability.weights_store for name, one in served.items()}
+        weights = {name: self.stores[store] for name, store in names.items() if store is not None}
+        outages = build_outages(environment, fleets, self._reliability, self.failures, self._pool, weights)
+        if self._job_nodes is not None and lends(self._scenario):
+            lending_fleets = [
+                LendingFleet(deployment, fleet, groups, served[deployment.name].lending)
+                for (deployment, fleet), groups in zip(fleets, outages, strict=True)
+            ]
+            self._lending_log = build_lending(environment, lending_fleets, self._job_nodes)
 
     def start(self) -> None:
         """Put the first failures on the clock; jobs start by themselves."""
@@ -134,6 +146,8 @@ class World:
         if self._scheduled is not None:
             written = self._scheduled.tables(self._environment.now)
             tables |= {"jobs": written.jobs, "pool": written.pool}
+        if self._lending_log is not None:
+            tables |= self._lending_log.tables()
         if self._scenario.reliability is not None:
             tables["failures"] = self.failures.log.table()
         if self.stores:
@@ -184,7 +198,7 @@ class World:
         scenario = self._scenario
         if scenario.jobs is None:
             return None
-        if not nodes:
+        if not nodes and not lends(scenario):
             raise InfeasibleError(
                 "jobs: no node is left beside serving and training. Raise cluster.num_nodes"
             )

@@ -10,6 +10,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.spec.document import Document
 from dcsim.spec.fabric import resolve_network
 from dcsim.spec.jobs import job_problems
+from dcsim.spec.lending import lending_problems
 from dcsim.spec.reliability import reliability_problems
 from dcsim.spec.storage import storage_problems
 from dcsim.spec.training_checks import training_problems
@@ -35,6 +36,7 @@ def cluster_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
         num_accelerators = cluster.num_nodes * cluster.node.num_accelerators
         for one in job_problems(scenario.jobs, cluster.num_nodes, num_accelerators):
             yield source.problem(("jobs", *map(str, one.path)), one.message, one.value, one.remedy)
+    yield from lending_problems(scenario, source)
     yield from _fabric_problems(scenario, source)
 
 

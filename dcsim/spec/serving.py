@@ -17,6 +17,7 @@ from dcsim.formulas.sampling import Sampling
 from dcsim.plugins import PolicyFrom
 from dcsim.policies.router import Router
 from dcsim.policies.scheduler import Scheduler
+from dcsim.spec.lending import Lending
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section, or_alone
 from dcsim.spec.traffic import Traffic
@@ -146,6 +147,16 @@ class Serving(Section):
         default=None, alias="request_timeout", description="Time after which the client gives up."
     )
     slo: Slo = Field(default_factory=Slo, description="Service-level objective.")
+    weights_store: str | None = Field(
+        default=None,
+        alias="weights",
+        description="Store of cluster.storage from which a replica loads its weights when it comes back; that "
+        "of the section reliability if left out.",
+    )
+    lending: Lending | None = Field(
+        default=None,
+        description="Replicas switched off for a while, whose nodes jobs may use; none if left out.",
+    )
     traffic: Traffic = Field(description="Requests: a preset, arrivals with lengths, or a trace.")
 
     @field_validator("scheduler", mode="before")

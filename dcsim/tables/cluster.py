@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dcsim.tables.fabric import FABRIC_OUTAGES, LINK_LOADS, LINKS, TRANSFERS
 from dcsim.tables.failures import FAILURES
 from dcsim.tables.jobs import JOBS, POOL
+from dcsim.tables.lending import LENDING, REPLICA_PAUSES
 from dcsim.tables.storage import STORAGE_LOAD, STORAGE_OPERATIONS
 from dcsim.tables.table import Column
 from dcsim.tables.training import TRAINING_JOBS, TRAINING_SPANS
@@ -16,6 +17,8 @@ CLUSTER_TABLES: Mapping[str, Mapping[str, Column]] = {
     "training_jobs": TRAINING_JOBS,
     "jobs": JOBS,
     "pool": POOL,
+    "lending": LENDING,
+    "replica_pauses": REPLICA_PAUSES,
     "failures": FAILURES,
     "links": LINKS,
     "link_loads": LINK_LOADS,

@@ -57,7 +57,7 @@ def fleet_of(
         duration_s=None,
         drain_s=100_000.0,
         is_stepwise=False,
-        has_outages=True,
+        may_pause=True,
     )
     fleet.start()
     return environment, fleet

@@ -76,12 +76,14 @@ class JobCluster:
         """Share of the jobs that are over."""
         return 1.0 - self._num_open / len(self.runs) if self.runs else 1.0
 
-    def evict(self, node: int, *, is_orderly: bool) -> None:
-        """Stop every job that holds part of a node."""
-        for job in [job for job in self._running if any(part.node == node for part in job.parts)]:
+    def evict(self, node: int, *, is_orderly: bool) -> int:
+        """Stop every job that holds part of a node, and return how many do."""
+        held = [job for job in self._running if any(part.node == node for part in job.parts)]
+        for job in held:
             self._running.remove(job)
             self._pool.nodes.give(job.parts)
             self._stop(job, is_failure=not is_orderly)
+        return len(held)
 
     def _submissions(self) -> simpy.events.ProcessGenerator:
         for run in self.runs:

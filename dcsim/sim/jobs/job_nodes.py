@@ -14,8 +14,26 @@ class JobNodes:
 
     def __init__(self, process: FailureProcess, pool: NodePool, nodes: Iterable[int]) -> None:
         self._process, self._pool = process, pool
-        self.nodes = frozenset(nodes)
+        self.nodes = set(nodes)
         process.nodes.listen(sorted(self.nodes), self)
+
+    def borrow(self, node: int) -> None:
+        """A node that jobs may use from now on; one that was asked to leave is repaired first."""
+        self.nodes.add(node)
+        if self._process.must_leave(node):
+            self._process.retire(node)
+        else:
+            self._process.nodes.listen((node,), self)
+            self._pool.open(node)
+
+    def return_borrowed(self, node: int) -> int:
+        """Jobs on the node are stopped in good order; how many. One that is broken stays closed as it is."""
+        self.nodes.discard(node)
+        if not self._process.nodes.is_up(node):
+            return 0
+        self._process.nodes.forget((node,), self)
+        self._pool.close(node)
+        return self._pool.evict(node, is_orderly=True)
 
     def on_failure(self, failure: Failure) -> None:
         """Jobs on the nodes lose what they had not saved."""

@@ -18,8 +18,11 @@ from dcsim.policies.request import Part, Request
 class Tenant(Protocol):
     """Somebody who holds accelerators and must let go of a node when told."""
 
-    def evict(self, node: int, *, is_orderly: bool) -> None:
-        """Give back all that is held on the node, now. There was time to save the work if it is orderly."""
+    def evict(self, node: int, *, is_orderly: bool) -> int:
+        """Give back all that is held on the node, now, and return how many jobs that stops.
+
+        There was time to save the work if it is orderly.
+        """
 
 
 @dataclass(slots=True, eq=False)
@@ -113,17 +116,20 @@ class NodePool:
             self.nodes.set_up(node, True)
             self._tell()
 
-    def evict(self, node: int, *, is_orderly: bool) -> None:
-        """Take the node away from all who hold parts of it; their accelerators elsewhere come free too."""
+    def evict(self, node: int, *, is_orderly: bool) -> int:
+        """Take the node away from all who hold parts of it, and return how many jobs that stops.
+
+        Their accelerators elsewhere come free too.
+        """
         lost = [held for held in self._allocations if node in held.nodes]
         for allocation in lost:
             self._allocations.remove(allocation)
             self.nodes.give(allocation.parts)
             if allocation.on_lost:
                 allocation.on_lost(node)
-        for tenant in self._tenants:
-            tenant.evict(node, is_orderly=is_orderly)
+        num_stopped = len(lost) + sum(one.evict(node, is_orderly=is_orderly) for one in self._tenants)
         self._tell()
+        return num_stopped
 
     def fail(self, node: int) -> None:
         """The node breaks down: what ran on it loses what it had not saved."""

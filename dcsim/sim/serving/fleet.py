@@ -44,7 +44,7 @@ class Fleet:
         duration_s: float | None,
         drain_s: float | None,
         is_stepwise: bool,
-        has_outages: bool = False,
+        may_pause: bool = False,
     ) -> None:
         self._environment = environment
         self._deployment = deployment
@@ -57,6 +57,7 @@ class Fleet:
         self._timer = timer
         self._engines = [self._new_engine(number) for number in range(num_engines)]
         self._down: set[int] = set()  # replicas that have failed
+        self._resting: dict[int, Callable[[int], None]] = {}  # replicas that get no requests: who is told
         self._stranded: list[int] = []  # requests for which no replica is up
         self._last_step_end_s = 0.0  # of engines that have failed
         self._wake_at_s = [math.inf] * num_engines
@@ -68,7 +69,7 @@ class Fleet:
             not deployment.router.needs_state
             and deployment.num_lanes == 1
             and not stream.concurrency
-            and not has_outages
+            and not may_pause
         )
         self.limit_s = self._limit_s(drain_s)
 
@@ -174,7 +175,7 @@ class Fleet:
         request = cast(int, event.value)
         num_lanes = self._deployment.num_lanes
         outstanding = self._logs.num_outstanding
-        if self._down:
+        if self._down or self._resting:
             number = self._choose_among_up(request)
             if number is None:
                 self._stranded.append(request)
@@ -206,29 +207,25 @@ class Fleet:
         self._wake_at_s[number] = math.inf
         self._engines[number].advance(at_s)
         self._wake_later(number)
+        if self._resting:
+            self._look_if_idle(number // self._deployment.num_lanes)
 
     def _at(self, instant_s: float, value: object, callback: Callable[[simpy.Event], None]) -> None:
         event = self._environment.timeout(max(instant_s - self._environment.now, 0.0), value)
         event.callbacks.append(callback)
 
-    # --- outages ----------------------------------------------------------------------------------
+    # --- replicas that fail or rest ---------------------------------------------------------------
 
     def take_down(self, replica: int) -> None:
         """A replica fails now. A step under way still ends; all else is lost, and goes to other replicas.
 
         What its requests had computed is computed again, and their clients wait from their first arrival on.
-        Only for fleets that were built with ``has_outages``.
+        Only for fleets that were built with ``may_pause``, as is ``rest``.
         """
-        now_s, lanes = self._environment.now, self._deployment.num_lanes
+        now_s = self._environment.now
         self._down.add(replica)
-        for number in range(replica * lanes, (replica + 1) * lanes):
-            engine = self._engines[number]
-            engine.advance(now_s)
-            engine.stop(now_s)
-            self._last_step_end_s = max(self._last_step_end_s, engine.last_step_end_s)
-            self._engines[number] = self._new_engine(number)
-            self._engines[number].on_end = engine.on_end
-            self._wake_at_s[number] = math.inf
+        for number in self._engine_numbers(replica):
+            self._renew_engine(number)
             lost = self._logs.requests.lose(number, now_s)
             self._logs.num_outstanding[number] -= len(lost)
             self._num_handed_over -= len(lost)
@@ -238,6 +235,52 @@ class Fleet:
     def bring_up(self, replica: int) -> None:
         """The replica works again, with nothing in its caches; requests that found none up go to it."""
         self._down.discard(replica)
+        self._send_stranded()
+        self._look_if_idle(replica)
+
+    def rest(self, replica: int, on_idle: Callable[[int], None]) -> None:
+        """A replica gets no requests from now on, and is idle when those that it has are done.
+
+        ``on_idle`` is told then, and again if it fails and comes back while it rests.
+        """
+        self._resting[replica] = on_idle
+        self._look_if_idle(replica)
+
+    def resume(self, replica: int) -> None:
+        """The replica gets requests again; if it was idle meanwhile, there is nothing in its caches."""
+        self._resting.pop(replica, None)
+        self._send_stranded()
+
+    def mean_outstanding(self, started_at_s: float) -> float:
+        """Requests that wait or run, mean from an instant until now."""
+        return self._logs.requests.mean_outstanding(started_at_s, self._environment.now)
+
+    def _look_if_idle(self, replica: int) -> None:
+        """Tell who switched a replica off that it has nothing left to do."""
+        on_idle, numbers = self._resting.get(replica), self._engine_numbers(replica)
+        if on_idle is None or replica in self._down:
+            return
+        if not any(self._logs.num_outstanding[number] for number in numbers):
+            for number in numbers:
+                self._renew_engine(number)
+            on_idle(replica)
+
+    def _engine_numbers(self, replica: int) -> range:
+        lanes = self._deployment.num_lanes
+        return range(replica * lanes, (replica + 1) * lanes)
+
+    def _renew_engine(self, number: int) -> None:
+        """Stop an engine and put a new one in its place; a step under way still ends."""
+        now_s, engine = self._environment.now, self._engines[number]
+        engine.advance(now_s)
+        engine.stop(now_s)
+        self._last_step_end_s = max(self._last_step_end_s, engine.last_step_end_s)
+        self._engines[number] = self._new_engine(number)
+        self._engines[number].on_end = engine.on_end
+        self._wake_at_s[number] = math.inf
+
+    def _send_stranded(self) -> None:
+        """Requests that found no replica try again."""
         waiting, self._stranded = self._stranded, []
         for request in waiting:
             self._logs.requests.resend(request, self._environment.now)
@@ -246,7 +289,8 @@ class Fleet:
     def _choose_among_up(self, request: int) -> int | None:
         """The engine that the router chooses of the replicas that are up; None if none is."""
         num_lanes, outstanding = self._deployment.num_lanes, self._logs.num_outstanding
-        up = [one for one in range(self._deployment.num_replicas) if one not in self._down]
+        out = self._down | self._resting.keys()
+        up = [one for one in range(self._deployment.num_replicas) if one not in out]
         if not up:
             return None
         loads = [sum(outstanding[one * num_lanes : (one + 1) * num_lanes]) for one in up]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -83,6 +84,15 @@ class RequestLog:
     def resend(self, index: int, now_s: float) -> None:
         """A request goes to a replica only now, for want of one before."""
         self._resent_at_s[index] = now_s
+
+    def mean_outstanding(self, started_at_s: float, ended_at_s: float) -> float:
+        """Requests that had arrived and not ended, mean over a stretch of time that ends now."""
+        beyond = bisect_right(self.arrived_at_s, ended_at_s)  # clients that react come in order too
+        arrived_at_s = np.frombuffer(self.arrived_at_s, "f8")[:beyond]
+        is_open = np.frombuffer(self.status, "i1")[:beyond] == RequestStatus.UNFINISHED
+        end_s = np.where(is_open, ended_at_s, np.frombuffer(self.finished_at_s, "f8")[:beyond])
+        held_s = np.minimum(end_s, ended_at_s) - np.maximum(arrived_at_s, started_at_s)  # NaN: turned away
+        return float(np.nansum(np.maximum(held_s, 0.0))) / (ended_at_s - started_at_s)
 
     def table(self, num_lanes: int) -> Table:
         """The table ``requests`` of replicas with so many engines each."""

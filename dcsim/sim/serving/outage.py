@@ -83,7 +83,39 @@ class GroupOutages:
         self._request: NodeRequest | None = None
         self._arrival: simpy.Event | None = None
         self._process: simpy.Process | None = None
+        self.is_down = False
         failures.nodes.listen(group.nodes, self)
+
+    @property
+    def replicas(self) -> tuple[int, ...]:
+        """The replicas of the group."""
+        return self._group.replicas
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The nodes that are its own now, in order: spares in place of those that failed."""
+        return tuple(sorted(self._nodes))
+
+    @property
+    def recovery(self) -> Recovery:
+        """How it comes back."""
+        return self._recovery
+
+    def holds(self, node: int) -> bool:
+        """Whether a node is one of its own."""
+        return node in self._nodes
+
+    def lend(self, node: int) -> None:
+        """One of its nodes works for others: what happens to it meanwhile is not its concern."""
+        self._failures.nodes.forget((node,), self)
+
+    def take_back(self, nodes: Iterable[int]) -> None:
+        """Nodes that were lent are its own again. Those that are broken are replaced like ones that fail."""
+        up = self._failures.nodes.up(nodes)
+        self._failures.nodes.listen(up, self)
+        broken = set(nodes).difference(up)
+        if broken:
+            self._lose(broken)
 
     def on_failure(self, failure: Failure) -> None:
         """Nodes of the group are down."""
@@ -112,16 +144,16 @@ class GroupOutages:
         if self._process is not None and self._process.is_alive:
             self._process.interrupt()
         else:
+            self.is_down = True
             for replica in self._group.replicas:
                 self._fleet.take_down(replica)
             self._process = self._environment.process(self._come_back())
 
     def _come_back(self) -> ProcessGenerator:
-        is_down = True
-        while is_down:
+        while self.is_down:
             try:
                 yield from self._restart()
-                is_down = False
+                self.is_down = False
             except simpy.Interrupt:
                 self._arrival = None
                 if self._request is not None:

@@ -24,22 +24,24 @@ def build_outages(
     reliability: Reliability,
     failures: FailureProcess,
     pool: SparePool,
-    stores: Mapping[str, Store],
-) -> list[GroupOutages]:
+    weights: Mapping[str, Store],
+) -> list[list[GroupOutages]]:
     """Let the replicas of the fleets fail with their nodes: packed, one fleet after another.
 
-    Where two fleets meet on one node, each asks for a spare of its own.
+    ``weights`` are the stores from which the fleets load theirs, by name; a copy from host memory alone
+    takes time for one that has none. Where two fleets meet on one node, each asks for a spare of its own.
     """
-    outages: list[GroupOutages] = []
+    outages: list[list[GroupOutages]] = []
     num_taken = 0  # accelerators of the fleets before
-    store = stores[reliability.weights_store] if reliability.weights_store is not None else None
     for deployment, fleet in fleets:
         size, num_replicas = deployment.accelerators_per_replica, deployment.num_replicas
         groups = replica_groups(num_replicas, size, deployment.node.num_accelerators, num_taken)
         num_taken += num_replicas * size
-        load = partial(_load, environment, store, weight_load(deployment))
+        load = partial(_load, environment, weights.get(deployment.name), weight_load(deployment))
         recovery = Recovery(reliability.recovery, load)
-        outages += [GroupOutages(environment, fleet, group, recovery, failures, pool) for group in groups]
+        outages.append(
+            [GroupOutages(environment, fleet, group, recovery, failures, pool) for group in groups]
+        )
     return outages
 
 

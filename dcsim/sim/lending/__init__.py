@@ -1,0 +1,1 @@
+"""Lending in time: replicas that pause, and their nodes that work for jobs meanwhile."""

@@ -1,0 +1,67 @@
+"""The schedule of a fleet's lending: its windows and its autoscaler on the clock."""
+
+from __future__ import annotations
+
+import simpy
+from simpy.events import ProcessGenerator
+
+from dcsim.policies.autoscaler import Autoscaler, FleetLoad
+from dcsim.sim.lending.switches import PausableFleet, ReplicaSwitches
+from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.lending import IdleWindow, Lending
+
+
+class LendingSchedule:
+    """Tells the switches how many replicas to have on: what the autoscaler wants, less in windows."""
+
+    def __init__(
+        self,
+        environment: simpy.Environment,
+        lending: Lending,
+        deployment: ServingDeployment,
+        fleet: PausableFleet,
+        switches: ReplicaSwitches,
+    ) -> None:
+        self._environment, self._deployment = environment, deployment
+        self._fleet, self._switches = fleet, switches
+        self._open: set[IdleWindow] = set()
+        self._num_scaled = deployment.num_replicas
+        for window in lending.idle:
+            environment.process(self._open_and_close(window))
+        if lending.autoscaler is not None:
+            environment.process(self._scale(lending.autoscaler))
+
+    def _open_and_close(self, window: IdleWindow) -> ProcessGenerator:
+        yield self._environment.timeout(window.start_s)
+        number = 0
+        while True:
+            self._open.add(window)
+            self._apply()
+            yield self._until(window.start_s + number * (window.every_s or 0.0) + window.duration_s)
+            self._open.remove(window)
+            self._apply()
+            if window.every_s is None:
+                return
+            number += 1
+            yield self._until(window.start_s + number * window.every_s)
+
+    def _until(self, instant_s: float) -> simpy.Event:
+        return self._environment.timeout(max(instant_s - self._environment.now, 0.0))
+
+    def _scale(self, autoscaler: Autoscaler) -> ProcessGenerator:
+        while True:
+            began_at_s = self._environment.now
+            yield self._environment.timeout(autoscaler.every_s)
+            deployment = self._deployment
+            load = FleetLoad(
+                num_replicas=deployment.num_replicas,
+                num_on=self._switches.num_wanted,
+                mean_outstanding=self._fleet.mean_outstanding(began_at_s),
+                max_num_seqs=deployment.max_num_seqs * deployment.num_lanes,
+            )
+            self._num_scaled = autoscaler.num_wanted(load)
+            self._apply()
+
+    def _apply(self) -> None:
+        most_off = max((window.num_replicas for window in self._open), default=0)
+        self._switches.set_wanted(min(self._num_scaled, self._deployment.num_replicas - most_off))

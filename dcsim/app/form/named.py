@@ -50,10 +50,9 @@ def add_row(form: Form, one: Field, path: Path, value: object) -> None:
     key = f"{form.key(path)}:new"
     name, button = st.columns([3, 2], vertical_alignment="bottom")
     free = free_name(form.words(f"form.new_{one.key}"), value if isinstance(value, Mapping) else ())
-    what = form.words(f"form.add_{one.key}")
-    name.text_input(form.words("form.new_name", what=what), free, key=key)
+    name.text_input(form.words(f"form.name_{one.key}"), free, key=key)
     button.button(
-        what,
+        form.words(f"form.add_{one.key}"),
         key=f"{key}:add",
         icon=":material/add:",
         width="stretch",

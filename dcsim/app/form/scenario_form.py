@@ -116,7 +116,7 @@ def _optional(
         form.draft.put(path, own_values(one) if st.session_state[key] else None)
         form.draft.form_version += 1
 
-    st.toggle(form.words(f"form.{one.key}"), is_there, key=key, help=one.help, on_change=switch)
+    st.toggle(form.words(f"form.{one.key}"), is_there, key=key, help=form.help(one), on_change=switch)
     if is_there and has_fields:
         form.show(one.fields, path, values[one.key])
 

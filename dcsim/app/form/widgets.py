@@ -10,14 +10,17 @@ from pathlib import Path
 import streamlit as st
 
 import dcsim
+from dcsim import given_text, scales_of
 from dcsim.app.catalogue_text import entry_text, source_text
 from dcsim.app.draft import Draft
 from dcsim.app.form.fields import Field, Kind, alone_key
 from dcsim.app.form.first_values import first_value, own_values
 from dcsim.app.form.named import named_parts
+from dcsim.app.show import escaped
 from dcsim.app.words import Words
 
 _SAFE_INTEGER = 2**53 - 1  # what a browser can count to
+_LARGE = 1e6  # from here on, numbers have an exponent
 _OWN = "\0own"  # the choice of own values instead of a name
 _FILE_KINDS = {"models": (".yaml", ".yml", ".json")}
 
@@ -49,7 +52,7 @@ class Form:
     def _large(self, one: Field, path: tuple[str, ...], value: object) -> None:
         match one.kind:
             case Kind.SECTION:
-                st.markdown(f"**{self.label(one)}**", help=one.help)
+                st.markdown(f"**{escaped(self.label(one))}**", help=self.help(one))
                 self.show(one.fields, path, {alone_key(path): value} if isinstance(value, str) else value)
             case Kind.POLICY:
                 self._policy(one, path, value)
@@ -85,7 +88,7 @@ class Form:
             return
         st.text_input(
             self.label(one),
-            "" if value is None else str(value),
+            _as_text(value),
             key=self.key(path),
             help=self.help(one),
             placeholder=self._placeholder(one, path),
@@ -98,8 +101,8 @@ class Form:
             return
         text = str(st.session_state[key]).strip()
         value: object = text or None
-        if one.kind is Kind.NUMBER and _is_number(text):
-            value = int(text) if text.lstrip("-").isdigit() else float(text)
+        if one.kind is Kind.NUMBER:
+            value = _number(text)
         elif one.kind is Kind.QUANTITY and _is_number(text):
             value = float(text) if "." in text else int(text)
         self.draft.put(path, value)
@@ -284,7 +287,7 @@ class Form:
     def _words_of(self, kind: str, one: Field, otherwise: str) -> str:
         """What is said of a field: by its key in its part of the scenario, else by its key alone."""
         return self.words.maybe(
-            f"{kind}.{one.section}_{one.key}", self.words.maybe(f"{kind}.{one.key}", otherwise)
+            f"{kind}.{one.section}.{one.key}", self.words.maybe(f"{kind}.{one.key}", otherwise)
         )
 
     def _placeholder(self, one: Field, path: tuple[str, ...]) -> str:
@@ -292,7 +295,7 @@ class Form:
         if given is not None:
             return self.words("form.of_the_base", value=given)
         if one.default is not None:
-            return self.words("form.default", value=one.default)
+            return self.words("form.default", value=_default_text(one))
         return one.example.split(",")[0] if one.is_required and one.example else self.words("form.left_out")
 
     def _files_for(self, one: Field) -> list[str]:
@@ -315,6 +318,38 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return text.replace(".", "", 1).lstrip("-").isdigit()
+
+
+def _number(text: str) -> object:
+    """A number, exponents included; the text as it stands where it is none, for the check to say so.
+
+    >>> _number("8"), _number("1.5e12"), _number("many"), _number("")
+    (8, 1500000000000.0, 'many', None)
+    """
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        return text or None
+
+
+def _as_text(value: object) -> str:
+    """What stands in the YAML, large numbers with an exponent.
+
+    >>> _as_text(15e12), _as_text(0.5), _as_text(None)
+    ('1.5e+13', '0.5', '')
+    """
+    if isinstance(value, float) and abs(value) >= _LARGE and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return "" if value is None else str(value)
+
+
+def _default_text(one: Field) -> object:
+    """The default of a field, with its unit where it is a time or a share."""
+    if one.kind is not Kind.QUANTITY or not isinstance(one.default, int | float):
+        return one.default
+    unit = one.example.split(",")[0].split(" ")[-1]
+    scales = {"ms": "x_s", "%": "x_frac"}
+    return given_text(one.default, scales_of(scales[unit])) if unit in scales else one.default
 
 
 def _shortened(text: str, most: int = 90) -> str:

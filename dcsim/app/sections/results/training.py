@@ -94,7 +94,10 @@ def _memory(name: str, job: SummaryView, words: Words) -> None:
     if not sizes:
         return
     st.markdown(f"**{words('training.memory')}**")
-    parts = {words(f"memory.{term}"): size / _GIB for term, size in sizes.items()}
+    parts = {
+        words.maybe(f"memory.{term}_training", words(f"memory.{term}")): size / _GIB
+        for term, size in sizes.items()
+    }
     share, capacity = job.number("memory_frac"), None
     if share:
         capacity = sum(parts.values()) / share

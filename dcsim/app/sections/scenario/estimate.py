@@ -89,9 +89,10 @@ def _training(one: TrainingForecast, words: Words) -> None:
         ("cost_usd", one.cost_usd, _why_missing(one.cost_usd, one, words, per_million)),
         ("energy_j", energy_j, _why_missing(energy_j, one, words, words("estimate.mean_note"))),
     )
-    for cell, (key, value, note) in zip(st.columns(len(shown)), shown, strict=True):
-        with cell:
-            tile(words(f"training.{key}"), key, value, note, words.maybe(f"terms.{key}", ""))
+    for row in (shown[:3], shown[3:]):
+        for cell, (key, value, note) in zip(st.columns(len(row)), row, strict=True):
+            with cell:
+                tile(words(f"training.{key}"), key, value, note, words.maybe(f"terms.{key}", ""))
 
 
 def _why_missing(value: float | None, one: TrainingForecast, words: Words, otherwise: str) -> str:

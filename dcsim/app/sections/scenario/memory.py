@@ -57,7 +57,9 @@ def _serving(scenario: Scenario, name: str, words: Words) -> None:
 def _training(scenario: Scenario, name: str, memory: RankMemory, words: Words) -> None:
     """The fullest rank of a training job."""
     parts = {
-        words(f"memory.{term}"): size / _GIB for term, size in memory.terms().items() if size >= _LEAST_BYTES
+        words.maybe(f"memory.{term}_training", words(f"memory.{term}")): size / _GIB
+        for term, size in memory.terms().items()
+        if size >= _LEAST_BYTES
     }
     says = words(
         "memory.says_training",

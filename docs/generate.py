@@ -37,6 +37,8 @@ CLUSTER_TABLES = {
     "training_jobs": "One row per training job; a sweep has one for each trial at a time.",
     "jobs": "One row per job of the section jobs, in order of submission.",
     "pool": "One row per interval of time of the accelerators that scheduled jobs share.",
+    "lending": "One row per node and time that serving lent it to scheduled jobs.",
+    "replica_pauses": "One row per pause of a replica, for which its nodes could be lent.",
     "failures": "One row per failure, slow node, drain or alarm, in order of time.",
     "links": "One row per directed link of the fabric.",
     "link_loads": "One row per link and bin of time in which it carried anything.",

@@ -84,7 +84,9 @@ def estimate_document(scenario: Scenario) -> dict[str, object]:
 def _forecasts(scenario: Scenario) -> tuple[Forecast | None, Mapping[str, TrainingForecast]]:
     if not (scenario.serving or scenario.training):
         remedy = "Use dcsim run: what jobs wait for has no closed form"
-        raise ScenarioError(Problem("has neither serving nor training to estimate", remedy=remedy))
+        raise ScenarioError(
+            Problem("has neither serving nor training to estimate", file=scenario.name, remedy=remedy)
+        )
     forecast = estimate(scenario) if scenario.serving else None
     return forecast, estimate_training(scenario)
 

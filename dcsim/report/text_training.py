@@ -79,10 +79,10 @@ def _show_job(console: Console, name: str, job: TrainingJob, summary: SummaryVie
 
 def _verdict(summary: SummaryView) -> tuple[str, str, str]:
     """Whether the job finished: words, their colour, and the share of its time that counts."""
-    goodput = summary.get("productive_frac")
+    counted = summary.get("productive_frac")
     reason = "it never started"
-    if isinstance(goodput, Estimate):
-        share = percent_text(goodput.value, goodput.half_width)
+    if isinstance(counted, Estimate):
+        share = percent_text(counted.value, counted.half_width)
         reason = f"{share} of {duration_text(summary.number('wall_s') or 0.0)} went into steps that count"
     if summary.get("is_stalled") is True:
         return "STALLED", "bold red", "failures came faster than checkpoints: no work was ever kept"

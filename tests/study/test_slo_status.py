@@ -2,7 +2,7 @@ import pytest
 
 from dcsim.study.slo_status import SloStatus, has_steady_state, slo_status
 from tests.study.made_results import IS_MET, VERDICT, made
-from tests.study.scenarios_for_tests import tiny
+from tests.study.scenarios_for_tests import small_cluster, tiny
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,9 @@ def test_the_worst_workload_decides():
     scenario = tiny(cluster__num_nodes=2, serving={"a": chat, "b": chat, "c": {**chat, "slo": {}}})
     values = {"serving.a.is_slo_met": True, "serving.b.is_slo_met": False, "serving.c.is_slo_met": None}
     assert slo_status(made(values, scenario=scenario)) is SloStatus.MISSED
+
+
+def test_a_result_that_serves_nothing_has_no_limits():
+    result = made({}, scenario=small_cluster())
+    assert slo_status(result) is SloStatus.NO_LIMITS
+    assert has_steady_state(result)

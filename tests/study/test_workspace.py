@@ -14,6 +14,7 @@ import dcsim
 from dcsim.study.file_lock import is_locked, try_lock
 from dcsim.study.job import ALIVE, Job, JobState, JobStatus, read_status, write_status
 from dcsim.study.workspace import Workspace
+from tests.study.scenarios_for_tests import small_cluster
 
 SCENARIO = """
 name: chat
@@ -176,3 +177,10 @@ def test_the_rest_is_guessed_from_what_is_done() -> None:
     assert status.elapsed_s == pytest.approx(10.0)
     assert status.remaining_s == pytest.approx(30.0)
     assert JobStatus(JobState.RUNNING, 0.001, running_since_s=100.0).remaining_s is None
+
+
+def test_a_training_job_that_cannot_be_is_refused_before_anything_starts(tmp_path):
+    workspace = Workspace(tmp_path)
+    with pytest.raises(dcsim.InfeasibleError, match="overflows"):
+        workspace.start(small_cluster(training__pretrain__model="llama-3.1-405b"))
+    assert not list(workspace.jobs())

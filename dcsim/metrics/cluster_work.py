@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from dcsim.metrics.columns import Array, floats
 from dcsim.metrics.fabric import fabric_figures
 from dcsim.metrics.failures import failure_figures
 from dcsim.metrics.figures import Figures
 from dcsim.metrics.jobs import jobs_figures
+from dcsim.metrics.lending import lending_figures
 from dcsim.metrics.shares import ClusterBill
 from dcsim.metrics.storage import storage_figures
 from dcsim.metrics.time_bins import BinnedSums
@@ -44,6 +47,9 @@ class ClusterWork:
         if "jobs" in self.tables:
             jobs, held_s = jobs_figures(self.tables, window), self.held_by_jobs_s(window)
             found["jobs"] = {**jobs, **bill.share(held_s).figures()}
+        if "lending" in self.tables:
+            lenders = {name: one.num_replicas for name, one in self.scenario.serving.items() if one.lending}
+            found["lending"] = lending_figures(self.tables, lenders, window)
         if "failures" in self.tables:
             found["failures"] = failure_figures(self.tables["failures"], window)
         if "links" in self.tables:
@@ -67,6 +73,12 @@ class ClusterWork:
             rises_j = floats(pool, "num_used") * floats(pool, "duration_s") * rise_w
             sums.add(floats(pool, "started_at_s"), floats(pool, "duration_s"), {"rise_j": rises_j})
         return sums
+
+    def trained_rise_j(self, name: str, window: Window) -> float:
+        """Energy above idle of the accelerators of a training job in the window."""
+        spans = self.tables["training_spans"]
+        held_s = _held_s(self.tables, name, window)
+        return float((held_s * floats(spans, "accelerator_rise_w")).sum())
 
     def held_accelerator_s(self, window: Window) -> float:
         """Accelerator time that training and scheduled jobs held in the window, all together."""
@@ -112,7 +124,12 @@ def _largest_rise_w(scenario: Scenario) -> float:
 
 def held_accelerator_s(tables: Tables, job: str, window: Window) -> float:
     """Accelerator-seconds that a training job, with all its trials, held in the window."""
+    return float(_held_s(tables, job, window).sum())
+
+
+def _held_s(tables: Tables, job: str, window: Window) -> Array:
+    """The same by spans, 0 for those of other jobs."""
     spans = tables["training_spans"]
     duration_s = floats(spans, "duration_s")
     inside_s = duration_s * window.share_within(floats(spans, "started_at_s"), duration_s)
-    return float((floats(spans, "num_accelerators") * inside_s)[belongs(spans, job)].sum())
+    return np.where(belongs(spans, job), floats(spans, "num_accelerators") * inside_s, 0.0)

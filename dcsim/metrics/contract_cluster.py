@@ -91,6 +91,20 @@ _JOBS = {
     "by_queue.QUEUE.accelerator_h": Key("h", "accelerator-hours that its jobs held, in all"),
     "by_queue.QUEUE.num_preemptions": Key("", "times that one of them was preempted"),
 }
+_LENDING = {
+    "node_h": Key("h", "node-hours that serving lent to jobs in the window"),
+    "num_nodes.mean": Key("", "nodes lent, mean over the window"),
+    "num_loans": Key("", "times that a node was lent in the window"),
+    "num_take_backs": Key("", "times that a node was taken back in it"),
+    "num_preempted": Key("", "jobs that this stopped"),
+    "by_workload.NAME.num_replicas_on.mean": Key(
+        "",
+        "replicas that were on, mean over the window: not off, and not on their way back; failed ones count",
+    ),
+    "by_workload.NAME.num_pauses": Key("", "times that a replica of the served model was switched off"),
+    "by_workload.NAME.finish_s": Key("s", "mean time from then until it had finished its requests"),
+    "by_workload.NAME.return_s": Key("s", "mean time from when it was wanted back until it served again"),
+}
 _FAILURES = {
     "num_stops": Key("", "failures in the window that stopped something"),
     "num_nodes_away": Key("", "nodes out of service, mean over the window"),
@@ -141,6 +155,7 @@ CLUSTER_SECTIONS: Sections = {
     "cost that no work has a share of (absent where serving is alone)": ("cost.", _UNHELD_USD),
     "training (absent without jobs to train)": ("training.NAME.", _TRAINING),
     "jobs (absent without a section jobs)": ("jobs.", _JOBS),
+    "lending (absent unless a served model lends nodes)": ("lending.", _LENDING),
     "failures (absent without a section reliability)": ("failures.", _FAILURES),
     "fabric (absent without a section fabric)": ("fabric.", _FABRIC),
     "storage (absent without stores)": ("storage.STORE.", _STORAGE),

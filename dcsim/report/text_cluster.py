@@ -55,6 +55,18 @@ _QUEUES = {
     "num_preemptions": "preemptions",
 }
 _MAX_QUEUES = 12
+_LENDING = {
+    "node_h": "node-hours lent",
+    "num_nodes.mean": "nodes lent, mean",
+    "num_take_backs": "nodes taken back",
+    "num_preempted": "jobs stopped by that",
+}
+_LENDER = {
+    "num_replicas_on.mean": "replicas on, mean",
+    "num_pauses": "replicas switched off",
+    "finish_s": "time to finish, mean",
+    "return_s": "time to come back, mean",
+}
 _FAILURES = {
     "num_stops": "failures that stop something",
     "time_between_s": "time between them",
@@ -85,6 +97,7 @@ def show_cluster_work(console: Console, view: SummaryView) -> None:
     """Print the sections that the summary has."""
     shows = {
         "jobs": _show_jobs,
+        "lending": _show_lending,
         "failures": _show_failures,
         "fabric": _show_fabric,
         "storage": _show_storage,
@@ -160,6 +173,14 @@ def _spreads(jobs: SummaryView) -> Table:
 
 def _scale(value: float | None) -> Scale:
     return fitting_scale(value or 0.0, TIME)
+
+
+def _show_lending(console: Console, lending: SummaryView) -> None:
+    lenders = lending["by_workload"]
+    assert isinstance(lenders, SummaryView)
+    grids = {name: lenders[name] for name in lenders}
+    shown = {name: figure_grid(one, _LENDER) for name, one in grids.items() if isinstance(one, SummaryView)}
+    show_grids(console, {"lent to jobs": figure_grid(lending, _LENDING), **shown})
 
 
 def _show_failures(console: Console, failures: SummaryView) -> None:

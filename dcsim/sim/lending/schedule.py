@@ -24,21 +24,21 @@ class LendingSchedule:
     ) -> None:
         self._environment, self._deployment = environment, deployment
         self._fleet, self._switches = fleet, switches
-        self._open: set[IdleWindow] = set()
+        self._num_off: dict[int, int] = {}  # replicas off by window that is open
         self._num_scaled = deployment.num_replicas
-        for window in lending.idle:
-            environment.process(self._open_and_close(window))
+        for i, window in enumerate(lending.idle):
+            environment.process(self._open_and_close(i, window))
         if lending.autoscaler is not None:
             environment.process(self._scale(lending.autoscaler))
 
-    def _open_and_close(self, window: IdleWindow) -> ProcessGenerator:
+    def _open_and_close(self, i: int, window: IdleWindow) -> ProcessGenerator:
         yield self._environment.timeout(window.start_s)
         number = 0
         while True:
-            self._open.add(window)
+            self._num_off[i] = window.num_replicas
             self._apply()
             yield self._until(window.start_s + number * (window.every_s or 0.0) + window.duration_s)
-            self._open.remove(window)
+            del self._num_off[i]
             self._apply()
             if window.every_s is None:
                 return
@@ -63,5 +63,5 @@ class LendingSchedule:
             self._apply()
 
     def _apply(self) -> None:
-        most_off = max((window.num_replicas for window in self._open), default=0)
+        most_off = max(self._num_off.values(), default=0)
         self._switches.set_wanted(min(self._num_scaled, self._deployment.num_replicas - most_off))

@@ -152,9 +152,10 @@ def megatron_2020(rows: list[PublishedRow]) -> Iterator[Case]:
 def bloom(rows: list[PublishedRow]) -> Iterator[Case]:
     """BLOOM: Megatron-DeepSpeed with ZeRO-1 over Omni-Path, four ports per node.
 
-    DeepSpeed's BF16_Optimizer adds the 16-bit gradients of each micro-batch to a second copy in 32 bits.
+    DeepSpeed's BF16_Optimizer adds the 16-bit gradients of each micro-batch to a second copy in 32 bits,
+    and sums that up.
     """
-    facts = {"gradient_bytes": 2.0 + 4.0}
+    facts = {"gradient_bytes": 2.0 + 4.0, "reduced_bytes": 4.0}
     machine = Machine("dgx-a100", num_nics=4, scale_out="omni-path-100g")
     for row in rows:
         if row.metric == "tflops_per_gpu":

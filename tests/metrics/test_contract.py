@@ -25,7 +25,13 @@ RUNS: dict[str, dict[str, object]] = {
 CLUSTERS: dict[str, dict[str, object]] = {
     "one replication": {},
     "two replications": {"replications": 2},
-    "with serving": {"duration": "30 min", "serving": tiny().document["serving"], "cluster.num_nodes": 11},
+    "with serving that lends a node": {
+        "duration": "30 min",
+        "cluster.num_nodes": 12,
+        "serving": tiny().document["serving"],
+        "serving.chat.num_replicas": 16,
+        "serving.chat.lending": {"idle": [{"start": "5 min", "duration": "10 min", "replicas": 8}]},
+    },
 }
 NOT_SIMULATED = {"carbon", "cost"}
 NAMED = {"serving": "NAME", "training": "NAME", "storage": "STORE"}  # sections of things with names
@@ -51,6 +57,8 @@ def generic(path: list[str]) -> list[str]:
     """A path as the contract writes it: without names of the scenario."""
     if path[0] in NAMED:
         path[1] = NAMED[path[0]]
+    if path[1:2] == ["by_workload"]:
+        path[2] = "NAME"
     if path[-3:-2] == ["by_queue"]:
         path[-2] = "QUEUE"
     if path[-2:-1] and path[-2] in KEYED:

@@ -43,6 +43,13 @@ fitted on the row; which rows were fitted on is said in [Validation](validation.
 infeasible count as worse than any error. The page is written by
 `python -m benchmarks.accuracy.tables -o docs/accuracy.md`, one file's tables on a terminal by
 `dcsim validate published tests/published/FILE`.
+
+This page is about kernels and serving. Training steps, memory and TPUs stand in
+[Accuracy of training](accuracy-training.md), all-reduce and its kin in
+[Accuracy of collectives](accuracy-collectives.md), flows beside SimGrid in [Fabric](fabric.md), MLPerf
+Storage and published checkpoints in [Storage](storage.md), the FGD table and Philly in
+[Scheduling](scheduling.md), Daly's form and Llama 3's interruptions in [Failures](failures.md); misses
+included.
 """
 
 

@@ -12,21 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from dcsim import Job, Workspace
 from dcsim.app.questions import QUESTIONS
+from tests.app.pages import PATIENCE_S, opened, texts
 from tests.app.runs import finished_runs, scenario_text, wait_until_over
 
 VIEWS = ("start", "scenario", "run", "results", "compare", "calibration", "catalogue")
-PATIENCE_S = 60
-
-
-def page() -> None:
-    """What AppTest runs: one page by its key, without the navigation around it."""
-    import importlib
-
-    import streamlit as st
-
-    st.session_state["pages"] = {}
-    st.session_state.setdefault("language", "en")
-    importlib.import_module(f"dcsim.app.views.{st.session_state['view']}").show()
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +32,9 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
 
     def _show(view: str, over: list[Job] | None = None, **query: str) -> AppTest:
         folder = over[0].folder.parents[1] if over else tmp_path / "empty"
-        monkeypatch.setenv("DCSIM_WORKSPACE", str(folder))
-        test = AppTest.from_function(page, default_timeout=PATIENCE_S)
-        test.session_state["view"] = view
-        for key, value in query.items():
-            test.query_params[key] = value
-        return test.run()
+        return opened(view, folder, monkeypatch, **query)
 
     return _show
-
-
-def texts(test: AppTest) -> str:
-    kinds = (test.markdown, test.caption, test.success, test.warning, test.error, test.info, test.subheader)
-    return "\n".join(str(one.value) for kind in kinds for one in kind)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -229,11 +208,9 @@ def test_a_damaged_link_says_so(show: Open) -> None:
 def test_every_page_speaks_every_language(
     monkeypatch: pytest.MonkeyPatch, runs: list[Job], view: str, language: str
 ) -> None:
-    monkeypatch.setenv("DCSIM_WORKSPACE", str(runs[0].folder.parents[1]))
-    test = AppTest.from_function(page, default_timeout=PATIENCE_S)
-    test.session_state["view"], test.session_state["language"] = view, language
-    test.query_params["runs"] = ",".join(job.id for job in runs)
-    assert not test.run().exception
+    named = ",".join(job.id for job in runs)
+    test = opened(view, runs[0].folder.parents[1], monkeypatch, language, runs=named)
+    assert not test.exception
 
 
 def test_names_that_are_markup_are_shown_as_they_are(show: Open) -> None:

@@ -79,7 +79,7 @@ class MemoryCase:
     @property
     def software(self) -> SoftwareFacts:
         """The preset, with what the source says otherwise."""
-        return replace(preset(self.framework), **self.facts)
+        return replace(preset(self.framework), **self.facts)  # type: ignore[arg-type]
 
     def memory(self) -> RankMemory:
         """The rank's memory by the formulas."""

@@ -94,13 +94,16 @@ def test_scenarios_named_in_a_page_exist(page: Path) -> None:
     assert not [name for name in named if not (ROOT / name).exists() and not name.endswith("/x.yaml")]
 
 
-def test_the_scenario_of_the_readme_loads_and_its_fields_are_those_of_a_run() -> None:
+def test_the_scenarios_of_the_readme_load_and_their_fields_are_those_of_a_run() -> None:
     import dcsim
 
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    served, trained = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     shorter = {"duration": "6 min", "warmup": "1 min", "replications": 1}
-    result = dcsim.run(dcsim.load(text, overrides=shorter), num_processes=1)
+    result = dcsim.run(dcsim.load(served, overrides=shorter), num_processes=1)
     assert result.serving["chat"].ttft_s.p99.value > 0
+    result = dcsim.run(dcsim.load(trained, overrides={"duration": "6 h"}), num_processes=1)
+    assert result.training["pretrain"].productive_frac.value > 0.5
 
 
 def test_the_examples_of_the_python_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ def bloom(rows: list[PublishedRow]) -> Iterator[Case]:
     DeepSpeed's BF16_Optimizer adds the 16-bit gradients of each micro-batch to a second copy in 32 bits,
     and sums that up.
     """
-    facts = {"gradient_bytes": 2.0 + 4.0, "reduced_bytes": 4.0}
+    facts = {"gradient_bytes": 2.0 + 4.0}
     machine = Machine("dgx-a100", num_nics=4, scale_out="omni-path-100g")
     for row in rows:
         if row.metric == "tflops_per_gpu":

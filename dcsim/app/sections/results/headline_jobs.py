@@ -39,7 +39,8 @@ def show(result: Result, words: Words) -> None:
         )
         with cell:
             one = found if isinstance(found, Estimate) else None
-            tile(label, key, one, notes.get(key, ""), words.maybe(f"terms.jobs_{key}", ""))
+            note = notes.get(key, "") if one is not None else words("jobs.unknown")
+            tile(label, key, one, note, words.maybe(f"terms.jobs_{key}", ""))
     lost = [
         words(f"jobs.some_{key}", count=f"{number(f'num_{key}'):,.4g}")
         for key in ("infeasible", "abandoned", "unfinished")

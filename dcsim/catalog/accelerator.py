@@ -72,6 +72,11 @@ class Accelerator(Entry):
         "training, by datatype, 1 if left out: profiles are of short runs, maybe on another device, and "
         "power is limited.",
     )
+    attention_gain: Ratio = Field(
+        default=1.0,
+        description="How many times as fast its attention is in training as by the efficiency profile, which "
+        "is of another device.",
+    )
     embodied_kg: Kilograms = Field(alias="embodied_carbon", description="Cradle-to-gate CO2 equivalent.")
     efficiency: str = Field(description="The efficiency profile used unless a scenario names another.")
 

@@ -26,14 +26,15 @@ def training_hardware(
     where: str = "training",
     *,
     num_accelerators: int | None = None,
+    efficiency: Efficiency | None = None,
 ) -> TrainingHardware:
     """The hardware of a job whose linear layers run in a datatype.
 
     Where a torus joins the accelerators of several nodes, those of the job (of one node if left out) make a
     torus as near to a cube as their number allows, or several alike where they are more than it may join.
+    The accelerator's own efficiency profile is used unless another is given.
     Raises InfeasibleError if the accelerator or its efficiency profile lacks the datatype.
     """
-    text = node.model_dump_json() + accelerator.model_dump_json()
     link = load_entry("links", node.scale_up)
     assert isinstance(link, Link)
     axes: tuple[int, ...] = ()
@@ -41,6 +42,9 @@ def training_hardware(
         total, largest = num_accelerators or node.num_accelerators, link.torus_size or node.num_accelerators
         num_slices = -(-total // largest)
         axes = torus_axes(-(-total // num_slices), link.num_torus_axes)
+    if efficiency is not None:
+        return _made(_Installed("", node, accelerator, where), linear, axes, efficiency)
+    text = node.model_dump_json() + accelerator.model_dump_json()
     return _hardware(_Installed(text, node, accelerator, where), linear, axes)
 
 
@@ -57,13 +61,19 @@ class _Installed:
 @lru_cache(maxsize=64)
 def _hardware(installed: _Installed, linear: Datatype, axes: tuple[int, ...]) -> TrainingHardware:
     """One object for equal hardware, so that operators timed once are found again."""
+    efficiency = load_entry("efficiency", installed.accelerator.efficiency)
+    assert isinstance(efficiency, Efficiency)
+    return _made(installed, linear, axes, efficiency)
+
+
+def _made(
+    installed: _Installed, linear: Datatype, axes: tuple[int, ...], efficiency: Efficiency
+) -> TrainingHardware:
     node, accelerator, where = installed.node, installed.accelerator, installed.where
     network = group_network(node)
     if axes:
         network = replace(network, domain_size=math.prod(axes), torus_axes=axes)
-    efficiency = load_entry("efficiency", accelerator.efficiency)
     link = load_entry("links", node.host_link)
-    assert isinstance(efficiency, Efficiency)
     assert isinstance(link, Link)
     wide = wide_datatype(linear, accelerator)
     wide_kernel = _kernel(accelerator, efficiency, "gemm", wide, where)
@@ -102,9 +112,9 @@ def _kernel(
     peaks = accelerator.peak_flops_per_s
     known = known_datatype(datatype, peaks, where, f"accelerator {accelerator.name}")
     ceiling = operator_ceiling(efficiency, operator, datatype, where)
-    sustained_frac = accelerator.sustained_frac.get(known, 1.0) if operator == "gemm" else 1.0
+    gain = accelerator.sustained_frac.get(known, 1.0) if operator == "gemm" else accelerator.attention_gain
     return Kernel(
-        ceiling=replace(ceiling, compute_frac=ceiling.compute_frac * sustained_frac),
+        ceiling=replace(ceiling, compute_frac=ceiling.compute_frac * gain),
         peak_flops_per_s=peaks[known],
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         num_compute_units=accelerator.num_compute_units,

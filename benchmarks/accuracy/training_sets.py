@@ -210,6 +210,7 @@ def llm_foundry(rows: list[PublishedRow]) -> Iterator[Case]:
         device = row.device.partition("-")[0] + (" fp8" if "fp8" in row.precision else "")
         flash_2 = FLASH_2_HOPPER if device[0] == "H" else FLASH_2_AMPERE
         facts = {"reduced_bytes": reduced, "attention_frac": flash_2 / TRITON}
+        facts["cast_bytes"] = 4.0  # Transformer Engine's, with scales of the steps before
         yield _case(
             f"llm-foundry, {device}",
             "fsdp",

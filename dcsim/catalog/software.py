@@ -61,6 +61,12 @@ class Software(Entry):
         alias="elementwise_traffic",
         description="Memory traffic between the products over that of fused kernels: 1 if all are fused.",
     )
+    cast_bytes: Bytes = Field(
+        default=4.0,
+        alias="cast_traffic",
+        description="Bytes moved per element that is made narrow for a product: 4 if 16 bits are read and 8 "
+        "written twice, once transposed (Transformer Engine).",
+    )
     layer_host_s: Seconds = Field(
         alias="layer_host_time",
         description="Time of the host to launch one layer's forward pass; it counts where devices wait.",

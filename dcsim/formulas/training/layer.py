@@ -26,7 +26,6 @@ from dcsim.formulas.training.products import (
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.transformer import TransformerShape, num_mlp_matrices
 
-CAST_BYTES = 4.0  # reads 16 bits, writes 8 and the transpose in 8 (Transformer Engine documentation, "FP8")
 CROSS_ENTROPY_BYTES = 10.0  # per logit: 16 bits read, 32 written, 16 of gradient written and read
 SORT_TRAFFIC = 4.0 * 0.67 / 0.5
 """Elements read and written to sort tokens by expert and back. Kernels that permute reach 0.5 of a B200's
@@ -147,7 +146,7 @@ def _passes(
         gradient = weight_gradient_cost(one, kernel, entering, software.gradient_bytes)
         weights = weights.plus(gradient.times(share))
         if plan.linear in _NARROW and not one.is_wide:
-            cast_bytes += CAST_BYTES * one.rows * share * one.inner
+            cast_bytes += software.cast_bytes * one.rows * share * one.inner
     cast = streaming_cost(hardware, cast_bytes)
     return PassCosts(forward.plus(cast), inputs.plus(cast), weights)
 

@@ -36,6 +36,7 @@ class SoftwareFacts:
     )
     recomputes_layer_end: bool = True  # also the product whose result only leaves the layer
     elementwise_factor: float = 1.0  # memory traffic between the products over that of fused kernels
+    cast_bytes: float = 4.0  # per element that is made narrow: 16 bits read, 8 written twice, once transposed
     layer_host_s: float = 0.0  # the host's time to launch one layer's forward pass; twice that backward
     expert_host_s: float = 0.0  # likewise to route tokens and launch one layer's experts
     step_host_s: float = 0.0  # exposed once per step: loss, logging, schedule

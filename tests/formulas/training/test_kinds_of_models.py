@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.training.activations import layer_activation_bytes, working_bytes
 from dcsim.formulas.training.attention import attention_passes
 from dcsim.formulas.training.communication import Message, step_messages
-from dcsim.formulas.training.layer import elementwise_bytes
+from dcsim.formulas.training.layer import elementwise_bytes, layer_costs
 from dcsim.formulas.training.routing import num_visited_domains
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import training_step
@@ -94,3 +95,10 @@ def test_a_domain_of_any_size_has_as_many_nodes_as_its_accelerators_say() -> Non
     facts = SoftwareFacts(slow_nodes_frac=0.01)
     many, few = (training_step(plan(data=64), hardware(size), facts).straggler_s for size in (8, 64))
     assert many > few
+
+
+def test_casting_is_traffic_of_every_element_that_enters_a_narrow_product() -> None:
+    one = plan(linear=Datatype.FP8)
+    few, many = (layer_costs(one, HARDWARE, SoftwareFacts(cast_bytes=size)).forward for size in (4.0, 8.0))
+    entering = one.num_micro_tokens * (3 * 4096 + 14336)  # attention's two products, the MLP's two
+    assert many.memory_s - few.memory_s == pytest.approx(4.0 * entering / HARDWARE.streaming_bytes_per_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.catalog.entry import Entry
@@ -30,6 +32,14 @@ class OverlapShares(BaseModel):
     network_slowdown_frac: Ratio = Field(
         default=0.0, alias="network_slowdown", description="By how much hidden communication takes longer."
     )
+
+
+class StepClass(StrEnum):
+    """Training steps whose errors are told apart."""
+
+    DENSE = "dense"  # dense models in 16 bits or wider
+    NARROW = "narrow"  # dense models whose linear layers are narrower
+    EXPERTS = "experts"  # models with experts
 
 
 class Software(Entry):
@@ -135,6 +145,12 @@ class Software(Entry):
     )
     fragmentation_frac: Fraction = Field(
         alias="fragmentation", description="Memory lost between activations, as a share of them."
+    )
+
+    uncertainty: dict[StepClass, Fraction] = Field(
+        default_factory=dict,
+        description="Root mean square logarithmic error of steps that nothing was fitted on, by class: dense "
+        "(in 16 bits or wider), narrow (dense, in narrower types), experts.",
     )
 
     @property

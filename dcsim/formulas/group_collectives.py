@@ -73,10 +73,11 @@ def _time_s(
     if num_ranks <= 1 or num_bytes <= 0.0:
         return 0.0
     if network.torus_axes:
-        return torus_time_s(kind, network, num_ranks, num_bytes)
+        return network.time_factor * torus_time_s(kind, network, num_ranks, num_bytes)
     asked = _Group(kind, num_ranks, min(ranks_per_domain, num_ranks), num_bytes)
     curves = _curves(network.measured, asked)
-    return _measured_s(curves, network, asked) if curves else asked.formula_s(network)
+    time_s = _measured_s(curves, network, asked) if curves else asked.formula_s(network)
+    return network.time_factor * time_s
 
 
 def _curves(measured: CollectiveCurves | None, asked: _Group) -> Sequence[CollectiveCurve]:

@@ -39,6 +39,7 @@ class GroupNetwork:
     has_wraparound: bool = True
     is_full_mesh: bool = False
     measured: CollectiveCurves | None = None
+    time_factor: float = 1.0  # by which all take longer than that: a drawn error
 
 
 def large_message_bytes_per_s(wire: Wire) -> float:

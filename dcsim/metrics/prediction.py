@@ -15,7 +15,9 @@ from dcsim.metrics.stability import Verdict
 from dcsim.metrics.summary import Summary
 from dcsim.spec.scenario import Scenario
 
-_SECTIONS = ("serving", "energy", "carbon", "cost")
+CLUSTER_SECTIONS = ("energy", "carbon", "cost")
+_PILOT_SECTIONS = ("serving", *CLUSTER_SECTIONS)
+_SECTIONS = ("serving", "training", *CLUSTER_SECTIONS)
 _NOT_PREDICTED = ("explain", "window", "observed", "stability", "timeline", "duration_s", "max")
 _ATTAINMENT = "slo_attainment_frac"
 _BY_DIFFERENCE = (_ATTAINMENT,)  # shares near 0 or 1: a ratio of two would say nothing
@@ -53,12 +55,23 @@ def pilot_figures(one: Replication) -> Pilot:
     figures = {
         path: value
         for path, value in leaves(one.figures())
-        if path[0] in _SECTIONS and not set(path) & set(_NOT_PREDICTED)
+        if path[0] in _PILOT_SECTIONS and not set(path) & set(_NOT_PREDICTED)
     }
     unstable = [
         name for name, workload in one.workloads.items() if workload.stability.verdict is Verdict.UNSTABLE
     ]
     return Pilot(figures, frozenset(unstable))
+
+
+def numbers(figures: Figures, sections: Sequence[str]) -> dict[Path, float]:
+    """The numbers in some sections of a replication's figures for which intervals can be told."""
+    return {
+        path: float(value)
+        for path, value in leaves({name: figures.get(name) for name in sections})
+        if not set(path) & set(_NOT_PREDICTED)
+        and _number(value) is not None
+        and isinstance(value, int | float)
+    }
 
 
 def prediction_intervals(measured: Summary, baseline: Pilot, draws: Sequence[Pilot | None]) -> Figures:

@@ -9,7 +9,13 @@ import numpy as np
 
 from dcsim.metrics.cluster_work import ClusterWork
 from dcsim.metrics.cost import cost_figures
-from dcsim.metrics.energy import carbon_figures, cluster_sums, energy_figures, power_timeline
+from dcsim.metrics.energy import (
+    ClusterSums,
+    carbon_figures,
+    cluster_sums,
+    energy_figures,
+    power_timeline,
+)
 from dcsim.metrics.figures import Figure, Figures
 from dcsim.metrics.latency import latency_figures
 from dcsim.metrics.queue import QueueSpells, queue_spells
@@ -62,7 +68,7 @@ class Replication:
                 "window": {"started_at_s": one.window.started_at_s, "ended_at_s": one.window.ended_at_s},
                 "explain": explain,
             }
-        cluster = self._cluster(0, NUM_BATCHES)
+        cluster = self.cluster_figures(self.cluster_sums())
         nodes = self.scenario.cluster
         there_s = nodes.num_nodes * nodes.node.num_accelerators * self.joint.duration_s
         bill = ClusterBill.of(cluster, there_s)
@@ -75,7 +81,7 @@ class Replication:
         serving: Figures = {
             name: self._serving(one, index, index + 1) for name, one in self.workloads.items()
         }
-        return {"serving": serving, **self._cluster(index, index + 1)}
+        return {"serving": serving, **self.cluster_figures(self.cluster_sums(index, index + 1))}
 
     def timeline(self) -> dict[str, Figure]:
         """Power and output over time."""
@@ -102,11 +108,15 @@ class Replication:
             "num_waiting": {"mean": one.spells.mean_num_waiting(window)},
         }
 
-    def _cluster(self, first: int, beyond: int) -> Figures:
+    def cluster_sums(self, first: int = 0, beyond: int = NUM_BATCHES) -> ClusterSums:
+        """The sums over all workloads, in the whole window or some of its batches."""
         bins = (first * _BINS_PER_BATCH, beyond * _BINS_PER_BATCH)
         part = self.joint.bins(*bins)
         num_prompts = sum(num_prompt_tokens(one.tables.requests, part) for one in self.workloads.values())
-        sums = cluster_sums(self._joint_sums(), self.joint, num_prompts, bins)
+        return cluster_sums(self._joint_sums(), self.joint, num_prompts, bins)
+
+    def cluster_figures(self, sums: ClusterSums) -> Figures:
+        """Energy, carbon and cost of the whole cluster."""
         energy = energy_figures(self.scenario, self._idle_w(), sums)
         carbon, cost = carbon_figures(self.scenario, energy, sums), cost_figures(self.scenario, energy, sums)
         return {"energy": energy, "carbon": carbon, "cost": cost}

@@ -67,6 +67,17 @@ class Measuring:
             self._stabilities[name].append(workload.stability)
         self._first = self._first or one
 
+    @property
+    def first(self) -> Replication:
+        """The first replication, of which there must be one."""
+        assert self._first is not None
+        return self._first
+
+    @property
+    def first_figures(self) -> Figures:
+        """The figures of the first replication."""
+        return self._figures[0]
+
     def summary(self) -> Summary:
         """The figures of the replications so far, of which there must be one, each the mean over them.
 

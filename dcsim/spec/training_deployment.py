@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.model import Model
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.training.breakdown import TrainingStep
@@ -88,15 +89,28 @@ def resolve_training(scenario: Scenario, name: str) -> TrainingDeployment:
 
 def unchecked_training(scenario: Scenario, name: str) -> TrainingDeployment:
     """As :func:`resolve_training`, whether or not it fits in memory."""
+    hardware = job_hardware(scenario, name)
+    return training_on(scenario, name, hardware, scenario.training[name].software.facts)
+
+
+def job_hardware(scenario: Scenario, name: str, efficiency: Efficiency | None = None) -> TrainingHardware:
+    """The hardware of the training job ``name``, by an efficiency profile or the accelerator's own."""
     job, cluster = scenario.training[name], scenario.cluster
-    facts = job.software.facts
-    hardware = training_hardware(
+    return training_hardware(
         cluster.node,
         cluster.installed_accelerator,
         job.precision,
         f"training.{name}",
         num_accelerators=num_job_accelerators(job, cluster),
+        efficiency=efficiency,
     )
+
+
+def training_on(
+    scenario: Scenario, name: str, hardware: TrainingHardware, facts: SoftwareFacts
+) -> TrainingDeployment:
+    """The training job ``name`` on given hardware with given software, whether or not it fits in memory."""
+    job, cluster = scenario.training[name], scenario.cluster
     make = transformer_form if isinstance(job.model, Model) else fixed_cost_form
     form: JobForm = make(job, cluster, hardware, facts, name)
     return TrainingDeployment(

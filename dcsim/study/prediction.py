@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from dcsim.errors import InfeasibleError
@@ -16,14 +16,21 @@ from dcsim.metrics.prediction import (
     slo_met_probability,
 )
 from dcsim.metrics.replication import read_replication
-from dcsim.metrics.summary import Summary
+from dcsim.metrics.summary import Measuring, Summary
+from dcsim.metrics.training_prediction import TrainedRun, with_training
 from dcsim.sim.simulation import simulate
 from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor
 from dcsim.study.pilot import pilot_of
 from dcsim.study.resampling import Normals, assumed_spreads, resampled
+from dcsim.study.training_resampling import assumed_training_spreads, training_draws
 from dcsim.tables import RunTables
+
+_JOBS_NOTE = (
+    "jobs: their run times are those that the scenario gives, whatever the calibration is: they have no "
+    "prediction intervals"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +42,32 @@ class PilotTask:
 
 
 def predict(
-    scenario: Scenario,
-    measured: Summary,
+    measuring: Measuring,
     tables: RunTables,
     executor: AdaptiveExecutor,
     on_progress: Callable[[float], None],
 ) -> Summary:
     """The summary with prediction intervals under ``prediction``, and P(SLO met) of each workload.
 
-    ``tables`` are those of the first replication. Every draw runs a pilot: the same scenario, shortened,
-    with the same requests and random numbers, but the calibration drawn anew. What it changes in the pilot
-    it is taken to change in the whole.
+    ``tables`` are those of the first replication. Where requests are served, every draw runs a pilot: the
+    same scenario, shortened, with the same requests and random numbers, but the calibration drawn anew. What
+    it changes in the pilot it is taken to change in the whole. What a draw does to training follows from the
+    closed form of its steps.
     """
-    pilot = pilot_of(scenario, tables)
-    tasks = [PilotTask(pilot, None), *(PilotTask(pilot, draw) for draw in range(scenario.calibration_draws))]
-    baseline, *draws = executor.map(run_pilot, tasks, on_progress)
-    assert baseline is not None  # the whole scenario ran, so that its shorter one fits too
+    measured, first = measuring.summary(), measuring.first
+    scenario = first.scenario
+    baseline, draws = _pilots(scenario, tables, executor, on_progress)
+    notes = list(pilot_notes(measured, baseline, draws))
+    assumptions = [*assumed_spreads(scenario), *assumed_training_spreads(scenario)]
+    if scenario.training:
+        drawn = training_draws(scenario, first.work.training.values())
+        trained = TrainedRun(first, measuring.first_figures)
+        baseline, draws = with_training(trained, (baseline, draws), drawn)
     about: Figures = {
         "confidence_frac": CONFIDENCE_FRAC,
         "num_draws": scenario.calibration_draws,
-        "assumptions": [asdict(one) for one in assumed_spreads(scenario)],
-        "notes": list(pilot_notes(measured, baseline, draws)),
+        "assumptions": [asdict(one) for one in {one.parameter: one for one in assumptions}.values()],
+        "notes": [*notes, *([_JOBS_NOTE] if scenario.jobs else [])],
     }
     values = dict(measured.values)
     serving = values["serving"]
@@ -70,6 +82,23 @@ def predict(
     }
     intervals = prediction_intervals(measured, baseline, draws)
     return replace(measured, values=values, prediction={**about, **intervals})
+
+
+def _pilots(
+    scenario: Scenario,
+    tables: RunTables,
+    executor: AdaptiveExecutor,
+    on_progress: Callable[[float], None],
+) -> tuple[Pilot, Sequence[Pilot | None]]:
+    """The pilots of a scenario that serves, the baseline's first; empty ones where there is none to run."""
+    num_draws = scenario.calibration_draws
+    if not scenario.serving:
+        return Pilot({}), [Pilot({})] * num_draws
+    pilot = pilot_of(scenario, tables)
+    tasks = [PilotTask(pilot, None), *(PilotTask(pilot, draw) for draw in range(num_draws))]
+    baseline, *draws = executor.map(run_pilot, tasks, on_progress)
+    assert baseline is not None  # the whole scenario ran, so that its shorter one fits too
+    return baseline, draws
 
 
 def run_pilot(task: PilotTask, on_progress: Callable[[float], None]) -> Pilot | None:

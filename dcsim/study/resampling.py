@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
@@ -87,7 +87,7 @@ def resampled(scenario: Scenario, normals: Normals) -> Scenario:
     serving = {
         name: one.model_copy(
             update={
-                "efficiency": _efficiency(
+                "efficiency": drawn_efficiency(
                     resolve_efficiency(one, accelerator), cluster.node.scale_up, normals
                 ),
                 "engine": _engine(one.engine, normals),
@@ -105,19 +105,24 @@ def assumed_spreads(scenario: Scenario) -> list[AssumedSpread]:
     found: dict[str, AssumedSpread] = {}
     for serving in scenario.serving.values():
         profile, engine = resolve_efficiency(serving, accelerator), serving.engine
-        for key in _keys_used(serving, profile):
-            if _stated(profile, key) is None:
-                parameter = f"efficiency/{profile.name} {key}"
-                spread, why = _default_time(profile, key)
-                found[parameter] = AssumedSpread(parameter, spread, why)
+        found |= {one.parameter: one for one in assumed_times(profile, _keys_used(serving, profile))}
         for overhead in OverheadName:
             if overhead not in engine.uncertainty and getattr(engine, _field(overhead)) > 0:
                 parameter = f"engines/{engine.name} {overhead}"
                 spread = _default_overhead(engine, overhead)
                 why = _WHY_ESTIMATE if spread == ESTIMATED_OVERHEAD else _WHY_OVERHEAD
                 found[parameter] = AssumedSpread(parameter, spread, why)
-    power = f"accelerators/{accelerator.name} busy_power"
-    return [*found.values(), AssumedSpread(power, POWER, _WHY_POWER)]
+    if accelerator.power_uncertainty is None:
+        parameter = f"accelerators/{accelerator.name} busy_power"
+        found[parameter] = AssumedSpread(parameter, POWER, _WHY_POWER)
+    return list(found.values())
+
+
+def assumed_times(profile: Efficiency, keys: Iterable[str]) -> Iterator[AssumedSpread]:
+    """The spreads that are assumed of some operators of a profile, because it states none."""
+    for key in keys:
+        if _stated(profile, key) is None:
+            yield AssumedSpread(f"efficiency/{profile.name} {key}", *_default_time(profile, key))
 
 
 def _keys_used(serving: Serving, profile: Efficiency) -> Iterator[str]:
@@ -146,7 +151,8 @@ class _DrawnEfficiency(Efficiency):
         return {**super().residuals(), _COLLECTIVE: self._collectives}
 
 
-def _efficiency(profile: Efficiency, link: str, normals: Normals) -> Efficiency:
+def drawn_efficiency(profile: Efficiency, link: str, normals: Normals) -> Efficiency:
+    """A profile drawn anew, with the collectives of a link."""
     drawn: dict[str, object] = {}
     for operator in _BY_DATATYPE:
         ceilings: Mapping[str, OperatorEfficiency] = getattr(profile, operator)
@@ -246,7 +252,8 @@ def _default_overhead(engine: Engine, overhead: OverheadName) -> float:
 
 def _accelerator(accelerator: Accelerator, normals: Normals) -> Accelerator:
     """One factor on the power above idle; the cap is the firmware's and stays."""
-    factor = float(np.exp(POWER * normals[f"{accelerator.name}.busy_power"]))
+    log_sd = POWER if accelerator.power_uncertainty is None else accelerator.power_uncertainty
+    factor = float(np.exp(log_sd * normals[f"{accelerator.name}.busy_power"]))
     power = accelerator.busy_power
     rises = {name: getattr(power, name) * factor for name in ("active_frac", "memory_frac", "compute_frac")}
     return accelerator.model_copy(update={"busy_power": power.model_copy(update=rises)})

@@ -30,8 +30,8 @@ def run(
 ) -> Result:
     """Simulate every replication of the scenario and measure what they wrote.
 
-    Then, unless ``calibration_draws`` is 0, simulate a short pilot for each draw of the calibration, for
-    prediction intervals.
+    Then, unless ``calibration_draws`` is 0, simulate a short pilot for each draw of the calibration where
+    requests are served, and time the steps of training anew for each, for prediction intervals.
 
     Parameters
     ----------
@@ -54,17 +54,19 @@ def run(
     executor = AdaptiveExecutor(num_processes or num_usable_processors())
     tell = on_progress or _ignore
     has_pilots = bool(scenario.calibration_draws and scenario.serving)
+    is_predicted = has_pilots or bool(scenario.calibration_draws and scenario.training)
     share = _REPLICATIONS_FRAC if has_pilots else 1.0
     stream = _Stream(scenario, on_partial)
     replications = executor.map(
         simulate_task, tasks, lambda done_frac: tell(share * done_frac), stream.receive
     )
-    measured = stream.measuring.summary()
-    if has_pilots:
+    if is_predicted:
         rest = 1.0 - share
         measured = predict(
-            scenario, measured, replications[0], executor, lambda done_frac: tell(share + rest * done_frac)
+            stream.measuring, replications[0], executor, lambda done_frac: tell(share + rest * done_frac)
         )
+    else:
+        measured = stream.measuring.summary()
     document = measured.document()
     summary = {
         "schema": document.pop("schema"),

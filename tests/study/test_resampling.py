@@ -4,7 +4,7 @@ import pytest
 from dcsim.catalog.engine import OverheadName
 from dcsim.spec.deployment import resolve_deployment, resolve_efficiency
 from dcsim.spec.scenario import Scenario
-from dcsim.study.resampling import ESTIMATED_OVERHEAD, Normals, assumed_spreads, resampled
+from dcsim.study.resampling import ESTIMATED_OVERHEAD, POWER, Normals, assumed_spreads, resampled
 from tests.study.scenarios_for_tests import tiny
 
 NONE = [[0.0] * 3] * 3
@@ -121,7 +121,18 @@ def test_an_engine_without_statements_gets_the_assumed_spread_and_says_so():
     (stated,) = (one.log_sd for name, one in found.items() if name.endswith(" request_overhead"))
     assert stated <= ESTIMATED_OVERHEAD
     assert np.std(logs) == pytest.approx(stated, rel=0.05)
-    assert "accelerators/h100-sxm busy_power" in found
+    assert "accelerators/h100-sxm busy_power" not in found  # its entry states one
+
+
+def test_power_has_the_spread_that_the_accelerator_states_or_else_an_assumed_one():
+    for node, log_sd in (("dgx-h100", 0.14), ("dgx-a100", POWER)):
+        scenario = tiny(cluster__node=node, economics=None)
+        known = scenario.cluster.installed_accelerator.busy_power.memory_frac
+        drawn = [resampled(scenario, Normals(1, draw, 50)).cluster for draw in range(50)]
+        logs = [np.log(one.installed_accelerator.busy_power.memory_frac / known) for one in drawn]
+        assert np.std(logs) == pytest.approx(log_sd)
+        is_assumed = any(one.parameter.endswith("busy_power") for one in assumed_spreads(scenario))
+        assert is_assumed == (node != "dgx-h100")
 
 
 def test_what_is_stated_is_not_assumed():

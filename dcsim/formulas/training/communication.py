@@ -65,7 +65,8 @@ class Relay:
         out, up = network.scale_out, network.scale_up
         out_s = remote / (large_message_bytes_per_s(out) * network.scale_out_share_frac)
         inside_s = self.num_bytes / large_message_bytes_per_s(up)
-        return self.count * (up.base_s + out.base_s + out.hop_s + max(out_s, inside_s))
+        time_s = up.base_s + out.base_s + out.hop_s + max(out_s, inside_s)
+        return self.count * network.time_factor * time_s
 
     def remote_bytes(self, domain_size: int) -> float:
         """Bytes that the mean rank sends to other domains, each time."""

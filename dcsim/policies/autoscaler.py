@@ -25,7 +25,7 @@ class Autoscaler(Policy):
     """Base of all autoscalers: asked again and again, after every interval."""
 
     every_s: PositiveSeconds = Field(
-        default=300.0, alias="every", description="Time from one decision to the next."
+        default=300.0, ge=1.0, alias="every", description="Time from one decision to the next, 1 s at least."
     )
 
     @property

@@ -55,6 +55,13 @@ class Lending(Section):
         default=None, description="Switches replicas off and on by load; in a window the fewer are on."
     )
 
+    startup_s: Seconds | None = Field(
+        default=None,
+        alias="startup",
+        description="Start of a replica's processes when it is wanted back, before its weights are read; "
+        "initialization of the section reliability, or of its preset, if left out.",
+    )
+
     @model_validator(mode="after")
     def _has_a_cause(self) -> Lending:
         if not self.idle and self.autoscaler is None:

@@ -60,6 +60,11 @@ def test_what_it_wants_it_still_wants_when_it_has_it(num_on: int, mean_outstandi
     assert again == wanted
 
 
+def test_decisions_do_not_follow_without_a_pause() -> None:
+    with pytest.raises(ValidationError, match="every"):
+        ByLoad.model_validate({"every": "1 ms"})
+
+
 def test_a_band_without_width_is_refused() -> None:
     with pytest.raises(ValidationError, match="lend_below must be less"):
         ByLoad.model_validate({"lend_below": "70 %", "take_back_above": "70 %"})

@@ -19,3 +19,4 @@ def test_outstanding_requests_count_from_arrival_to_end_within_the_stretch() -> 
     log.status[3] = RequestStatus.REJECTED
     # within 10 to 20 s: 3 s of the second, 4 of the third, none of the fourth, 5 of the fifth, which runs on
     assert log.mean_outstanding(10.0, 20.0) == pytest.approx((3 + 4 + 5) / 10)
+    assert log.mean_outstanding(15.0, 20.0) == pytest.approx((1 + 5) / 5)

@@ -9,7 +9,7 @@ import simpy
 
 from dcsim.sim.jobs.job_nodes import JobNodes
 from dcsim.sim.lending.log import LendingLog, Loan
-from dcsim.sim.serving.outage import GroupOutages
+from dcsim.sim.serving.outage import GroupOutages, Recovery
 
 
 @dataclass(eq=False, slots=True)
@@ -17,6 +17,7 @@ class PausableGroup:
     """Replicas that share nodes, and which of them are off."""
 
     outages: GroupOutages
+    recovery: Recovery  # how they start when they are wanted back
     off: set[int] = field(default_factory=set)
 
     @property

@@ -7,6 +7,7 @@ from simpy.events import ProcessGenerator
 
 from dcsim.policies.autoscaler import Autoscaler, FleetLoad
 from dcsim.sim.lending.switches import PausableFleet, ReplicaSwitches
+from dcsim.sim.recurrence import Recurrence
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.lending import IdleWindow, Lending
 
@@ -33,8 +34,9 @@ class LendingSchedule:
 
     def _open_and_close(self, i: int, window: IdleWindow) -> ProcessGenerator:
         yield self._environment.timeout(window.start_s)
-        number = 0
+        number, recurrence = 0, self._recurrence("idle: windows")
         while True:
+            recurrence.count()
             self._num_off[i] = window.num_replicas
             self._apply()
             yield self._until(window.start_s + number * (window.every_s or 0.0) + window.duration_s)
@@ -49,7 +51,9 @@ class LendingSchedule:
         return self._environment.timeout(max(instant_s - self._environment.now, 0.0))
 
     def _scale(self, autoscaler: Autoscaler) -> ProcessGenerator:
+        recurrence = self._recurrence("autoscaler: decisions")
         while True:
+            recurrence.count()
             began_at_s = self._environment.now
             yield self._environment.timeout(autoscaler.every_s)
             deployment = self._deployment
@@ -61,6 +65,11 @@ class LendingSchedule:
             )
             self._num_scaled = autoscaler.num_wanted(load)
             self._apply()
+
+    def _recurrence(self, what: str) -> Recurrence:
+        return Recurrence(
+            self._environment, f"serving.{self._deployment.name}.lending.{what}", "Lengthen every"
+        )
 
     def _apply(self) -> None:
         most_off = max(self._num_off.values(), default=0)

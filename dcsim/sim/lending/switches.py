@@ -112,7 +112,7 @@ class ReplicaSwitches:
         A group that is down starts anyway as soon as it has nodes, see ``GroupOutages``.
         """
         if not group.outages.is_down:
-            yield from _started(self._environment, group.outages.recovery, group.outages.nodes)
+            yield from _started(self._environment, group.recovery, group.outages.nodes)
         for replica in replicas:
             if replica < self.num_wanted:
                 self._turn_on(replica)

@@ -37,6 +37,7 @@ class RequestLog:
         self.num_cached_tokens = array("i")
         self.num_preemptions = array("i")
         self._resent_at_s: dict[int, float] = {}  # of requests whose replica failed
+        self._num_past = 0  # first requests that had ended when a mean was last asked for
 
     def __len__(self) -> int:
         return len(self.arrived_at_s)
@@ -86,13 +87,23 @@ class RequestLog:
         self._resent_at_s[index] = now_s
 
     def mean_outstanding(self, started_at_s: float, ended_at_s: float) -> float:
-        """Requests that had arrived and not ended, mean over a stretch of time that ends now."""
+        """Requests that had arrived and not ended, mean over a stretch of time that ends now.
+
+        Stretches must not begin before earlier ones: what had ended by then is not looked at again.
+        """
         beyond = bisect_right(self.arrived_at_s, ended_at_s)  # clients that react come in order too
-        arrived_at_s = np.frombuffer(self.arrived_at_s, "f8")[:beyond]
-        is_open = np.frombuffer(self.status, "i1")[:beyond] == RequestStatus.UNFINISHED
-        end_s = np.where(is_open, ended_at_s, np.frombuffer(self.finished_at_s, "f8")[:beyond])
+        while self._num_past < beyond and self._has_ended(self._num_past, started_at_s):
+            self._num_past += 1
+        rows = slice(self._num_past, beyond)
+        arrived_at_s = np.frombuffer(self.arrived_at_s, "f8")[rows]
+        is_open = np.frombuffer(self.status, "i1")[rows] == RequestStatus.UNFINISHED
+        end_s = np.where(is_open, ended_at_s, np.frombuffer(self.finished_at_s, "f8")[rows])
         held_s = np.minimum(end_s, ended_at_s) - np.maximum(arrived_at_s, started_at_s)  # NaN: turned away
         return float(np.nansum(np.maximum(held_s, 0.0))) / (ended_at_s - started_at_s)
+
+    def _has_ended(self, index: int, at_s: float) -> bool:
+        is_open = self.status[index] == RequestStatus.UNFINISHED
+        return not is_open and not self.finished_at_s[index] > at_s  # NaN: turned away
 
     def table(self, num_lanes: int) -> Table:
         """The table ``requests`` of replicas with so many engines each."""

@@ -42,6 +42,11 @@ def test_idle_replicas_lend_their_node_from_start_to_end_of_a_window_and_serve_w
     assert played.pauses["serving_at_s"].tolist() == [300.0 + START_S + LOAD_S] * 2
 
 
+def test_the_start_of_processes_may_be_another_than_after_failures():
+    played = play({"idle": [WINDOW], "startup": "1 min"}, [0.0], [])
+    assert played.pauses["serving_at_s"].tolist() == [300.0 + 60.0 + LOAD_S] * 2
+
+
 def test_windows_come_again_every_period():
     window = {"start": "0 s", "duration": "30 s", "every": "100 s", "replicas": 2}
     played = play({"idle": [window]}, [0.0], [], until_s=350.0)

@@ -32,7 +32,6 @@ from dcsim.calibration.validate.truth_file import Split, TruthRow, read_truth_fi
 from dcsim.formulas.executed_work import executed_compute_s, executed_memory_s
 from dcsim.formulas.power import PowerCurve
 from dcsim.formulas.step_time import StepWork
-from dcsim.metrics.row_pass import power_curve
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
 from dcsim.workloads.lengths.lognormal import Lognormal
 
@@ -66,7 +65,7 @@ def devices(rows: Sequence[TruthRow]) -> list[Device]:
     for row in rows:
         by_name.setdefault(_deployment(row).accelerator.name, []).append(row)
     return [
-        Device(name, power_curve(_deployment(of_one[0])), samples(of_one), of_one)
+        Device(name, _deployment(of_one[0]).accelerator.power_curve, samples(of_one), of_one)
         for name, of_one in by_name.items()
     ]
 

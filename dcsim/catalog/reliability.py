@@ -71,7 +71,7 @@ class Observed(_Part):
 class Cause(_Part):
     """One cause of failures, with exactly one of: mtbf, observed, or times of policy trace."""
 
-    component: Component = Field(description="What fails.")
+    component: Component = Field(description="Part that fails.")
     mtbf_s: PositiveSeconds | None = Field(
         default=None, alias="mtbf", description="Mean time between failures of one unit."
     )

@@ -39,6 +39,7 @@ CLUSTER_TABLES = {
     "pool": "One row per interval of time of the accelerators that scheduled jobs share.",
     "lending": "One row per node and time that serving lent it to scheduled jobs.",
     "replica_pauses": "One row per pause of a replica, for which its nodes could be lent.",
+    "node_holdings": "One row per node and holder, from getting it to letting it go; the first 500,000.",
     "failures": "One row per failure, slow node, drain or alarm, in order of time.",
     "links": "One row per directed link of the fabric.",
     "link_loads": "One row per link and bin of time in which it carried anything.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from dcsim.tables.fabric import FABRIC_OUTAGES, LINK_LOADS, LINKS, TRANSFERS
 from dcsim.tables.failures import FAILURES
+from dcsim.tables.holdings import NODE_HOLDINGS
 from dcsim.tables.jobs import JOBS, POOL
 from dcsim.tables.lending import LENDING, REPLICA_PAUSES
 from dcsim.tables.storage import STORAGE_LOAD, STORAGE_OPERATIONS
@@ -20,6 +21,7 @@ CLUSTER_TABLES: Mapping[str, Mapping[str, Column]] = {
     "lending": LENDING,
     "replica_pauses": REPLICA_PAUSES,
     "failures": FAILURES,
+    "node_holdings": NODE_HOLDINGS,
     "links": LINKS,
     "link_loads": LINK_LOADS,
     "transfers": TRANSFERS,

@@ -15,6 +15,7 @@ from dcsim.policies.routers.least_outstanding import LeastOutstanding
 from dcsim.policies.routers.round_robin import RoundRobin
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.holdings import Holder, Places
 from dcsim.sim.requests import RequestStream
 from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.serving.outage import GroupOutages, Recovery, ReplicaGroup, replica_groups
@@ -22,6 +23,7 @@ from dcsim.sim.simulation import simulate
 from dcsim.sim.streams import Streams
 from dcsim.spec.reliability import ClusterShape, Reliability
 from dcsim.tables import RequestStatus
+from dcsim.tables.holdings import HolderKind
 from tests.sim.drive import EngineTimer
 from tests.sim.fleets import deployment
 from tests.sim.twin import TwinOptions
@@ -158,7 +160,8 @@ def test_a_failed_node_takes_its_replicas_down_until_a_spare_has_their_weights(
         return environment.timeout(20.0)
 
     group = ReplicaGroup((0,), (0,))
-    GroupOutages(environment, fleet, group, Recovery(section.recovery, load), failures, pool)
+    places = Places(failures.holdings, Holder(HolderKind.SERVING, "chat"), {0: 8.0})
+    GroupOutages(environment, fleet, group, places, Recovery(section.recovery, load), failures, pool)
     failures.start()
     environment.run(until=1000.0)
     fleet.advance(1000.0)

@@ -48,6 +48,10 @@ class FailureLog:
         self._rows.append(_Row(at_s, cause, str(component or ""), str(effect), node, len(nodes), num_hit))
         return len(self._rows) - 1
 
+    def cause(self, row: int) -> str:
+        """The cause of a row."""
+        return self._rows[row].cause
+
     def node_left(self, row: int) -> None:
         """One more node of the row is down."""
         self._rows[row].num_down += 1

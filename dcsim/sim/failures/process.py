@@ -19,8 +19,10 @@ from dcsim.sim.failures.failure import Drain, Effect, Failure, NodeListener
 from dcsim.sim.failures.log import FailureLog
 from dcsim.sim.failures.node_states import NodeStates
 from dcsim.sim.failures.repair import RepairShop
+from dcsim.sim.holdings import Holder, HoldingLog
 from dcsim.sim.streams import Streams
 from dcsim.spec.reliability import ClusterShape, Maintenance, Reliability
+from dcsim.tables.holdings import HolderKind
 from dcsim.workloads.failure_time import ANY_NODE, LifeDistribution
 
 MAX_FAILURES = 200_000  # of one run, about a minute: failures without end are no run without end
@@ -48,6 +50,7 @@ class FailureProcess:
     ) -> None:
         self.log = FailureLog()
         self.nodes = NodeStates(shape.num_nodes)
+        self.holdings = HoldingLog(environment)  # who has which nodes: outages are written by the process
         self.on_return: Callable[[int], None] | None = None  # told of nodes that are back in service
         self._environment, self._reliability, self._shape = environment, reliability, shape
         self._rng, self._slow_rng = streams["failures.times"], streams["failures.slow"]
@@ -81,6 +84,11 @@ class FailureProcess:
             self._after(first_s - self._environment.now, partial(self._maintain, maintenance, 0))
         self._wake_later()
 
+    @property
+    def num_accelerators_per_node(self) -> int:
+        """Accelerators of each node of the cluster."""
+        return self._shape.num_accelerators_per_node
+
     def add_job(self, job: NodeListener) -> None:
         """A job starts: causes that are counted by job hit it from now on."""
         self._jobs.append(job)
@@ -104,8 +112,7 @@ class FailureProcess:
         leave = self._leaving.pop(node, None)
         if leave is None or not self.nodes.is_up(node):
             return
-        self.nodes.take_down(node)
-        self.log.node_left(leave.row)
+        self._take_down(node, leave.row)
         if leave.away_s is None:
             done = partial(self._back, node, leave.row, None)
             self._shop.take_in(self._reliability.repair_s, done)
@@ -215,8 +222,7 @@ class FailureProcess:
         row = self.log.add(now_s, due.cause, cause.component, Effect.STOP, nodes, len(told))
         for number, node in enumerate(nodes):
             self._leaving.pop(node, None)
-            self.nodes.take_down(node)
-            self.log.node_left(row)
+            self._take_down(node, row)
             done = partial(self._back, node, row, due if number == 0 else None)
             self._shop.take_in(cause.repair_s or self._reliability.repair_s, done)
         for listener in told:
@@ -263,9 +269,16 @@ class FailureProcess:
             if node not in held:
                 self.retire(node)
 
+    def _take_down(self, node: int, row: int) -> None:
+        self.nodes.take_down(node)
+        self.log.node_left(row)
+        outage = Holder(HolderKind.DOWN, self.log.cause(row))
+        self.holdings.begin(outage, node, self.num_accelerators_per_node)
+
     def _back(self, node: int, row: int, due: Due | None, *, is_as_new: bool = True) -> None:
         self.nodes.bring_back(node, is_as_new=is_as_new)
         self.log.node_back(row, self._environment.now)
+        self.holdings.end(Holder(HolderKind.DOWN, self.log.cause(row)), node)
         if due is not None:
             self._renew(due)
         if self.on_return is not None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from dcsim.sim.failures.failure import Drain, Failure, NodeListener
 from dcsim.sim.failures.process import FailureProcess
+from dcsim.sim.holdings import SPARE
 
 
 class NodeHolder(NodeListener, Protocol):
@@ -42,6 +43,7 @@ class SparePool:
         self._replacements: deque[NodeRequest] = deque()
         self._others: deque[NodeRequest] = deque()
         process.nodes.listen(self._free, self)
+        self._note_free(self._free)
         process.on_return = self.put_back
 
     @property
@@ -82,6 +84,7 @@ class SparePool:
         """A node that nobody holds is free."""
         heapq.heappush(self._free, node)
         self._process.nodes.listen((node,), self)
+        self._note_free((node,))
         self._serve()
 
     def on_failure(self, failure: Failure) -> None:
@@ -100,6 +103,7 @@ class SparePool:
         gone = set(nodes) & set(self._free)
         self._free = [node for node in self._free if node not in gone]  # sorted before, sorted after
         heapq.heapify(self._free)
+        self._note_taken(gone)
         return sorted(gone)
 
     def _serve(self) -> None:
@@ -115,5 +119,14 @@ class SparePool:
         nodes = tuple(heapq.heappop(self._free) for _ in range(count))
         for node in nodes:
             self._process.nodes.forget((node,), self)
+        self._note_taken(nodes)
         self._process.nodes.listen(nodes, holder)
         holder.on_nodes(nodes)
+
+    def _note_free(self, nodes: Iterable[int]) -> None:
+        for node in nodes:
+            self._process.holdings.begin(SPARE, node, self._process.num_accelerators_per_node)
+
+    def _note_taken(self, nodes: Iterable[int]) -> None:
+        for node in nodes:
+            self._process.holdings.end(SPARE, node)

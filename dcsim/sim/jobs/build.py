@@ -14,6 +14,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.policies.job import Job
 from dcsim.policies.nodes import PLENTY, NodeShape
 from dcsim.policies.request import MILLICORES_PER_CORE, Request
+from dcsim.sim.holdings import HoldingLog
 from dcsim.sim.jobs.capacity import start_maintenance, start_spot
 from dcsim.sim.jobs.job_cluster import JobCluster, Restarts
 from dcsim.sim.jobs.job_log import job_table
@@ -69,6 +70,7 @@ def build_jobs(
     folder: Path,
     duration_s: float | None,
     streams: Streams,
+    holdings: HoldingLog | None = None,
 ) -> JobSimulation:
     """Put the jobs of a scenario into the environment; they begin when it runs.
 
@@ -80,7 +82,7 @@ def build_jobs(
     pool = NodePool(node_shapes(jobs, cluster, folder), jobs.placement, streams["jobs.placement"], workload)
     costs = jobs.preemption
     restarts = Restarts(costs.restart_s, costs.checkpoint_interval_s, costs.saves, costs.max_restarts)
-    simulation = JobCluster(environment, pool, jobs.scheduler, runs, restarts, jobs.bin_s)
+    simulation = JobCluster(environment, pool, jobs.scheduler, runs, restarts, jobs.bin_s, holdings)
     for window in jobs.maintenance:
         start_maintenance(environment, pool, window)
     if jobs.spot:

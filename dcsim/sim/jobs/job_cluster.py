@@ -11,13 +11,16 @@ import simpy
 from dcsim.policies.job import Job
 from dcsim.policies.job_queue import JobQueue
 from dcsim.policies.job_scheduler import JobScheduler
+from dcsim.policies.request import SHARES_PER_ACCELERATOR
 from dcsim.policies.room import Action, ActionKind, Room
 from dcsim.policies.running_jobs import RunningJobs
+from dcsim.sim.holdings import Holder, HoldingLog
 from dcsim.sim.jobs.feasibility import Feasibility
 from dcsim.sim.jobs.history import RunTimeHistory
 from dcsim.sim.jobs.job_log import PoolLog, PoolState
 from dcsim.sim.jobs.job_run import JobRun
 from dcsim.sim.jobs.pool import NodePool
+from dcsim.tables.holdings import HolderKind
 from dcsim.tables.jobs import JobReason, JobStatus
 
 AFTER_ALL_ELSE = 2  # priority of decisions: after everything else that happens at the same instant
@@ -45,12 +48,14 @@ class JobCluster:
         runs: Sequence[JobRun],
         restarts: Restarts,
         bin_s: float,
+        holdings: HoldingLog | None = None,
     ) -> None:
         self._environment, self._pool, self._scheduler = environment, pool, scheduler
         self._restarts = restarts
         self.runs = runs  # in the order of submission
         self.done: simpy.Event = environment.event()
         self.log = PoolLog(bin_s)
+        self.holdings = holdings or HoldingLog(environment)
         self._run_of = {run.job.number: run for run in runs}
         self._num_open = len(runs)
         self._queue = JobQueue(scheduler.key, scheduler.kind)
@@ -155,7 +160,7 @@ class JobCluster:
 
     def _begin(self, job: Job, num_accelerators: float) -> None:
         run = self._run_of[job.number]
-        run.begin(self._environment.now)
+        self._hold(run)
         self._num_used += num_accelerators
         self._call_later_if_same(run)
 
@@ -171,7 +176,7 @@ class JobCluster:
         job, now_s = run.job, self._environment.now
         self._running.remove(job)
         self._pool.nodes.give(job.parts)
-        run.end(now_s, job.num_held)
+        self._let_go(run, job.num_held)
         self._num_used -= job.num_held
         run.left_s, run.finished_at_s = 0.0, now_s
         job.parts = ()
@@ -182,7 +187,7 @@ class JobCluster:
     def _stop(self, job: Job, *, is_failure: bool) -> None:
         """The job has lost its nodes, which are free again: it waits for others."""
         run, now_s = self._run_of[job.number], self._environment.now
-        run.end(now_s, job.num_held)
+        self._let_go(run, job.num_held)
         self._num_used -= job.num_held
         self._save(run, job.done_s(now_s), now_s - job.started_at_s, is_failure=is_failure)
         job.attained_s = job.attained_at_s(now_s)
@@ -211,11 +216,22 @@ class JobCluster:
         ran_s = now_s - run.held_since_s
         done_s = max(0.0, ran_s - action.old_restart_s) * action.old_speed
         run.save(done_s, min(ran_s, action.old_restart_s), None)
-        run.end(now_s, action.old_number)
+        self._let_go(run, action.old_number)
         run.num_resizes += 1
         self._num_used += action.number - action.old_number
-        run.begin(now_s)
+        self._hold(run)
         self._call_later_if_same(run)
+
+    def _hold(self, run: JobRun) -> None:
+        run.begin(self._environment.now)
+        holder = Holder(HolderKind.JOB, run.job.number)
+        for part in run.job.parts:
+            num_accelerators = len(part.accelerators) * part.num_shares / SHARES_PER_ACCELERATOR
+            self.holdings.begin(holder, part.node, num_accelerators)
+
+    def _let_go(self, run: JobRun, num_held: float) -> None:
+        run.end(self._environment.now, num_held)
+        self.holdings.end_all(Holder(HolderKind.JOB, run.job.number))
 
     def _close(self, run: JobRun, status: JobStatus) -> None:
         run.status = status

@@ -12,6 +12,7 @@ from simpy.events import ProcessGenerator
 from dcsim.sim.failures.failure import Drain, Failure
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import NodeRequest, SparePool
+from dcsim.sim.holdings import Places
 from dcsim.spec.reliability import RecoveryTimes
 
 
@@ -52,6 +53,25 @@ def replica_groups(
     return [ReplicaGroup(tuple(replicas), nodes) for nodes, replicas in found.items()]
 
 
+def num_accelerators_by_node(
+    group: ReplicaGroup, num_accelerators: int, num_per_node: int, first_accelerator: int
+) -> dict[int, float]:
+    """Accelerators that a group's replicas have on each of its nodes, packed as in ``replica_groups``.
+
+    What a replica smaller than a node has on the next one is left out.
+    """
+    held = dict.fromkeys(group.nodes, 0.0)
+    for replica in group.replicas:
+        start = first_accelerator + replica * num_accelerators
+        for node in held:
+            first, end = (
+                max(start, node * num_per_node),
+                min(start + num_accelerators, (node + 1) * num_per_node),
+            )
+            held[node] += max(0, end - first)
+    return held
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """How a group comes back: the times, and the load of its weights onto its nodes."""
@@ -73,13 +93,14 @@ class GroupOutages:
         environment: simpy.Environment,
         fleet: ServingFleet,
         group: ReplicaGroup,
+        places: Places,
         recovery: Recovery,
         failures: FailureProcess,
         pool: SparePool,
     ) -> None:
         self._environment, self._fleet, self._group = environment, fleet, group
         self._recovery, self._failures, self._pool = recovery, failures, pool
-        self._nodes = set(group.nodes)
+        self._nodes, self._places = set(group.nodes), places
         self._request: NodeRequest | None = None
         self._arrival: simpy.Event | None = None
         self._process: simpy.Process | None = None
@@ -108,11 +129,14 @@ class GroupOutages:
     def lend(self, node: int) -> None:
         """One of its nodes works for others: what happens to it meanwhile is not its concern."""
         self._failures.nodes.forget((node,), self)
+        self._places.leave(node)
 
     def take_back(self, nodes: Iterable[int]) -> None:
         """Nodes that were lent are its own again. Those that are broken are replaced like ones that fail."""
         up = self._failures.nodes.up(nodes)
         self._failures.nodes.listen(up, self)
+        for node in up:
+            self._places.fill(node)
         broken = set(nodes).difference(up)
         if broken:
             self._lose(broken)
@@ -134,6 +158,8 @@ class GroupOutages:
     def on_nodes(self, nodes: tuple[int, ...]) -> None:
         """Spares have come."""
         self._nodes.update(nodes)
+        for node in nodes:
+            self._places.fill(node)
         self._request = None
         if self._arrival is not None:
             self._arrival.succeed()
@@ -141,6 +167,8 @@ class GroupOutages:
 
     def _lose(self, nodes: Iterable[int]) -> None:
         self._nodes.difference_update(nodes)
+        for node in nodes:
+            self._places.leave(node)
         if self._process is not None and self._process.is_alive:
             self._process.interrupt()
         else:

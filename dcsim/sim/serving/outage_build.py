@@ -11,11 +11,20 @@ from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
-from dcsim.sim.serving.outage import GroupOutages, Recovery, ServingFleet, replica_groups
+from dcsim.sim.holdings import Holder, HoldingLog, Places
+from dcsim.sim.serving.outage import (
+    GroupOutages,
+    Recovery,
+    ReplicaGroup,
+    ServingFleet,
+    num_accelerators_by_node,
+    replica_groups,
+)
 from dcsim.sim.storage.store import Store
 from dcsim.sim.storage.weight_loading import WeightLoad, load_weights
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.reliability import Reliability
+from dcsim.tables.holdings import HolderKind
 
 
 def build_outages(
@@ -32,17 +41,39 @@ def build_outages(
     takes time for one that has none. Where two fleets meet on one node, each asks for a spare of its own.
     """
     outages: list[list[GroupOutages]] = []
-    num_taken = 0  # accelerators of the fleets before
-    for deployment, fleet in fleets:
-        size, num_replicas = deployment.accelerators_per_replica, deployment.num_replicas
-        groups = replica_groups(num_replicas, size, deployment.node.num_accelerators, num_taken)
-        num_taken += num_replicas * size
+    groups_by_fleet = place_replicas(failures.holdings, [deployment for deployment, _ in fleets])
+    for (deployment, fleet), groups in zip(fleets, groups_by_fleet, strict=True):
         load = partial(_load, environment, weights.get(deployment.name), weight_load(deployment))
         recovery = Recovery(reliability.recovery, load)
         outages.append(
-            [GroupOutages(environment, fleet, group, recovery, failures, pool) for group in groups]
+            [GroupOutages(environment, fleet, *group, recovery, failures, pool) for group in groups]
         )
     return outages
+
+
+def place_replicas(
+    log: HoldingLog, deployments: Sequence[ServingDeployment]
+) -> list[list[tuple[ReplicaGroup, Places]]]:
+    """Put the replicas of each fleet on their nodes, and write down what they hold of them."""
+    placed: list[list[tuple[ReplicaGroup, Places]]] = []
+    num_taken = 0  # accelerators of the fleets before
+    for one in deployments:
+        size, num_replicas, per_node = (
+            one.accelerators_per_replica,
+            one.num_replicas,
+            one.node.num_accelerators,
+        )
+        groups = replica_groups(num_replicas, size, per_node, num_taken)
+        holder, first = Holder(HolderKind.SERVING, one.name), num_taken
+        placed.append([])
+        for group in groups:
+            held = num_accelerators_by_node(group, size, per_node, first)
+            places = Places(log, holder, held)
+            for node in group.nodes:
+                places.fill(node)
+            placed[-1].append((group, places))
+        num_taken += num_replicas * size
+    return placed
 
 
 def weight_load(deployment: ServingDeployment) -> WeightLoad:

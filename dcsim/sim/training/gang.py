@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from dcsim.sim.failures.failure import Drain, Failure
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import NodeRequest, SparePool
+from dcsim.sim.holdings import Holder
+from dcsim.tables.holdings import HolderKind
 
 
 class GangOwner(Protocol):
@@ -22,11 +25,22 @@ class GangOwner(Protocol):
         """Nodes must leave as soon as the work is saved."""
 
 
+@dataclass(frozen=True, slots=True)
+class GangSize:
+    """What a job computes on when nothing is missing."""
+
+    job: str
+    num_nodes: int
+    num_accelerators: int
+
+
 class Gang:
     """Nodes of one job. Told of failures by the process, and given nodes by the pool."""
 
-    def __init__(self, num_nodes: int, failures: FailureProcess, pool: SparePool, owner: GangOwner) -> None:
-        self.num_nodes = num_nodes
+    def __init__(self, size: GangSize, failures: FailureProcess, pool: SparePool, owner: GangOwner) -> None:
+        self.num_nodes = size.num_nodes
+        self._holder = Holder(HolderKind.TRAINING, size.job)
+        self._num_accelerators_per_node = size.num_accelerators / size.num_nodes
         self._failures, self._pool, self._owner = failures, pool, owner
         self._nodes: set[int] = set()
         self._leaving: set[int] = set()
@@ -96,6 +110,8 @@ class Gang:
     def on_nodes(self, nodes: tuple[int, ...]) -> None:
         """Nodes have come."""
         self._nodes.update(nodes)
+        for node in nodes:
+            self._failures.holdings.begin(self._holder, node, self._num_accelerators_per_node)
         self._requests = [request for request in self._requests if not request.is_met]
         self._owner.on_change()
 
@@ -104,6 +120,8 @@ class Gang:
         lost = self._nodes.intersection(failure.nodes)
         for held in (self._nodes, self._leaving, self._forced):
             held -= lost
+        for node in lost:
+            self._failures.holdings.end(self._holder, node)
         if lost or not failure.nodes:
             self._owner.on_failure(failure)
 
@@ -129,4 +147,5 @@ class Gang:
     def _let_go(self, node: int) -> None:
         for held in (self._nodes, self._leaving, self._forced):
             held.discard(node)
+        self._failures.holdings.end(self._holder, node)
         self._pool.give_back((node,), self)

@@ -17,7 +17,7 @@ from dcsim.sim.failures.failure import Failure
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
 from dcsim.sim.training.checkpointing import Checkpointing
-from dcsim.sim.training.gang import Gang
+from dcsim.sim.training.gang import Gang, GangSize
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.step_source import Network, Samples, StepSource
 from dcsim.sim.training.stepping import Stepping
@@ -65,7 +65,8 @@ class TrainingProcess:
         self.status = TrainingStatus.UNFINISHED
         self.started_at_s = self.finished_at_s = math.nan
         self.num_failures = self.num_planned_stops = 0
-        self.gang = Gang(task.steps.num_nodes, failures, pool, self)
+        size = GangSize(task.name, task.steps.num_nodes, task.steps.num_accelerators)
+        self.gang = Gang(size, failures, pool, self)
         self._environment, self._failures, self._log = environment, failures, log
         self._stepping = Stepping(environment, task.name, task.steps, checkpoints, self.gang, log)
         self._stepping.num_steps = task.num_steps

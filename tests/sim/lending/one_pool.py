@@ -12,17 +12,19 @@ import simpy
 from dcsim.policies.routers.least_outstanding import LeastOutstanding
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.holdings import Holder, Places
 from dcsim.sim.jobs.job_cluster import JobCluster, Restarts
 from dcsim.sim.jobs.job_nodes import JobNodes
 from dcsim.sim.jobs.job_run import JobRun
 from dcsim.sim.lending.build import LendingFleet, build_lending
 from dcsim.sim.requests import RequestStream
 from dcsim.sim.serving.fleet import Fleet
-from dcsim.sim.serving.outage import GroupOutages, Recovery, replica_groups
+from dcsim.sim.serving.outage import GroupOutages, Recovery, ReplicaGroup, replica_groups
 from dcsim.sim.streams import Streams
 from dcsim.spec.lending import Lending
 from dcsim.spec.reliability import ClusterShape, Reliability
 from dcsim.tables import ServingTables, Table
+from dcsim.tables.holdings import HolderKind
 from tests.sim.drive import EngineTimer
 from tests.sim.fleets import deployment
 from tests.sim.jobs.small import pool_of, run_of, scheduler_named
@@ -87,7 +89,7 @@ def play(
     spares = SparePool(failures, range(num_serving, num_serving + num_spares))
     recovery = Recovery(section.recovery, lambda nodes: environment.timeout(LOAD_S))
     outages = [
-        GroupOutages(environment, fleet, group, recovery, failures, spares)
+        GroupOutages(environment, fleet, group, _places(failures, group), recovery, failures, spares)
         for group in replica_groups(num_replicas, 1, PER_NODE, 0)
     ]
     pool = pool_of([PER_NODE] * num_nodes)
@@ -107,6 +109,11 @@ def play(
     fleet.advance(until_s)
     tables = log.tables()
     return Played(fleet.finish(), tables["lending"], tables["replica_pauses"], jobs, fleet)
+
+
+def _places(failures: FailureProcess, group: ReplicaGroup) -> Places:
+    held = dict.fromkeys(group.nodes, float(len(group.replicas)))
+    return Places(failures.holdings, Holder(HolderKind.SERVING, "chat"), held)
 
 
 def _fleet(

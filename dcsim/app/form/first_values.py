@@ -36,6 +36,7 @@ _FIRST: Mapping[str, Mapping[str, object]] = {  # by key; what is not here begin
         "arrivals": {"policy": "poisson", "rate": "20 /h", "duration_mean": "2 h", "jobs": 1000},
         "scheduler": "easy_backfill",
     },
+    "lending": {"autoscaler": "by_load"},
     "reliability": {"preset": "meta-rsc"},
 }
 _FIRST_PRECISION = {"weights": "fp8", "activations": "fp8", "kv_cache": "bf16"}

@@ -154,13 +154,15 @@ _COST = {
 }
 _PREDICTION = {
     "confidence_frac": Key("fraction", "confidence of the prediction intervals"),
-    "num_draws": Key("", "draws of the calibration, each run on a short pilot of the scenario"),
+    "num_draws": Key(
+        "", "draws of the calibration: each run on a short pilot of serving, steps of training timed anew"
+    ),
     "assumptions": Key(
         "",
         "list: spreads assumed where no uncertainty is stated: parameter, log_sd (standard deviation of its "
         "logarithm), why",
     ),
-    "notes": Key("", "list: why an interval may be too narrow"),
+    "notes": Key("", "list: why an interval may be too narrow, and what has none"),
 }
 _PROVENANCE = {
     "entries": Key(

@@ -31,6 +31,7 @@ from dcsim.spec.deployments import Deployments
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables, ServingTables
 
+_ROUNDING = 1e-9  # of sums of accelerator time
 _BINS_PER_BATCH = NUM_BINS // NUM_BATCHES
 
 
@@ -131,7 +132,8 @@ class Replication:
             figures = serving[name]
             assert isinstance(figures, dict)
             figures.update(bill.share(held_s).of_tokens(num_tokens, "output_token"))
-        unheld = bill.share(unheld_s)
+        is_all_held = abs(unheld_s) <= _ROUNDING * bill.accelerator_s
+        unheld = bill.share(0.0 if is_all_held else unheld_s)
         for section, key, value in (
             ("cost", "unheld_usd", unheld.cost_usd),
             ("energy", "unheld_it_j", unheld.it_j),

@@ -252,9 +252,11 @@ def _about_predictions(view: SummaryView, num_replications: str, method: str) ->
         "batch_means": "the error of one replication by batch means",
     }.get(method)
     num_assumed = len(_items(view.find("prediction.assumptions")))
+    by_work = {"serving": "each run on a short pilot", "training": "steps of training timed anew for each"}
+    how = ", ".join(words for work, words in by_work.items() if view.get(work))
     return (
         "[low, high] is the 95 % prediction interval: what is not known of the calibration "
-        f"({figure_text(view, 'prediction.num_draws')} draws of it, each run on a short pilot; "
+        f"({figure_text(view, 'prediction.num_draws')} draws of it, {how}; "
         f"{num_assumed} of the spreads {'is' if num_assumed == 1 else 'are'} assumed)"
         + (f" and {noise}." if noise else "; one replication, too short for an error of its own.")
     )

@@ -53,8 +53,8 @@ class Scenario(Section):
         default=24,
         ge=0,
         le=1_000,
-        description="Resampled calibrations, each run on a short pilot, for prediction intervals; "
-        "0 for none.",
+        description="Resampled calibrations for prediction intervals, each run on a short pilot of serving, "
+        "steps of training timed anew; 0 for none.",
     )
     seed: int = Field(default=1, ge=0, lt=2**63, description="Seed of all random streams.")
     cluster: Cluster = Field(description="The machines.")

@@ -110,7 +110,12 @@ def _num_segments(duration_s: float, stay_s: float) -> int:
 
 
 def _part_of_fleet(scenario: Scenario, num_in_system: float) -> tuple[Scenario, float]:
-    """As many nodes as fill up within a pilot's warm-up, with their part of every workload's replicas."""
+    """As many nodes as fill up within a pilot's warm-up, with their part of every workload's replicas.
+
+    All of them where other work is on the cluster, which may need them.
+    """
+    if scenario.training or scenario.jobs is not None:
+        return scenario, 1.0
     num_nodes = scenario.cluster.num_nodes
     most = MAX_PILOT_REQUESTS * _MAX_WARMUP_FRAC / _WARMUP_STAYS
     fewest = max(1, math.floor(num_nodes * most / max(num_in_system, most)))

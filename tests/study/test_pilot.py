@@ -100,6 +100,13 @@ def test_a_large_fleet_is_cut_down_to_some_of_its_nodes():
     assert pilot.warmup_s == pytest.approx(60.0)
 
 
+def test_a_fleet_beside_other_work_keeps_all_nodes():
+    jobs = {"arrivals": {"policy": "poisson", "rate": "1 /h", "duration_mean": "1 min"}}
+    scenario = tiny(duration="1000 s", cluster__num_nodes=8, serving__chat__num_replicas=56, jobs=jobs)
+    pilot = pilot_of(scenario, tables(np.arange(0.0, 1000.0, 0.01), stay_s=20.0))
+    assert (pilot.cluster.num_nodes, pilot.serving["chat"].num_replicas) == (8, 56)
+
+
 def test_a_fleet_that_does_not_divide_by_nodes_stays_whole():
     scenario = tiny(duration="1000 s", cluster__num_nodes=3, serving__chat__num_replicas=16)
     pilot = pilot_of(scenario, tables(np.arange(0.0, 1000.0, 0.01), stay_s=20.0))

@@ -43,7 +43,8 @@ _TRAINING = {
     "step_parts_s.CAUSE": Key(
         "s",
         "the undisturbed step by cause: compute, memory, launch, recompute, exposed tensor, context, expert, "
-        "pipeline and data communication, overlap, bubble, optimizer, offload, host, straggler, input",
+        "pipeline and data communication, overlap, bubble, optimizer, offload, host, straggler, input, "
+        "generation of samples",
     ),
     "memory_bytes.TERM": Key(
         "B",

@@ -39,12 +39,11 @@ def show_training_forecast(console: Console, name: str, one: TrainingForecast) -
     console.print()
     show_grids(console, {"pace": _pace(one), "whole job, undisturbed": _whole(one)})
     console.print()
-    parts = {**one.step.by_name(), "generation": one.generation_s}
     memory = memory_parts(one.memory.terms(), one.memory.capacity_bytes)
     show_grids(
         console,
         {
-            "where a step goes": part_table(named(parts, STEP_PARTS), TIME),
+            "where a step goes": part_table(named(one.step.by_name(), STEP_PARTS), TIME),
             "memory of the fullest accelerator": part_table(memory, BYTES),
         },
     )

@@ -21,6 +21,7 @@ from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_forms import JobForm, fixed_cost_form, transformer_form
 from dcsim.spec.training_hardware import training_hardware
 from dcsim.spec.training_plan import num_job_accelerators
+from dcsim.spec.training_rollout import with_generation
 
 _GIB = 2.0**30
 _NUM_CONDITIONS = 4096
@@ -128,7 +129,7 @@ def training_on(
         scale_out=form.scale_out,
         input_bytes_per_token=form.input_bytes_per_token,
         memory=form.memory,
-        time_of=lru_cache(maxsize=_NUM_CONDITIONS)(form.time_of),
+        time_of=lru_cache(maxsize=_NUM_CONDITIONS)(with_generation(scenario, name, hardware, form)),
     )
 
 

@@ -78,6 +78,7 @@ def rank_strategies(
     job = unchecked_training(scenario, name)
     if job.plan is None or not isinstance(job.job.model, Model):
         raise InfeasibleError(f"training.{name}: only decoder-only transformers have plans to search among")
+    generation_s = job.step().generation_s  # whatever the plan
     refused: Counter[str] = Counter()
     found: list[tuple[float, float, int, Strategy]] = []
     number = 0
@@ -87,7 +88,7 @@ def rank_strategies(
         if overflowing is not None:
             refused[overflowing] += 1
             continue
-        step = training_step(plan, job.hardware, job.software)
+        step = training_step(plan, job.hardware, job.software).after_generation(generation_s)
         strategy = Strategy(plan, _settings(plan, name), step.total_s, step.mfu_frac, memory)
         found.append((step.total_s, memory.total_bytes, number, strategy))
     if not found:

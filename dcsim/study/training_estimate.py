@@ -13,7 +13,6 @@ from dcsim.metrics.figures import Figures
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
 from dcsim.spec.training_length import num_concurrent_trials, num_job_steps, num_rounds, num_trials
-from dcsim.spec.training_rollout import rollout_s
 from dcsim.units import SECONDS_PER_DAY
 
 
@@ -29,7 +28,6 @@ class TrainingForecast:
     num_nodes: int
     step: TrainingStep
     step_s: float
-    generation_s: float  # of each step's samples, in reinforcement learning
     tokens_per_s: float
     tokens_per_accelerator_s: float
     model_flops_per_accelerator_s: float
@@ -61,8 +59,7 @@ def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
 
 def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
     step = job.step()
-    generation_s = rollout_s(scenario, job)
-    step_s = step.total_s + generation_s
+    step_s = step.total_s
     num_steps = num_job_steps(job.job, job.tokens_per_step)
     duration_s = None if num_steps is None else num_steps * step_s * num_rounds(job.job)
     num_tokens = None if num_steps is None else num_steps * job.tokens_per_step * num_trials(job.job)
@@ -75,12 +72,11 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         num_nodes=job.num_nodes,
         step=step,
         step_s=step_s,
-        generation_s=generation_s,
         tokens_per_s=tokens_per_s,
         tokens_per_accelerator_s=tokens_per_s / job.num_accelerators,
         model_flops_per_accelerator_s=flops_per_s,
-        mfu_frac=step.mfu_frac * step.total_s / step_s,
-        hfu_frac=step.hfu_frac * step.total_s / step_s,
+        mfu_frac=step.mfu_frac,
+        hfu_frac=step.hfu_frac,
         memory=job.memory,
         num_checkpoint_bytes=job.num_checkpoint_bytes,
         scale_out_bytes_per_node=job.scale_out_bytes_per_node,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.training.choices import Recompute
+from dcsim.formulas.training.step import StepCondition
 from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import resolve_training
+from dcsim.study.run import run
 from dcsim.study.strategy import StrategySpace, rank_strategies
 from dcsim.study.training_estimate import estimate_training
 from dcsim.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -90,17 +93,39 @@ def test_reinforcement_learning_generates_before_it_trains(scenario: Scenario) -
         "training.job.rollout": {"prompt_tokens": 512, "output_tokens": 2048},
     }
     plain, found = (estimate_training(one)["job"] for one in (scenario, scenario.replace(learning)))
-    assert found.generation_s > 0.0
-    assert found.step_s == pytest.approx(found.step.total_s + found.generation_s)
+    assert found.step.generation_s > 0.0
+    assert found.step_s == pytest.approx(plain.step_s + found.step.generation_s)
     assert found.mfu_frac < plain.mfu_frac
     assert found.step_s < SECONDS_PER_HOUR
+
+
+def test_a_simulated_step_has_the_generation_that_the_estimate_has(scenario: Scenario) -> None:
+    learning = scenario.replace(
+        {
+            "calibration_draws": 0,
+            "training.job.kind": "rl",
+            "training.job.rollout": {"prompt_tokens": 512, "output_tokens": 2048},
+        }
+    )
+    job = cast(dict[str, Any], run(learning).summary)["training"]["job"]
+    assert job["step_time_s"] == pytest.approx(estimate_training(learning)["job"].step_s)
+    assert job["step_parts_s"]["generation"] > 0.0
+
+
+def test_accelerators_that_are_left_generate_for_those_that_failed(scenario: Scenario) -> None:
+    rollout = {"prompt_tokens": 512, "output_tokens": 2048}
+    job = resolve_training(
+        scenario.replace({"training.job.kind": "rl", "training.job.rollout": rollout}), "job"
+    )
+    half = job.step(StepCondition(num_data_parallel=job.num_data_parallel // 2))
+    assert half.generation_s == pytest.approx(2.0 * job.step().generation_s)
 
 
 def test_longer_outputs_take_longer_to_generate(scenario: Scenario) -> None:
     def generation_s(num_tokens: int) -> float:
         rollout = {"prompt_tokens": 512, "output_tokens": num_tokens}
         changed = scenario.replace({"training.job.kind": "rl", "training.job.rollout": rollout})
-        return estimate_training(changed)["job"].generation_s
+        return estimate_training(changed)["job"].step.generation_s
 
     assert 3.5 < generation_s(4096) / generation_s(1024) < 5.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class StepCauses:
     host_s: float = 0.0
     straggler_s: float = 0.0
     input_s: float = 0.0
+    generation_s: float = 0.0  # of samples, before the step (reinforcement learning)
 
     @property
     def total_s(self) -> float:
@@ -53,3 +54,15 @@ class TrainingStep(StepCauses):
     def tokens_per_s(self) -> float:
         """Tokens trained per second by the whole job."""
         return self.num_tokens / self.total_s
+
+    def after_generation(self, generation_s: float) -> TrainingStep:
+        """The step with the generation of its samples before it, at the same power."""
+        if generation_s == 0.0:
+            return self
+        training_frac = self.total_s / (self.total_s + generation_s)
+        return replace(
+            self,
+            generation_s=generation_s,
+            mfu_frac=self.mfu_frac * training_frac,
+            hfu_frac=self.hfu_frac * training_frac,
+        )

@@ -10,6 +10,7 @@ from dcsim.metrics.run_bins import RunBins
 from dcsim.metrics.series_fabric import fabric_series
 from dcsim.metrics.series_failures import failure_series
 from dcsim.metrics.series_jobs import jobs_series
+from dcsim.metrics.series_nodes import nodes_series
 from dcsim.metrics.series_storage import storage_series
 from dcsim.metrics.series_training import training_series
 from dcsim.metrics.window import Window
@@ -38,6 +39,8 @@ def cluster_series(
     if "jobs" in first:
         jobs = [one["jobs"] for one in tables]
         found["jobs"] = jobs_series(jobs, windows, first["pool"], bins, probabilities)
+    if "node_holdings" in first:
+        found["cluster"] = {"nodes": nodes_series(first["node_holdings"])}
     if "failures" in first:
         found["failures"] = failure_series(first["failures"], ended_at_s, bins)
     if "links" in first:

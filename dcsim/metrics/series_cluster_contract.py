@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dcsim.metrics.key import Key, Sections
+from dcsim.metrics.series_nodes import MAX_BARS, MAX_NODES
 from dcsim.metrics.series_training import MAX_SPANS
 
 _BINS = {"started_at_s": Key("s", "list: start of each bin"), "bin_s": Key("s", "length of a bin")}
@@ -80,6 +81,27 @@ _POOL = {
         "fraction", "list: free accelerators that a typical job could not use / free ones"
     ),
 }
+_NODES = {
+    "node": Key(
+        "", f"list: node of the bar; the {MAX_NODES} that changed hands most often. It is free between bars"
+    ),
+    "kind": Key(
+        "", "list: training, job (scheduled), serving, spare or down: what held most of the node in the bar"
+    ),
+    "holder": Key(
+        "", "list: training job, number of the scheduled job, served workload, cause of the outage; or empty"
+    ),
+    "started_at_s": Key(
+        "s",
+        "list: start; a bar ends where something about its node changes; changes that come close together "
+        f"are one where there would be over {MAX_BARS:,} bars",
+    ),
+    "duration_s": Key("s", "list: length"),
+    "num_accelerators": Key("", "list: accelerators held by all its holders, mean over the bar"),
+    "num_holders": Key("", "list: how many held part of the node in the bar"),
+    "num_nodes_left_out": Key("", "nodes that are not shown"),
+    "num_holdings_left_out": Key("", "holdings that the table node_holdings has only the sum of"),
+}
 _FAILURES = {
     "log.{failed_at_s,repaired_at_s}": Key("s", "list: null where nothing was down, or is not back yet"),
     "log.{cause,component,effect}": Key("", "list: as in the table failures"),
@@ -143,6 +165,7 @@ CLUSTER_SECTIONS: Sections = {
         _SAMPLE,
     ),
     "the pool of jobs over time: first replication": ("jobs.timeline.", _POOL),
+    "nodes, and who held them: first replication": ("cluster.nodes.", _NODES),
     "failures: first replication": ("failures.", _FAILURES),
     "the fabric: first replication": ("fabric.", _FABRIC),
     "stores: first replication": ("storage.STORE.", _STORAGE),

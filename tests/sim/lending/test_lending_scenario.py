@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dcsim
 from dcsim.errors import InfeasibleError
@@ -56,6 +58,48 @@ def test_no_request_is_lost_and_the_same_seed_gives_the_same_bytes(reliability: 
     assert len(loans["node"]) >= 2
     assert (tables.cluster["jobs"]["status"] != JobStatus.ABANDONED).all()
     assert same_bytes(tables, simulate(scenario, 0))
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    mtbf_min=st.integers(4, 60),
+    num_spares=st.integers(0, 1),
+    start_s=st.integers(0, 300),
+    duration_s=st.integers(20, 400),
+    num_off=st.integers(1, 15),
+    by_load=st.booleans(),
+)
+def test_whatever_fails_no_accelerator_works_for_two_and_every_request_ends(
+    seed: int, mtbf_min: int, num_spares: int, start_s: int, duration_s: int, num_off: int, by_load: bool
+) -> None:
+    window = {"start": f"{start_s} s", "duration": f"{duration_s} s", "every": "500 s", "replicas": num_off}
+    load = {"policy": "by_load", "every": "50 s", "full_at": 3} if by_load else None
+    scenario = dcsim.load(
+        DOCUMENT,
+        overrides={
+            "seed": seed,
+            "duration": "15 min",
+            "serving.chat.traffic.arrivals.rate": "2 /s",
+            "serving.chat.lending": {"idle": [window], "autoscaler": load},
+            "reliability": {
+                **FAILURES,
+                "node_mtbf": f"{mtbf_min} min",
+                "spares": num_spares,
+                "predictive_maintenance": {"precision": "50 %", "recall": "50 %", "lead": "100 s"},
+                "maintenance": [{"every": "5 min", "duration": "50 s", "nodes": "25 %"}],
+            },
+        },
+    )
+    tables = simulate(scenario, 0)
+    assert (tables["chat"].requests["status"] == RequestStatus.FINISHED).all()
+    held = tables.cluster["node_holdings"]
+    ended_at_s = held["started_at_s"] + held["duration_s"]
+    for node in range(4):
+        mine = held["node"] == node
+        for instant_s in held["started_at_s"][mine]:
+            is_held = mine & (held["started_at_s"] <= instant_s) & (ended_at_s > instant_s + 1e-6)
+            assert held["num_accelerators"][is_held].sum() <= 8 + 1e-9
 
 
 def test_weights_are_read_from_the_store_once_for_each_node_that_comes_back() -> None:

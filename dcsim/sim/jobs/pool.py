@@ -140,28 +140,6 @@ class NodePool:
         """The node is back."""
         self.open(node)
 
-    def reclaim(self, num_nodes: int) -> tuple[int, ...] | None:
-        """Whole open nodes for somebody else, such as serving: those with the least work on them.
-
-        What runs on them is stopped in good order. None, and nothing changes, if there are too few.
-        """
-        sizes = [shape.num_accelerators for shape in self.nodes.shapes]
-        free = self.nodes.num_whole.tolist()
-        able = [node for node in range(len(sizes)) if self.is_open(node) and sizes[node]]
-        if len(able) < num_nodes:
-            return None
-        chosen = sorted(able, key=lambda node: (sizes[node] - free[node], node))[:num_nodes]
-        for node in chosen:
-            self.close(node)
-        for node in chosen:
-            self.evict(node, is_orderly=True)
-        return tuple(chosen)
-
-    def give_back(self, nodes: Iterable[int]) -> None:
-        """Nodes that were reclaimed serve jobs again."""
-        for node in nodes:
-            self.open(node)
-
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()

@@ -118,10 +118,10 @@ def test_spot_nodes_come_and_go_and_jobs_survive_with_notice():
     assert runs[0].num_preemptions == 0  # the first node is not spot
 
 
-def test_nodes_reclaimed_for_serving_stop_jobs_which_go_on_when_they_come_back():
+def test_jobs_on_nodes_that_serving_takes_back_stop_and_go_on_when_they_are_lent_again():
     environment, pool, cluster = clock([1, 1], [run_of(0, 0, 100), run_of(1, 0, 100)])
-    at(environment, 30, lambda: pool.reclaim(1))
-    at(environment, 50, lambda: pool.give_back((0,)))
+    at(environment, 30, lambda: (pool.close(0), pool.evict(0, is_orderly=True)))
+    at(environment, 50, lambda: pool.open(0))
     environment.run(until=cluster.done)
     assert sorted(ends_s(cluster)) == [100, 120]
 

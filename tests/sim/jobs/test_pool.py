@@ -125,15 +125,15 @@ def test_who_loses_a_node_is_told_and_keeps_nothing():
         pool.release(allocation)
 
 
-def test_reclaimed_nodes_are_the_idlest_and_come_back():
+def test_accelerators_of_closed_nodes_are_away_and_their_eviction_counts_who_loses_them():
     pool = pool_of([4, 4, 4])
     pool.allocate(Request(3))
-    assert pool.reclaim(2) == (1, 2)
-    assert pool.reclaim(2) is None
-    assert pool.num_free == 1
-    pool.give_back((1, 2))
-    assert pool.num_free == 9
-    assert pool.num_away == 0
+    pool.close(0)
+    pool.close(1)
+    assert [pool.evict(node, is_orderly=True) for node in (0, 1)] == [1, 0]
+    assert (pool.num_free, pool.num_away) == (4, 8)
+    pool.open(0)
+    assert (pool.num_free, pool.num_away) == (8, 4)
 
 
 def test_opening_a_node_that_is_open_is_an_error():

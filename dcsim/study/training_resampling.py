@@ -61,7 +61,8 @@ def _draws_of(scenario: Scenario, job: TrainingDeployment) -> list[TrainingDraw]
         drawn_machine, software = replace(machine, network=network), slower(job.software, whole)
         step = training_on(scenario, job.name, drawn_machine, software).step()
         rise_factor = step.accelerator_rise_w / known.accelerator_rise_w if known.accelerator_rise_w else 1.0
-        found.append(TrainingDraw(step.total_s / known.total_s, rise_factor))
+        total_s = step.total_s + (whole - 1.0) * step.generation_s  # which is part of the whole step
+        found.append(TrainingDraw(total_s / known.total_s, rise_factor))
     return found
 
 

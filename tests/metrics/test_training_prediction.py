@@ -104,6 +104,17 @@ def test_a_certain_calibration_leaves_the_interval_of_the_replications():
     assert (low, high) == (pytest.approx(value - width), pytest.approx(value + width))
 
 
+def test_what_a_pilot_says_of_the_cluster_is_multiplied_by_what_training_does_to_it():
+    path, draw = ("energy", "it_j"), {"job": TrainingDraw(1.3, 0.9)}
+    run_ = trained(scenario())
+    ratio = run_.drawn(draw)[path] / run_.drawn({})[path]
+    baseline, (drawn, lost) = with_training(
+        run_, (Pilot({path: 10.0}), [Pilot({path: 11.0}), None]), [draw, draw]
+    )
+    assert (baseline.figures[path], lost) == (10.0, None)
+    assert drawn.figures[path] == pytest.approx(11.0 * ratio) != 11.0
+
+
 def test_the_interval_holds_the_truth_of_a_twin_within_two_spreads_and_not_beyond():
     given = scenario()
     low, high = run(given, num_processes=1).summary["prediction"]["training"]["job"]["completion_s"]

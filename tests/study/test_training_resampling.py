@@ -58,6 +58,14 @@ def test_steps_spread_as_the_held_out_steps_of_the_software_did():
     assert np.std(logs(scenario())) == pytest.approx(0.2, rel=0.05)
 
 
+def test_the_generation_of_samples_is_part_of_the_step_that_spreads():
+    rollout = {"prompt_tokens": 500, "output_tokens": 1000}
+    given = scenario(training__job__kind="rl", training__job__rollout=rollout)
+    step = resolve_training(given, "job").step()
+    assert step.generation_s > 0.2 * step.total_s
+    assert np.std(logs(given)) == pytest.approx(0.2, rel=0.05)
+
+
 def test_an_error_below_that_of_operators_and_collectives_adds_nothing():
     certain = logs(scenario(training__job__software={"base": "megatron", "uncertainty": {"dense": 0.0}}))
     stated = logs(scenario(training__job__software={"base": "megatron", "uncertainty": {"dense": 0.005}}))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from dcsim.report.node_trace import node_events
 from dcsim.report.trace_events import (
     Event,
     Track,
@@ -41,6 +42,8 @@ def cluster_events(tables: Mapping[str, Table], ended_at_s: float, first_process
             yield name_event("process_name", Track(process), title)
             yield from events(tables, ended_at_s, process)
             process += 1
+    if "node_holdings" in tables:
+        yield from node_events(tables["node_holdings"], process)
 
 
 def _training(tables: Mapping[str, Table], ended_at_s: float, process: int) -> Iterator[Event]:

@@ -8,6 +8,7 @@ import pytest
 
 from dcsim.errors import ScenarioError
 from dcsim.report.chrome_trace import trace_events, write_chrome_trace
+from dcsim.report.node_trace import MAX_NODES, node_events
 from dcsim.study.run import run
 from dcsim.tables import (
     PREEMPTIONS,
@@ -19,6 +20,7 @@ from dcsim.tables import (
     ServingTables,
     Table,
 )
+from dcsim.tables.holdings import NODE_HOLDINGS
 from tests.study.scenarios_for_tests import small_cluster
 
 
@@ -102,11 +104,33 @@ def cluster_tables() -> RunTables:
 def test_everything_beside_serving_is_in_the_trace(cluster_tables):
     events = list(trace_events(cluster_tables))
     titles = {event["args"]["name"] for event in events if event["name"] == "process_name"}
-    assert titles == {"training", "scheduled jobs", "failures", "storage", "fabric"}
-    slices = [event for event in events if event["ph"] == "X"]
+    assert titles == {"training", "scheduled jobs", "failures", "storage", "fabric", "nodes"}
+    slices = [event for event in events if event["ph"] == "X" and event["cat"] == "training"]
     assert len(slices) == len(cluster_tables.cluster["training_spans"])
     jobs = [event for event in events if event["ph"] == "b" and str(event["name"]).startswith("job ")]
     assert len(jobs) == len(cluster_tables.cluster["jobs"])
+
+
+def test_every_node_has_a_track_of_its_own_and_more_where_several_hold_it(cluster_tables):
+    holdings = cluster_tables.cluster["node_holdings"]
+    events = list(node_events(holdings, 0))
+    names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert {name.split(" (")[0] for name in names.values()} == {f"node {one}" for one in holdings["node"]}
+    slices = [event for event in events if event["ph"] == "X"]
+    assert len(slices) == len(holdings)
+    ends_us: dict[int, float] = {}
+    for one in slices:  # in order of time on each track
+        assert one["ts"] >= ends_us.get(one["tid"], 0.0) - 2.0
+        ends_us[one["tid"]] = one["ts"] + one["dur"]
+
+
+def test_tracks_of_nodes_are_no_more_than_can_be_looked_at():
+    number = np.arange(1000)
+    columns = {name: np.zeros(1000, dtype=column.dtype) for name, column in NODE_HOLDINGS.items()}
+    columns |= {"node": number, "kind": np.full(1000, "spare", dtype=object)}
+    events = list(node_events(Table(columns), 0))
+    assert len([event for event in events if event["ph"] == "X"]) == MAX_NODES
+    assert "256 of 1,000" in str(events[0])
 
 
 def test_every_span_begins_once_and_ends_once_within_the_run(cluster_tables):

@@ -11,7 +11,7 @@ _SPREAD = "{mean,p50,p90,p99,max}"
 
 _TRAINING = {
     "step_time_s": Key("s", "mean time of an optimiser step that counts, checkpoints left out"),
-    "undisturbed_step_time_s": Key("s", "a step without failures, other traffic and slow nodes"),
+    "undisturbed_step_time_s": Key("s", "a step without failures, full links and slow nodes"),
     "mfu_frac": Key("fraction", "model operations / dense peak during the steps that count"),
     "hfu_frac": Key("fraction", "the same with operations done again by recomputation"),
     "num_steps": Key("steps", "steps that count, in the window"),
@@ -27,8 +27,8 @@ _TRAINING = {
     "lost_s.{initialize,restore,warmup}": Key("s", "starting processes; reading the checkpoint; warming up"),
     "lost_s.{shrink,contention,input,slow}": Key(
         "s",
-        "what steps took longer: with fewer replicas, other traffic on the fabric, waiting for input data, "
-        "by slow nodes and power caps",
+        "what steps took longer: with fewer replicas, by full or failed links, waiting for input data, "
+        "by slow nodes",
     ),
     "lost_s.checkpoint": Key("s", "checkpoints held the steps up"),
     "lost_s.lost_work": Key("s", "steps that a failure undid"),

@@ -36,7 +36,7 @@ LOST_PARTS: Mapping[str, str] = {
     "warmup": "warm-up",
     "checkpoint": "checkpoints",
     "shrink": "fewer replicas",
-    "contention": "other traffic",
+    "contention": "full or failed links",
     "input": "input data",
     "slow": "slow nodes",
 }

@@ -46,9 +46,9 @@ TRAINING_SPANS: Mapping[str, Column] = {
     "num_checkpoints": Column("i4", "", "checkpoints whose stall ended in the span"),
     "checkpoint_s": Column("f8", "s", "part of the duration in which a checkpoint held the steps up"),
     "shrink_s": Column("f8", "s", "part due to running with fewer data-parallel replicas"),
-    "contention_s": Column("f8", "s", "part due to other traffic on the fabric"),
+    "contention_s": Column("f8", "s", "part due to full or failed links of the fabric"),
     "input_s": Column("f8", "s", "part due to samples that came late"),
-    "slow_s": Column("f8", "s", "part due to slow nodes and power caps"),
+    "slow_s": Column("f8", "s", "part due to slow nodes"),
     "num_accelerators": Column("i4", "", "accelerators held"),
     "accelerator_rise_w": Column("f8", "W", "mean power of each above idle"),
 }

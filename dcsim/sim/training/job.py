@@ -90,11 +90,6 @@ class TrainingProcess:
         """Whether its last step is saved."""
         return self.status is TrainingStatus.FINISHED
 
-    def throttle(self, factor: float) -> None:
-        """Let accelerators compute that many times as long as they should (a power cap)."""
-        self._stepping.throttle_factor = factor
-        self.on_change()
-
     def finish(self) -> None:
         """The simulation ends: close what is under way."""
         if self._span is not None:

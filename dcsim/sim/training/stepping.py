@@ -55,7 +55,6 @@ class Stepping:
     ) -> None:
         self.num_steps = math.inf
         self.network: Network | None = None
-        self.throttle_factor = 1.0
         self.forced_stop: str | None = None  # why the job must stop as soon as its work is saved
         self._environment, self._source, self._gang = environment, source, gang
         has_saves = checkpoints is not None and checkpoints.steps_per_save is not None
@@ -199,8 +198,7 @@ class Stepping:
         if self.samples is not None and self._sample_use is not None:
             rate = self.samples.bytes_per_s(self._sample_use.share_frac)
         share_frac = self._network_use.share_frac if self._network_use is not None else 1.0
-        slow_factor = self._gang.slow_factor * self.throttle_factor
-        return Pace(len(self._gang), share_frac, slow_factor, rate)
+        return Pace(len(self._gang), share_frac, self._gang.slow_factor, rate)
 
     def _last_of_jump(self, drain_s: float, every: float, step_s: float) -> float:
         """How far checkpoints are never held up by the drain of the one before; 0 for nowhere."""

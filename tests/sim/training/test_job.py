@@ -225,13 +225,6 @@ def test_late_samples_stretch_the_steps_and_none_at_all_stop_them() -> None:
     assert world.job.finished_at_s == pytest.approx(1150.0)
 
 
-def test_a_power_cap_stretches_steps_from_the_instant_that_it_is_set() -> None:
-    world = World(reliability(), num_steps=100, times=SaveTimes(0.0))
-    world.environment.timeout(50.0).callbacks.append(lambda event: world.job.throttle(2.0))
-    world.run(1_000.0)
-    assert world.job.finished_at_s == pytest.approx(150.0)
-
-
 def test_the_power_of_a_span_is_that_of_its_steps_and_stalls() -> None:
     table = World(reliability(), num_steps=100, steps_per_save=100, times=SaveTimes(25.0)).run(1_000.0)
     assert table["accelerator_rise_w"].tolist() == [pytest.approx(100.0 * 100 / 125)]

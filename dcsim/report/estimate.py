@@ -24,9 +24,10 @@ _ABOUT = (
     "dcsim run gives percentiles and intervals."
 )
 _ABOUT_TRAINING = (
-    "Steps without failures, checkpoints and other traffic, in closed form (docs/training.md): dcsim run "
+    "Steps without failures, checkpoints and full links, in closed form (docs/training.md): dcsim run "
     "simulates what comes in between."
 )
+_BESIDE_IDLE = "cluster, all but serving idle"
 _LATENCY = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}
 _LOAD = {
     "requests_per_s": "requests",
@@ -65,7 +66,8 @@ def show_estimate(console: Console, scenario: Scenario) -> None:
     forecast, training = _forecasts(scenario)
     console.print(Text(scenario.name, style="bold"))
     if forecast is not None:
-        show_forecast(console, forecast)
+        has_other_work = bool(scenario.training or scenario.jobs)
+        show_forecast(console, forecast, _BESIDE_IDLE if has_other_work else "cluster")
     for name, one in training.items():
         show_training_forecast(console, name, one)
     if training:
@@ -91,8 +93,8 @@ def _forecasts(scenario: Scenario) -> tuple[Forecast | None, Mapping[str, Traini
     return forecast, estimate_training(scenario)
 
 
-def show_forecast(console: Console, forecast: Forecast) -> None:
-    """Print the forecast of what is served."""
+def show_forecast(console: Console, forecast: Forecast, about_cluster: str) -> None:
+    """Print the forecast of what is served, with a heading for what the cluster draws."""
     from rich.text import Text
 
     for name, one in forecast.serving.items():
@@ -106,7 +108,7 @@ def show_forecast(console: Console, forecast: Forecast) -> None:
             },
         )
         console.print()
-    show_grids(console, {"cluster": _rows(forecast, _POWER), "cost": _rows(forecast, _COST)})
+    show_grids(console, {about_cluster: _rows(forecast, _POWER), "cost": _rows(forecast, _COST)})
     console.print()
     console.print(Text(_ABOUT, style="dim"))
 

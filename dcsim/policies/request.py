@@ -30,11 +30,6 @@ class Request:
     memory_bytes: float = 0.0  # host memory of the whole job
     models: tuple[str, ...] = ()  # accelerator models it accepts; any if empty
 
-    @property
-    def is_fractional(self) -> bool:
-        """Whether it asks for a part of one accelerator."""
-        return 0 < self.num_accelerators < 1
-
     def chunk(self, num_accelerators: float) -> Chunk:
         """The part that holds so many of its accelerators, with as large a share of its cores and memory."""
         share_frac = num_accelerators / self.num_accelerators if self.num_accelerators else 1.0

@@ -135,10 +135,6 @@ class Fabric:
         self._advance()
         return self._active.loads()
 
-    def stalled_labels(self) -> tuple[str, ...]:
-        """Whose flows have no way left now."""
-        return tuple(dict.fromkeys(member.movement.label for member in self._stalled))
-
     def tables(self) -> Mapping[str, Table]:
         """The tables links, link_loads, transfers and fabric_outages, up to now."""
         self._advance()

@@ -39,10 +39,21 @@ def with_training(
     baseline, drawn_pilots = pilots
     known = measured.drawn({})
     drawn = [
-        None if pilot is None else _joined(pilot, known, measured.drawn(draw))
+        None if pilot is None else _joined(pilot, known, _billed(measured.drawn(draw), baseline, pilot))
         for pilot, draw in zip(drawn_pilots, draws, strict=True)
     ]
     return _joined(baseline, known, known), drawn
+
+
+def _billed(drawn: Numbers, baseline: Pilot, pilot: Pilot) -> dict[Path, float]:
+    """What a draw makes of the jobs, with what its pilot makes of the bill of which they have a share."""
+    found = dict(drawn)
+    for share, per_token, whole in _SHARES:
+        before, after = baseline.figures.get(whole), pilot.figures.get(whole)
+        if isinstance(before, float) and isinstance(after, float) and before:
+            shares = [path for path in drawn if path[0] == "training" and path[-1] in (share, per_token)]
+            found |= {path: drawn[path] * after / before for path in shares}
+    return found
 
 
 def _joined(pilot: Pilot, known: Numbers, drawn: Numbers) -> Pilot:

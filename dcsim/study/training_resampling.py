@@ -21,7 +21,7 @@ from dcsim.study.resampling import AssumedSpread, Normals, assumed_times, drawn_
 
 # What is taken where a framework states no error of its own: the root mean square logarithmic errors over the
 # held-out steps of all frameworks (python -m benchmarks.accuracy.training_uncertainty).
-STEP: Mapping[StepClass, float] = {StepClass.DENSE: 0.10, StepClass.NARROW: 0.11, StepClass.EXPERTS: 0.19}
+STEP: Mapping[StepClass, float] = {StepClass.DENSE: 0.10, StepClass.NARROW: 0.10, StepClass.EXPERTS: 0.19}
 # Standard deviations of the logarithm of a collective's time, of messages of 1 MiB and more: normal laws with
 # the mean errors of 10 % at numbers of ranks that were not measured on a measured network, and of 12 % on
 # networks without any measurement (python -m benchmarks.accuracy.collectives).

@@ -113,6 +113,8 @@ def test_what_a_pilot_says_of_the_cluster_is_multiplied_by_what_training_does_to
     )
     assert (baseline.figures[path], lost) == (10.0, None)
     assert drawn.figures[path] == pytest.approx(11.0 * ratio) != 11.0
+    share = ("training", "job", "it_j")
+    assert drawn.figures[share] == pytest.approx(1.1 * run_.drawn(draw)[share])
 
 
 def test_the_interval_holds_the_truth_of_a_twin_within_two_spreads_and_not_beyond():

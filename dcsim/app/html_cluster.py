@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from dcsim import Result, SummaryView
 from dcsim.app.figures.counts import counts_figure
-from dcsim.app.figures.gantt import jobs_gantt, training_gantt
+from dcsim.app.figures.gantt import holders_gantt, jobs_gantt, training_gantt
 from dcsim.app.figures.goodput import goodput_figure
 from dcsim.app.figures.jobs import times_figure
 from dcsim.app.figures.over_time import areas_figure, lines_figure
@@ -43,6 +43,9 @@ def cluster_drawings(result: Result, words: Words) -> Iterator[Drawing]:
             yield _training(result, name, words)
     if has_part(result, "jobs"):
         yield _jobs(result, words)
+    nodes = part_series(result, "cluster").get("nodes")
+    if nodes:
+        yield Drawing(figures={words("gantt.holders"): holders_gantt(nodes, end_s(result), words)})
     if has_part(result, "failures"):
         yield _failures(result, words)
     layers = part_series(result, "fabric").get("timeline")

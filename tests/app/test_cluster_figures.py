@@ -13,7 +13,7 @@ import itertools
 import dcsim
 from dcsim import Result
 from dcsim.app.figures.counts import counts_figure, shares_figure
-from dcsim.app.figures.gantt import jobs_gantt, nodes_gantt, training_gantt
+from dcsim.app.figures.gantt import holders_gantt, jobs_gantt, nodes_gantt, training_gantt
 from dcsim.app.figures.goodput import goodput_figure, lost_parts
 from dcsim.app.figures.jobs import sizes_figure, times_figure
 from dcsim.app.figures.over_time import areas_figure, time_axis
@@ -69,6 +69,15 @@ def test_jobs_wait_before_they_run(result: Result) -> None:
     figure = jobs_gantt(sample, end_s(result), WORDS)
     assert {row for trace in figure.data for row in trace.y} <= {str(job) for job in sample["job"]}
     assert all(length >= 0 for trace in figure.data for length in trace.x)
+
+
+def test_every_holding_of_a_node_is_a_bar_of_its_kind(result: Result) -> None:
+    nodes = part_series(result, "cluster")["nodes"]
+    figure = holders_gantt(nodes, end_s(result), WORDS)
+    assert sum(len(trace.y) for trace in figure.data) == len(nodes["node"])
+    assert {row for trace in figure.data for row in trace.y} == {f"node {node}" for node in nodes["node"]}
+    names = {"training": "training", "job": "scheduled job", "spare": "spare", "down": "down"}
+    assert {trace.name for trace in figure.data} == {names[kind] for kind in nodes["kind"]}
 
 
 def test_nodes_are_away_as_long_as_the_log_says(result: Result) -> None:

@@ -1,4 +1,4 @@
-"""Gantt charts: what training jobs did, how scheduled jobs waited and ran, which nodes were away."""
+"""Gantt charts: training jobs, scheduled jobs, who held the nodes, and which nodes were away."""
 
 from __future__ import annotations
 
@@ -33,8 +33,15 @@ _LOOKS = {  # of a kind of bar: colour, and a pattern for those who see no colou
     "stop": (VERMILLION, ""),
     "slow": (ORANGE, "/"),
     "planned": (SKY, "\\"),
+    "by_training": (BLUE, ""),
+    "by_job": (GREEN, ""),
+    "by_serving": (ORANGE, ""),
+    "spare": (GREY, "."),
+    "down": (VERMILLION, "x"),
 }
 _GROUPS = {"productive": "productive", "lost": "lost", "wait": "wait", "queue": "queue"}  # others: recovery
+_HOLDERS = {"training": "by_training", "job": "by_job", "serving": "by_serving"}  # others: as they are
+_OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.7)"}  # between bars of one kind
 _EFFECTS = {"stop": "stop", "slow": "slow", "slow_found": "slow"}  # others: planned
 
 
@@ -89,6 +96,25 @@ def jobs_gantt(sample: Series, end_s: float, words: Words) -> go.Figure:
             bars.append(Bar(str(job), status, started, max(last - started, 0.0), about))
     figure = _drawn(bars, _THIN_PX, words, end_s)
     figure.update_yaxes(showticklabels=False, title={"text": words("gantt.jobs_axis")})
+    return figure
+
+
+def holders_gantt(nodes: Series, end_s: float, words: Words) -> go.Figure:
+    """A row for each node, with bars for those who held it: the paler, the fewer of its accelerators."""
+    bars = []
+    most = max(nodes["num_accelerators"], default=1.0)
+    for node, kind, holder, start, length, accelerators, count in _rows(
+        nodes, "node", "kind", "holder", "started_at_s", "duration_s", "num_accelerators", "num_holders"
+    ):
+        size = words("gantt.accelerators", count=f"{accelerators:.3g}")
+        about = [words("gantt.job", number=holder) if kind == "job" else holder, size]
+        if count > 1:
+            about.append(words("gantt.more_holders", count=count - 1))
+        opacity = _FAINTEST + (1 - _FAINTEST) * accelerators / most
+        label, group = words("gantt.node", number=node), _HOLDERS.get(kind, kind)
+        bars.append(Bar(label, group, start, length, ", ".join(filter(None, about)), opacity))
+    figure = _drawn(bars, 4 * _THIN_PX, words, end_s)
+    figure.update_traces(marker_line=_OUTLINE)
     return figure
 
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from dcsim import Result
-from dcsim.app.figures.gantt import jobs_gantt, nodes_gantt, num_nodes_hidden, training_gantt
-from dcsim.app.series import end_s, has_part, part_series
+from dcsim.app.figures.gantt import (
+    holders_gantt,
+    jobs_gantt,
+    nodes_gantt,
+    num_nodes_hidden,
+    training_gantt,
+)
+from dcsim.app.series import Series, end_s, has_part, part_series
 from dcsim.app.show import figure
 from dcsim.app.words import Words
 
@@ -19,7 +25,7 @@ def has_data(result: Result) -> bool:
 
 
 def show(result: Result, words: Words) -> None:
-    """Jobs first; below, the nodes that were away."""
+    """Jobs first; below, who held the nodes, and which were away."""
     st.caption(words("gantt.help"))
     training = part_series(result, "training")
     if training:
@@ -34,9 +40,20 @@ def show(result: Result, words: Words) -> None:
         what = words("gantt.jobs")
         figure(jobs_gantt(jobs["sample"], end_s(result), words), "gantt-jobs", words("gantt.alt", what=what))
         _left_out(jobs["sample"]["num_left_out"], "gantt.smaller_left_out", words)
+    nodes = part_series(result, "cluster").get("nodes")
+    if nodes:
+        _holders(nodes, end_s(result), words)
     failures = part_series(result, "failures")
     if failures:
         _nodes(result, words)
+
+
+def _holders(nodes: Series, last_s: float, words: Words) -> None:
+    what = words("gantt.holders")
+    st.markdown(f"**{what}**", help=words("gantt.holders_help"))
+    figure(holders_gantt(nodes, last_s, words), "gantt-holders", words("gantt.alt", what=what))
+    _left_out(nodes["num_nodes_left_out"], "gantt.calmer_left_out", words)
+    _left_out(nodes["num_holdings_left_out"], "gantt.holdings_left_out", words)
 
 
 def _nodes(result: Result, words: Words) -> None:

@@ -63,9 +63,9 @@ def _training(result: Result, name: str, words: Words) -> Drawing:
     step = numbers(result.training.find(f"{name}.step_parts_s"))
     parts = {words(f"step_parts.{key}"): size for key, size in step.items()}
     figures[f"{name}: {words('training.step')}"] = counts_figure(parts, words("training.seconds"))
-    goodput = goodput_figure(series["waterfall"], words) if series else None
-    if goodput is not None:
-        figures[f"{name}: {words('training.goodput')}"] = goodput
+    waterfall = goodput_figure(series["waterfall"], words) if series else None
+    if waterfall is not None:
+        figures[f"{name}: {words('training.goodput')}"] = waterfall
         figures[f"{name}: {words('gantt.title')}"] = training_gantt(series["spans"], end_s(result), words)
     return Drawing(found, figures)
 

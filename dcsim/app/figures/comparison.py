@@ -73,7 +73,10 @@ def trade_off_figure(comparison: Comparison, words: Words) -> go.Figure | None:
 
 
 def goodput_cost_figure(
-    labels: Sequence[str], goodput: Sequence[Estimate | None], cost: Sequence[Estimate | None], words: Words
+    labels: Sequence[str],
+    productive: Sequence[Estimate | None],
+    cost: Sequence[Estimate | None],
+    words: Words,
 ) -> go.Figure:
     """Cost of a million trained tokens over the share of the time that counts."""
     figure = framed(
@@ -81,7 +84,7 @@ def goodput_cost_figure(
         y_title=words("figures.usd_per_million_trained"),
         height_px=_HEIGHT_PX,
     )
-    for number, (label, x, y) in enumerate(zip(labels, _scaled(goodput, 100.0), cost, strict=True)):
+    for number, (label, x, y) in enumerate(zip(labels, _scaled(productive, 100.0), cost, strict=True)):
         if x is None or y is None:
             continue
         figure.add_scatter(

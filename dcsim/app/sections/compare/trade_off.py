@@ -76,8 +76,8 @@ def _goodput(comparison: Comparison, words: Words) -> None:
     if "productive_frac" not in rows or "usd_per_million_tokens" not in rows:
         return
     st.subheader(words("compare.goodput"), help=words("compare.goodput_help"))
-    goodput, cost = rows["productive_frac"].values, rows["usd_per_million_tokens"].values
-    drawn = goodput_cost_figure(comparison.labels, goodput, cost, words)
+    productive, cost = rows["productive_frac"].values, rows["usd_per_million_tokens"].values
+    drawn = goodput_cost_figure(comparison.labels, productive, cost, words)
     figure(drawn, "goodput-cost", _alt(words("compare.goodput"), rows["productive_frac"], comparison))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dcsim.formulas.storage import stream_demands
+from dcsim.formulas.storage import steady_bytes_per_s, stream_demands
 from dcsim.sim.storage.shared_server import Portion
 from dcsim.sim.storage.side import Side
 from dcsim.sim.storage.tier import Wanted
@@ -32,12 +32,23 @@ class Stream:
         return min(self._rates.values(), default=1.0)
 
     def read_from(self, side: Side, nodes: Sequence[int], bytes_per_s: float, bytes_per_file: float) -> None:
-        """Read a part of the stream from one side of a store."""
+        """Read a part of the stream from one side of a store.
+
+        It asks for no more of any resource than the scarcest for it, alone, lets through.
+        """
         num_nodes, limits = len(nodes), side.limits_for(is_write=False)
         of_one = bytes_per_s / num_nodes if side.limits.is_local else bytes_per_s
         num_sharing = 1 if side.limits.is_local else num_nodes
-        demands = stream_demands(limits, num_sharing, of_one, bytes_per_file)
-        wanted = Wanted(demands, of_one, False, float(num_sharing), self._hear)
+        alone = min(of_one, steady_bytes_per_s(limits, num_sharing, bytes_per_file))
+        alone_frac = alone / of_one if of_one else 1.0
+        demands = stream_demands(limits, num_sharing, alone, bytes_per_file)
+        wanted = Wanted(
+            demands,
+            alone,
+            False,
+            float(num_sharing),
+            lambda portion, rate_frac: self._hear(portion, alone_frac * rate_frac),
+        )
         side.num_transfers += 1
         self._sides.append(side)
         side.tier.start(nodes, wanted, self._work)

@@ -54,6 +54,15 @@ def test_small_files_and_few_requests_slow_a_stream_as_the_formula_says() -> Non
     assert told == [(0.0, pytest.approx(0.2))]
 
 
+def test_a_stream_that_its_requests_slow_moves_no_more_bytes_than_they_carry() -> None:
+    one = bench(limits(1e9, latency_s=0.01, requests_in_flight=10))
+    told = shares(one, 1e6, bytes_per_file=100.0)  # 2,000 files/s are possible
+    one.environment.run(until=10.0)
+    one.store.finish()
+    assert floats(one.log.tables()["storage_load"], "read_bytes_per_s") == pytest.approx([0.2e6])
+    assert told == [(0.0, pytest.approx(0.2))]
+
+
 def test_a_cache_carries_its_part_of_a_stream() -> None:
     one = bench(limits(10.0), cache=limits(100.0, capacity_bytes=1e3))
     told = shares(one, 40.0, hit_frac=0.75)

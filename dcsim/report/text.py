@@ -176,6 +176,7 @@ def _show_cluster(console: Console, view: SummaryView) -> None:
     of_all, energy, cost = "", dict(_ENERGY), dict(_COST)
     if is_shared:  # by all work, of which each has its share above
         of_all = " of the whole cluster"
+        energy, cost = _without_tokens(energy), _without_tokens(cost)
         energy["energy.unheld_it_j"] = "IT energy held by no work"
         cost["cost.unheld_usd"] = "held by no work"
     grids: dict[str, Table] = {f"energy and carbon{of_all}": figure_grid(view, energy)}
@@ -184,6 +185,11 @@ def _show_cluster(console: Console, view: SummaryView) -> None:
         grids[f"cost{of_all} ({kind})"] = figure_grid(view, cost)
     console.print()
     show_grids(console, grids)
+
+
+def _without_tokens(figures: Mapping[str, str]) -> dict[str, str]:
+    """The figures that are not per token: what all work draws is not what the tokens of one take."""
+    return {name: label for name, label in figures.items() if "token" not in name}
 
 
 def _show_trust(console: Console, view: SummaryView) -> None:

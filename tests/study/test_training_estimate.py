@@ -87,6 +87,25 @@ def test_a_sweep_goes_in_rounds_and_pays_for_all_trials(scenario: Scenario) -> N
     assert sweep.cost_usd == pytest.approx(6 * alone.cost_usd)
 
 
+def test_trials_of_a_sweep_keep_their_nodes_beside_scheduled_jobs(scenario: Scenario) -> None:
+    sweep = {
+        "cluster.num_nodes": 3,
+        "duration": "1 h",
+        "calibration_draws": 0,
+        "training.job.num_nodes": 1,
+        "training.job.kind": "sweep",
+        "training.job.sweep": {"trials": 2, "concurrent": 2},
+        "jobs.arrivals": {
+            "policy": "poisson",
+            "rate": "2 /h",
+            "duration_mean": "1 h",
+            "sizes": [{"accelerators": 8, "share": "100 %"}],
+        },
+    }
+    job = cast(dict[str, Any], run(scenario.replace(sweep)).summary)["training"]["job"]
+    assert job["lost_s"]["queue"] == 0.0
+
+
 def test_reinforcement_learning_generates_before_it_trains(scenario: Scenario) -> None:
     learning = {
         "training.job.kind": "rl",

@@ -115,7 +115,7 @@ def training_job_named(scenario: Scenario, name: str | None) -> str:
         raise ScenarioError(Problem("the scenario trains nothing", "training", remedy="Add a training job"))
     if name is None:
         raise ScenarioError(
-            Problem("several training jobs", "training", remedy=f"Name one of {', '.join(names)}")
+            Problem("several training jobs", "training", remedy=f"Name one of {', '.join(names)} (--job)")
         )
     raise ScenarioError(Problem("no training job of that name", "training", name, nearest(name, names)))
 

@@ -16,7 +16,7 @@ from dcsim.sim.jobs.job_nodes import JobNodes
 from dcsim.sim.lending.build import LendingFleet, build_lending
 from dcsim.sim.lending.log import LendingLog
 from dcsim.sim.lending.switches import PausableFleet
-from dcsim.sim.serving.outage_build import build_outages
+from dcsim.sim.serving.outage_build import build_outages, place_replicas
 from dcsim.sim.storage.backups import Backups
 from dcsim.sim.storage.fabric_carrier import FabricCarrier
 from dcsim.sim.storage.storage_log import StorageLog
@@ -71,6 +71,7 @@ class World:
     def attach(self, fleets: Sequence[tuple[ServingDeployment, PausableFleet]]) -> None:
         """Let the replicas of serving fleets fail with their nodes, and lend these to jobs."""
         if self._scenario.reliability is None and not lends(self._scenario):
+            place_replicas(self.failures.holdings, [deployment for deployment, _ in fleets])
             return
         served, environment = self._scenario.serving, self._environment
         names = {name: one.weights_store or self._reliability.weights_store for name, one in served.items()}
@@ -146,6 +147,8 @@ class World:
         if self._scheduled is not None:
             written = self._scheduled.tables(self._environment.now)
             tables |= {"jobs": written.jobs, "pool": written.pool}
+        if self._scenario.training or self._scenario.jobs or self._scenario.reliability is not None:
+            tables["node_holdings"] = self.failures.holdings.finish()
         if self._lending_log is not None:
             tables |= self._lending_log.tables()
         if self._scenario.reliability is not None:
@@ -203,7 +206,13 @@ class World:
                 "jobs: no node is left beside serving and training. Raise cluster.num_nodes"
             )
         built = build_jobs(
-            self._environment, scenario.jobs, scenario.cluster, scenario.folder, scenario.duration_s, streams
+            self._environment,
+            scenario.jobs,
+            scenario.cluster,
+            scenario.folder,
+            scenario.duration_s,
+            streams,
+            self.failures.holdings,
         )
         if scenario.jobs.node_list is None:
             for node in range(nodes.start):

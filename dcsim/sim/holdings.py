@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import simpy
@@ -24,12 +24,7 @@ class Holder(NamedTuple):
 SPARE = Holder(HolderKind.SPARE)
 
 
-class _Held(NamedTuple):
-    """Part of a node that somebody has."""
-
-    started_at_s: float
-    num_accelerators: float
-    is_kept: bool  # whether it will be a row of its own
+_Held: TypeAlias = tuple[float, float, bool]  # from when, how many accelerators, whether it becomes a row
 
 
 class HoldingLog:
@@ -54,11 +49,11 @@ class HoldingLog:
         held = self._open.setdefault(holder, {})
         before = held.get(node)
         if before is not None:
-            held[node] = before._replace(num_accelerators=before.num_accelerators + num_accelerators)
+            held[node] = (before[0], before[1] + num_accelerators, before[2])
             return
         is_kept = self._num_kept < self._most
         self._num_kept += is_kept
-        held[node] = _Held(self._environment.now, num_accelerators, is_kept)
+        held[node] = (self._environment.now, num_accelerators, is_kept)
 
     def end(self, holder: Holder, node: int) -> None:
         """It has no more of the node. Nothing happens if it had none."""
@@ -96,19 +91,20 @@ class HoldingLog:
         return Table(found)
 
     def _write(self, holder: Holder, node: int, held: _Held) -> None:
-        duration_s = self._environment.now - held.started_at_s
+        started_at_s, num_accelerators, is_kept = held
+        duration_s = self._environment.now - started_at_s
         if duration_s <= 0.0:
-            self._num_kept -= held.is_kept
-        elif held.is_kept:
+            self._num_kept -= is_kept
+        elif is_kept:
             self._holders.append(holder)
             self._nodes.append(node)
-            self._started_at_s.append(held.started_at_s)
+            self._started_at_s.append(started_at_s)
             self._durations_s.append(duration_s)
-            self._counts.append(held.num_accelerators)
+            self._counts.append(num_accelerators)
         else:
             self._num_left_out += 1
-            self._left_out_accelerator_s += held.num_accelerators * duration_s
-            self._left_out_from_s = min(self._left_out_from_s, held.started_at_s)
+            self._left_out_accelerator_s += num_accelerators * duration_s
+            self._left_out_from_s = min(self._left_out_from_s, started_at_s)
 
     def _rest(self) -> list[Mapping[str, object]]:
         """The row of what is left out; none if nothing is."""

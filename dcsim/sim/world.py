@@ -29,7 +29,7 @@ from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_length import num_job_steps
+from dcsim.spec.training_length import num_concurrent_trials, num_job_steps
 from dcsim.spec.training_prospects import require_prospects
 from dcsim.tables import Table
 from dcsim.units import SECONDS_PER_DAY
@@ -185,15 +185,16 @@ class World:
         num_spares, num_nodes = self._reliability.num_spares, self._scenario.cluster.num_nodes
         num_left = num_nodes - first - num_spares
         for name, deployment in self._deployments.items():
-            if deployment.num_nodes > num_left:
+            num_at_once = _num_nodes_at_once(deployment)
+            if num_at_once > num_left:
                 raise InfeasibleError(
-                    f"training.{name}: needs {deployment.num_nodes} nodes, but of the cluster's {num_nodes} "
+                    f"training.{name}: needs {num_at_once} nodes, but of the cluster's {num_nodes} "
                     f"there are {num_left} beside serving and {num_spares} spares. Raise cluster.num_nodes, "
                     "or lessen spares"
                 )
         if self._scenario.jobs is None:
             return range(first, num_nodes)
-        num_asked = sum(one.num_nodes for one in self._deployments.values()) + num_spares
+        num_asked = sum(map(_num_nodes_at_once, self._deployments.values())) + num_spares
         return range(first, min(first + num_asked, num_nodes))
 
     def _build_jobs(self, nodes: range, streams: Streams) -> JobSimulation | None:
@@ -226,6 +227,11 @@ class World:
             self._job_nodes.on_return(node)
         else:
             self._pool.put_back(node)
+
+
+def _num_nodes_at_once(deployment: TrainingDeployment) -> int:
+    """Nodes of a training job; of the trials of a sweep that run at a time."""
+    return deployment.num_nodes * num_concurrent_trials(deployment.job)
 
 
 def _rough_length_s(scenario: Scenario, deployments: Mapping[str, TrainingDeployment]) -> float:

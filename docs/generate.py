@@ -55,7 +55,7 @@ SUMMARY_NOTE = """\
 `intervals.serving.chat.ttft_s.p99`; a number of which it is not known is not there."""
 SERIES_NOTE = """\
 What figures of a run are drawn from, as nested plain values: `result.series["serving"]["chat"]`. Some 70 kB
-per workload and at most some 200 kB for the cluster, however long the run. `result.save()` and `dcsim run -o`
+per workload and at most some 300 kB for the cluster, however long the run. `result.save()` and `dcsim run -o`
 write it; for a result saved without it, it is computed from the tables. A level of lists makes a frame:
 `pandas.DataFrame(chat["worst"]["e2e_s"])`.
 Numbers have ten digits. Latencies are those seen, also where the summary withholds them: those of an

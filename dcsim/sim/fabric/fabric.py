@@ -77,7 +77,7 @@ class Fabric:
     ) -> Occupation:
         """Keep flows going until ``release``. ``on_change`` is told the share whenever it changes."""
         return self._occupied(
-            Occupation(next(self._numbers), label, tuple(flows), self._now_s, on_change=on_change)
+            Occupation(next(self._numbers), label, tuple(flows), self.now_s, on_change=on_change)
         )
 
     def occupy_in_bursts(
@@ -89,12 +89,13 @@ class Fabric:
         least_change_frac: float,
     ) -> Occupation:
         """As ``occupy``, for flows that send in bursts; see :class:`Occupation`."""
-        occupation = Occupation(next(self._numbers), label, tuple(flows), self._now_s, on_change=on_change)
+        occupation = Occupation(next(self._numbers), label, tuple(flows), self.now_s, on_change=on_change)
         occupation.in_bursts, occupation.least_change_frac = True, least_change_frac
         return self._occupied(occupation)
 
     @property
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
+        """The present instant."""
         return float(self._environment.now)
 
     def _occupied(self, occupation: Occupation) -> Occupation:
@@ -266,6 +267,8 @@ class Fabric:
             self._active.sweep()
 
     def _tell(self, occupation: Occupation) -> None:
+        if occupation.is_released:  # by what another was told
+            return
         if occupation.in_bursts:
             share = self._slots.burst_share_frac(occupation, self._ways.bytes_per_s, self._ways.state)
         else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from dcsim.formulas.training.step import StepCondition
 from dcsim.formulas.training.traffic import Direction, Pattern
 from dcsim.networks.flow import FlowBundle
 from dcsim.sim.fabric.fabric import Fabric
@@ -13,58 +15,69 @@ from dcsim.sim.fabric.movement import Occupation as FabricOccupation
 from dcsim.sim.training.step_source import Occupation
 from dcsim.spec.training_deployment import TrainingDeployment
 
-_LEAST_SHARE_FRAC = 1e-9  # without a way a step takes for ever: about, so that a repair can cut it short
 _LEAST_CHANGE_FRAC = 0.005  # of the share: smaller changes do not end a jump
+_LEAST_PACE_FRAC = 0.05  # of a step: smaller changes leave the load on the fabric as it is
+_MAX_ROUNDS = 4  # of jobs that slow each other down, at one instant
 _MAX_PARTNERS = 16  # of an all-to-all that one node has flows to: beyond, evenly spread ones carry it all
 
 
 class FabricNetwork:
     """What one job asks of the fabric: its bytes of a step, in bursts between stretches of computing.
 
-    To others the job is a load of its bytes over the time of a step. Its own pace goes by what its bursts
-    find: T ~ sum of bytes / share over its patterns, so that the share of all is the harmonic mean by bytes.
+    To others the job is a load of its bytes over the time of its present step. Its own pace goes by what its
+    bursts find: T ~ sum of bytes / share over its patterns, so that the share of all is the harmonic mean by
+    bytes.
     """
 
     def __init__(self, fabric: Fabric, job: str, deployment: TrainingDeployment) -> None:
-        hardware = deployment.hardware
-        per_node = min(hardware.num_per_node, deployment.num_accelerators)
-        nodes_per_domain = max(1, hardware.network.domain_size // hardware.num_per_node)
-        self._fabric, self._job = fabric, job
-        self._patterns = deployment.scale_out
-        self._step_s, self._per_node = deployment.step().total_s, per_node
-        self._nodes_per_domain = nodes_per_domain
+        self._fabric, self._job, self._deployment = fabric, job, deployment
 
     def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> Occupation:
         """Use the fabric between these nodes until released."""
-        held = _Held(self._fabric, on_change)
-        for pattern in self._patterns:
-            num_bytes = pattern.num_bytes * self._per_node
-            bundle = pattern_flows(nodes, pattern, num_bytes, self._step_s, self._nodes_per_domain)
-            if bundle is not None:
-                held.add(bundle, self._job, num_bytes)
+        held = _Held(self._fabric, self._job, self._deployment, tuple(nodes), on_change)
+        held.load()
         return held
 
 
 class _Held:
     """The occupations of a job, one for each pattern."""
 
-    def __init__(self, fabric: Fabric, on_change: Callable[[float], None]) -> None:
-        self._fabric, self._on_change = fabric, on_change
+    def __init__(
+        self,
+        fabric: Fabric,
+        job: str,
+        deployment: TrainingDeployment,
+        nodes: tuple[int, ...],
+        on_change: Callable[[float], None],
+    ) -> None:
+        self._fabric, self._job, self._deployment = fabric, job, deployment
+        self._nodes, self._on_change = nodes, on_change
+        self._step_s = deployment.step().total_s
         self._parts: list[tuple[float, FabricOccupation]] = []
+        self._num_paced, self._paced_at_s = 0, math.nan
 
-    def add(self, bundle: FlowBundle, label: str, num_bytes: float) -> None:
-        """Occupy the fabric with one pattern more."""
-        part = self._fabric.occupy_in_bursts(
-            [bundle], label, self._tell, least_change_frac=_LEAST_CHANGE_FRAC
-        )
-        self._parts.append((num_bytes, part))
+    def load(self) -> None:
+        """Load the fabric with every pattern, at the pace of the present step."""
+        hardware = self._deployment.hardware
+        per_node = min(hardware.num_per_node, self._deployment.num_accelerators)
+        nodes_per_domain = max(1, hardware.network.domain_size // hardware.num_per_node)
+        for pattern in self._deployment.scale_out:
+            num_bytes = pattern.num_bytes * per_node
+            bundle = pattern_flows(self._nodes, pattern, num_bytes, self._step_s, nodes_per_domain)
+            if bundle is not None:
+                part = self._fabric.occupy_in_bursts(
+                    [bundle], self._job, self._tell, least_change_frac=_LEAST_CHANGE_FRAC
+                )
+                self._parts.append((num_bytes, part))
 
     @property
     def share_frac(self) -> float:
-        """What the job's bursts find of the rate that its nodes have."""
+        """What the job's bursts find of the rate that its nodes have; 0 while some have no way."""
+        if any(part.share_frac == 0.0 for _, part in self._parts):
+            return 0.0
         whole = sum(num_bytes for num_bytes, _ in self._parts)
-        slowed = sum(size / max(part.share_frac, _LEAST_SHARE_FRAC) for size, part in self._parts)
-        return max(whole / slowed, _LEAST_SHARE_FRAC) if slowed else 1.0
+        slowed = sum(size / part.share_frac for size, part in self._parts)
+        return whole / slowed if slowed else 1.0
 
     def release(self) -> None:
         """End it."""
@@ -72,7 +85,28 @@ class _Held:
             self._fabric.release(part)
 
     def _tell(self, _share_frac: float) -> None:
-        self._on_change(self.share_frac)
+        share = self.share_frac
+        if share > 0.0:
+            self._pace(share)
+        self._on_change(share)
+
+    def _pace(self, share_frac: float) -> None:
+        """Load the fabric as a step of the present length does, where that has changed much.
+
+        Jobs that slow each other down settle in a few rounds of one instant.
+        """
+        step_s = self._deployment.step(StepCondition(scale_out_share_frac=share_frac)).total_s
+        if self._paced_at_s != self._fabric.now_s:
+            self._num_paced, self._paced_at_s = 0, self._fabric.now_s
+        if abs(step_s / self._step_s - 1.0) < _LEAST_PACE_FRAC or self._num_paced >= _MAX_ROUNDS:
+            return
+        self._step_s, self._num_paced = step_s, self._num_paced + 1
+        shares = [part.share_frac for _, part in self._parts]
+        self.release()
+        self._parts = []
+        self.load()
+        for (_, part), share in zip(self._parts, shares, strict=True):
+            part.share_frac = share  # until the fabric has worked out the new one
 
 
 def pattern_flows(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dcsim
 from dcsim.formulas.training.traffic import Direction, Pattern
+from dcsim.sim.simulation import simulate
 from dcsim.sim.training.fabric_network import pattern_flows
+from dcsim.spec.training_deployment import resolve_training
 
 
 def pairs(pattern: Pattern, num_nodes: int, nodes_per_domain: int = 1) -> set[tuple[int, int]]:
@@ -50,3 +55,30 @@ def test_every_node_sends_all_its_bytes(
     assert all(abs(one - 5.0) < 1e-9 for one in sent)
     received = [bundle.destinations.count(node) * bundle.num_bytes for node in range(num_nodes)]
     assert all(abs(one - 5.0) < 1e-9 for one in received)
+
+
+OVERSUBSCRIBED = """
+name: oversubscribed
+cluster:
+  node: dgx-h100
+  num_nodes: 16
+  fabric: {topology: {policy: leaf_spine, hosts_per_leaf: 2}, oversubscription: 8}
+training:
+  job:
+    model: mixtral-8x7b
+    parallelism: {tensor: 1, expert: 8, pipeline: 2, data: 64}
+    batch: {sequences: 512, micro: 1, tokens: 4096}
+    sharding: full
+    steps: 20
+"""
+
+
+def test_a_job_carries_the_bytes_of_its_steps_however_slow_the_fabric_makes_them() -> None:
+    scenario = dcsim.load(OVERSUBSCRIBED)
+    deployment = resolve_training(scenario, "job")
+    tables = simulate(scenario, 0)
+    links, spans = tables.cluster["links"], tables.cluster["training_spans"]
+    assert float(spans["contention_s"].sum()) > 0.15 * float(spans["duration_s"].sum())
+    is_sent = np.char.startswith(links["source"].astype(str), "node")
+    planned = 16 * deployment.scale_out_bytes_per_node * 20
+    assert float(links["num_bytes"][is_sent].sum()) == pytest.approx(planned, rel=0.08)

@@ -25,6 +25,7 @@ from dcsim.sim.streams import Streams
 from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.lending import lends
+from dcsim.spec.recurrences import require_bounded
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
@@ -86,6 +87,7 @@ class World:
 
     def start(self) -> None:
         """Put the first failures on the clock; jobs start by themselves."""
+        require_bounded(self._scenario, self._deployments.values(), self.expected_end_s)
         require_prospects(self._scenario, self._deployments.values(), self.limit_s)
         self.failures.on_return = self._on_return
         self.failures.start(self.expected_end_s)

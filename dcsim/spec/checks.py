@@ -13,7 +13,6 @@ from dcsim.plugins import policy_names
 from dcsim.spec.cluster_checks import cluster_problems
 from dcsim.spec.document import Document
 from dcsim.spec.serving import Serving
-from dcsim.spec.storage import storage_problems
 from dcsim.strict_yaml import YamlPath
 from dcsim.validation import nearest
 from dcsim.workloads.lengths.fixed import Fixed
@@ -30,7 +29,6 @@ def cross_field_problems(scenario: Scenario, source: Document) -> list[Problem]:
     """Every contradiction in a scenario whose fields are valid one by one."""
     problems = [*_scenario_problems(scenario, source), *_node_problems(scenario, source)]
     problems += cluster_problems(scenario, source)
-    problems += storage_problems(scenario.cluster.storage, source)
     for name, serving in scenario.serving.items():
         path = ("serving", name)
         problems += _traffic_problems(scenario, serving, source, path)

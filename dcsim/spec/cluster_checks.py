@@ -36,6 +36,11 @@ def cluster_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
         num_accelerators = cluster.num_nodes * cluster.node.num_accelerators
         for one in job_problems(scenario.jobs, cluster.num_nodes, num_accelerators):
             yield source.problem(("jobs", *map(str, one.path)), one.message, one.value, one.remedy)
+        if scenario.jobs.node_list is not None and scenario.reliability is not None:
+            message = "the nodes of a list take no part in the failures of the section reliability"
+            yield source.problem(
+                ("jobs", "node_list"), message, scenario.jobs.node_list, "Remove one of them"
+            )
     yield from lending_problems(scenario, source)
     yield from _fabric_problems(scenario, source)
 

@@ -264,6 +264,4 @@ class TrainingJob(Section):
     checkpoint: Checkpoint | None = Field(default=None, description="What is saved; nothing if left out.")
     rollout: Rollout | None = Field(default=None, description="Generation, of kind rl.")
     sweep: Sweep | None = Field(default=None, description="Trials, of kind sweep.")
-    starts_at_s: PositiveSeconds | Literal[0] = Field(
-        default=0, alias="start", description="When the job is submitted."
-    )
+    starts_at_s: Seconds = Field(default=0.0, alias="start", description="When the job is submitted.")

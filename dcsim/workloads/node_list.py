@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.workloads.csv_file import NUMBER, parsed_csv
 from dcsim.workloads.packed_file import unpacked_content
 from dcsim.workloads.recorded_columns import RowCheck
@@ -43,6 +44,11 @@ def read_node_list(path: Path) -> NodeList:
         check.refuse(bad, f"column '{name}' must be a whole number from 0", values)
         counts[name] = values.astype(np.int64)
     too_many = counts[_ACCELERATORS] > _MAX_ON_A_NODE
-    check.refuse(too_many, f"column '{_ACCELERATORS}' must be at most {_MAX_ON_A_NODE}", counts[_ACCELERATORS])
+    check.refuse(
+        too_many, f"column '{_ACCELERATORS}' must be at most {_MAX_ON_A_NODE}", counts[_ACCELERATORS]
+    )
+    if not counts[_ACCELERATORS].any():
+        remedy = f"Give some of them a number above 0 in column '{_ACCELERATORS}'"
+        raise ScenarioError(Problem("has no node with accelerators", remedy=remedy, file=str(path)))
     models = tuple(cell.decode("utf-8", "replace") for cell in rows[_MODEL].tolist())
     return NodeList(counts[_ACCELERATORS], counts[_CORES], counts[_MEMORY] * BYTES_PER_MIB, models)

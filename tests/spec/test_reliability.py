@@ -136,6 +136,12 @@ def test_sections_that_make_no_sense_are_refused(section: dict[str, object], mes
         scenario(reliability=section)
 
 
+def test_a_list_of_nodes_and_failures_of_the_cluster_exclude_each_other() -> None:
+    jobs = {"arrivals": {"policy": "poisson", "rate": "1 /h", "duration_mean": "1 h"}, "node_list": "n.csv"}
+    with pytest.raises(ScenarioError, match=r"jobs\.node_list: .* take no part in the failures"):
+        scenario(jobs=jobs, reliability={"node_mtbf": "1 d"}, duration="1 d")
+
+
 def test_prospects_are_dalys_and_tell_a_hopeless_job() -> None:
     fine = scenario(reliability={"node_mtbf": "1000 h"})
     prospects = training_prospects(fine, resolve_training(fine, "tune"))

@@ -180,3 +180,16 @@ def test_more_jobs_leave_the_earlier_submissions_as_they_were():
     few, many = generated(10), generated(50)
     assert np.array_equal(few.submitted_at_s, many.submitted_at_s[:10])
     assert np.array_equal(few.duration_s, many.duration_s[:10])
+
+
+def test_nodes_without_any_accelerator_are_refused(tmp_path):
+    path = tmp_path / "nodes.csv"
+    path.write_text("cpu_milli,memory_mib,gpu,model\n96000,500000,0,\n")
+    with pytest.raises(ScenarioError, match="has no node with accelerators"):
+        read_node_list(path)
+
+
+def test_a_rate_that_makes_more_jobs_than_a_run_can_hold_is_refused():
+    arrivals = Poisson.model_validate({"rate": "1e12 /s", "duration_mean": "1 h"})
+    with pytest.raises(ScenarioError, match=r"jobs\.arrivals\.rate: makes about 3\.6e\+15 jobs"):
+        arrivals.generate(np.random.default_rng(1), 3600.0)

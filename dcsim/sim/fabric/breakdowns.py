@@ -10,6 +10,7 @@ import simpy
 
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.fabric_log import Outage
+from dcsim.sim.recurrence import Recurrence
 
 
 class Breakdowns:
@@ -18,6 +19,8 @@ class Breakdowns:
     def __init__(self, environment: simpy.Environment, fabric: Fabric) -> None:
         self._environment, self._fabric = environment, fabric
         self._num_outages: Counter[int] = Counter()  # by cable
+        remedy = "Lengthen switch_mtbf or cable_mtbf"
+        self._recurrence = Recurrence(environment, "cluster.fabric.failures: outages", remedy)
 
     def plan(self, outages: Sequence[Outage]) -> None:
         """Put known outages on the clock."""
@@ -42,6 +45,7 @@ class Breakdowns:
         """
         while True:
             yield self._environment.timeout(float(rng.exponential(mtbf_s / len(units))))
+            self._recurrence.count()
             unit = units[int(rng.integers(len(units)))]
             if any(self._num_outages[cable] == 0 for cable in unit.cables):
                 now_s = float(self._environment.now)

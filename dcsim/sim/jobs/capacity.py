@@ -8,6 +8,7 @@ import numpy as np
 import simpy
 
 from dcsim.sim.jobs.pool import NodePool
+from dcsim.sim.recurrence import Recurrence
 from dcsim.spec.jobs import NodeWindow, Spot
 
 
@@ -21,15 +22,20 @@ def start_spot(environment: simpy.Environment, pool: NodePool, spot: Spot, rng: 
     """Let the last nodes of the pool come and go, each with random numbers of its own."""
     num_nodes = len(pool.nodes.shapes)
     generators = rng.spawn(min(spot.num_nodes, num_nodes))
+    recurrence = Recurrence(
+        environment, "jobs.spot: nodes taken away", "Lengthen mean_available or mean_away"
+    )
     for i, generator in enumerate(generators):
-        environment.process(_come_and_go(environment, pool, spot, num_nodes - 1 - i, generator))
+        environment.process(_come_and_go(environment, pool, spot, num_nodes - 1 - i, generator, recurrence))
 
 
 def _maintain(
     environment: simpy.Environment, pool: NodePool, window: NodeWindow, nodes: Iterable[int]
 ) -> simpy.events.ProcessGenerator:
     starts_at_s = window.start_s
+    recurrence = Recurrence(environment, "jobs.maintenance: windows", "Lengthen every")
     while True:
+        recurrence.count()
         yield environment.timeout(max(0.0, starts_at_s - window.drain_s - environment.now))
         for node in nodes:
             pool.close(node)
@@ -45,10 +51,16 @@ def _maintain(
 
 
 def _come_and_go(
-    environment: simpy.Environment, pool: NodePool, spot: Spot, node: int, rng: np.random.Generator
+    environment: simpy.Environment,
+    pool: NodePool,
+    spot: Spot,
+    node: int,
+    rng: np.random.Generator,
+    recurrence: Recurrence,
 ) -> simpy.events.ProcessGenerator:
     while True:
         yield environment.timeout(rng.exponential(spot.mean_available_s))
+        recurrence.count()
         pool.close(node)
         if spot.notice_s:
             yield environment.timeout(spot.notice_s)

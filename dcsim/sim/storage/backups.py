@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 
 import simpy
 
+from dcsim.sim.recurrence import Recurrence
 from dcsim.sim.storage.capacity import Holding
 from dcsim.sim.storage.store import Store
 from dcsim.spec.storage import BackupSpec
@@ -36,6 +37,8 @@ class Backups:
         self._last: Holding | None = None
         self.num_copies = 0
         self.num_tests = 0
+        path = f"cluster.storage.{source.deployment.name}.backup"
+        self._recurrence = Recurrence(environment, f"{path}: copies", "Lengthen every")
         environment.process(self._copy_repeatedly())
         if spec.restore_test_s is not None:
             environment.process(self._test_repeatedly(spec.restore_test_s))
@@ -43,6 +46,7 @@ class Backups:
     def _copy_repeatedly(self) -> Generator[simpy.Event, object, None]:
         while True:
             yield self._environment.timeout(self._spec.every_s)
+            self._recurrence.count()
             num_bytes = self._source.used_bytes * self._spec.changed_frac
             if num_bytes > 0.0:
                 yield from self._copy(num_bytes)
@@ -61,6 +65,7 @@ class Backups:
     def _test_repeatedly(self, every_s: float) -> Generator[simpy.Event, object, None]:
         while True:
             yield self._environment.timeout(every_s)
+            self._recurrence.count()
             if self._last is not None:
                 yield self._target.read(self._nodes, self._last.num_bytes, label=RESTORE_TEST)
                 self.num_tests += 1

@@ -7,6 +7,7 @@ faster. Between changes rates are constant, so that finishes are computed, not s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from dcsim.formulas.fair_share import fair_shares
 from dcsim.formulas.storage import Demand
 from dcsim.sim.storage.transfer_work import TransferWork
 
+_SLOWEST_PER_S = 1e-300  # of a portion: no end comes of less
 _SAME_INSTANT = 1.0 + 1e-12  # portions due within this factor of the first are finished with it
 
 
@@ -156,11 +158,13 @@ class SharedServer:
         """Wake up when the first of them ends, if nothing changes before."""
         if not portions:
             return
-        left_s = [portion.left_frac / portion.rate_per_s for portion in portions]
+        left_s = [_time_left_s(portion) for portion in portions]
         first_s = min(left_s)
         self._due = [
             one for one, due_s in zip(portions, left_s, strict=True) if due_s <= first_s * _SAME_INSTANT
         ]
+        if math.isinf(first_s):
+            return  # at such rates nothing ends while the clock can count
         version = self._version
         self._environment.timeout(first_s).callbacks.append(lambda _: self._finish(version))
 
@@ -175,3 +179,10 @@ class SharedServer:
         self._share_anew()
         for portion in done:
             portion.work.end(portion)
+
+
+def _time_left_s(portion: Portion) -> float:
+    """Time to its end at its rate; infinite where no number is large enough for it."""
+    if portion.left_frac == 0.0:
+        return 0.0
+    return portion.left_frac / portion.rate_per_s if portion.rate_per_s > _SLOWEST_PER_S else math.inf

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import simpy
 from simpy.events import ProcessGenerator
 
+from dcsim.sim.recurrence import Recurrence
 from dcsim.sim.storage.capacity import Holding
 from dcsim.sim.storage.store import Store
 from dcsim.sim.storage.transfer import Transfer
@@ -24,6 +25,9 @@ class StoredCheckpoints:
     def __init__(self, environment: simpy.Environment, store: Store, plan: CheckpointPlan, job: str) -> None:
         self._environment, self._store, self._plan, self._job = environment, store, plan, job
         self._holding: Holding | None = None
+        self._recurrence = Recurrence(
+            environment, f"training.{job}.checkpoint: saves", "Lengthen its interval"
+        )
 
     @property
     def steps_per_save(self) -> int | None:
@@ -37,6 +41,7 @@ class StoredCheckpoints:
 
     def save(self, nodes: Sequence[int]) -> Save:
         """Begin a checkpoint from these nodes."""
+        self._recurrence.count()
         if self._holding is None or not self._holding.is_intact:
             self._holding = self._store.reserve(self._plan.num_kept_bytes, nodes)
         agreed = self._environment.timeout(self._plan.barrier_s)

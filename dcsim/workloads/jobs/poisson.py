@@ -11,12 +11,15 @@ import numpy as np
 from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import Policy
 from dcsim.units import PerSecond, PositiveSeconds, Ratio
 from dcsim.workloads.job_generator import JobGenerator
 from dcsim.workloads.job_table import MAX_ACCELERATORS
 from dcsim.workloads.job_trace import Floats, JobTrace
 from dcsim.workloads.renewal import CHUNK_LENGTH, renewal_instants
+
+MAX_JOBS = 1_000_000  # of one run: some minutes under any scheduler
 
 
 class RunTimes(StrEnum):
@@ -71,7 +74,7 @@ class Poisson(JobGenerator):
         description="Queues that jobs come from, each with its share of the jobs.",
     )
     num_jobs: int | None = Field(
-        default=None, gt=0, le=10_000_000, alias="jobs", description="Stop after so many jobs."
+        default=None, gt=0, le=MAX_JOBS, alias="jobs", description="Stop after so many jobs."
     )
 
     @model_validator(mode="after")
@@ -82,6 +85,7 @@ class Poisson(JobGenerator):
 
     def generate(self, rng: np.random.Generator, duration_s: float) -> JobTrace:
         """Draw the jobs; streams of submissions, run times, sizes and queues are apart."""
+        self._require_few(duration_s)
         arrivals, lengths, sizes, queues = rng.spawn(4)
         mean_gap_s = 1.0 / self.rate_per_s
         submitted_at_s = renewal_instants(
@@ -105,6 +109,15 @@ class Poisson(JobGenerator):
             models=((),) * count,
             status=("",) * count,
         )
+
+    def _require_few(self, duration_s: float) -> None:
+        """Raise ScenarioError for more jobs than a run can hold."""
+        num_expected = self.rate_per_s * duration_s
+        if self.num_jobs is None and MAX_JOBS < num_expected < math.inf:
+            message = f"makes about {num_expected:.3g} jobs in {duration_s:.3g} s, more than {MAX_JOBS:,}"
+            remedy = "Lower the rate, shorten the duration, or give a number of jobs"
+            value = f"{self.rate_per_s:g} /s"
+            raise ScenarioError(Problem(message, "jobs.arrivals.rate", value, remedy))
 
     def _durations_s(self, rng: np.random.Generator, count: int) -> Floats:
         if self.durations is RunTimes.EXPONENTIAL:

@@ -125,3 +125,7 @@ def test_a_long_run_ends_although_rounding_leaves_crumbs() -> None:
     """At an hour of 1e9 seconds the clock resolves 1e-7 s: ends closer than that must not stop it."""
     times = sojourns([(1e9, 1e-9, 0.0, 1.0), (1e9, 3e-9, 0.0, 1.0), (1e9 + 1.0, 1.0 / 3.0, 0.0, 7.0)])
     assert times == pytest.approx([0.0, 0.0, 1.0 / 3.0], abs=1e-6)
+
+
+def test_work_at_a_rate_next_to_nothing_does_not_end() -> None:
+    assert sojourns([(0.0, 1e305, 0.0, 1.0)]) == pytest.approx([float("nan")], nan_ok=True)

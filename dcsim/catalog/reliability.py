@@ -116,7 +116,9 @@ class Cause(_Part):
     def _has_one_rate(self) -> Self:
         given = (self.mtbf_s is not None, self.observed is not None, isinstance(self.times, Trace))
         if sum(given) != 1:
-            raise PydanticCustomError("cause", "give exactly one of mtbf, observed and times: {policy: trace}")
+            raise PydanticCustomError(
+                "cause", "give exactly one of mtbf, observed and times: {policy: trace}"
+            )
         if self.slowdown_frac is not None and self.takes_down is Domain.JOB:
             raise PydanticCustomError("cause", "a slowdown needs a node that is slow: set takes_down")
         return self
@@ -150,7 +152,9 @@ class ReliabilityPreset(Entry):
     )
     detection_s: Seconds = Field(alias="detection", description="From a failure to an alarm.")
     diagnosis_s: Seconds = Field(alias="diagnosis", description="From the alarm to the name of the node.")
-    swap_s: Seconds = Field(alias="swap", description="Time to put a spare node in the place of a failed one.")
+    swap_s: Seconds = Field(
+        alias="swap", description="Time to put a spare node in the place of a failed one."
+    )
     initialization_s: Seconds = Field(
         alias="initialization", description="Start of the processes and their communication groups."
     )

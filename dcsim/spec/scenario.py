@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr
 
-from dcsim.errors import ScenarioError
+from dcsim.errors import Problem, ScenarioError
 from dcsim.spec.checks import cross_field_problems
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.document import Document
@@ -102,6 +102,15 @@ class Scenario(Section):
         Raises ScenarioError if the result is not a scenario.
         """
         return Scenario.from_document(self._document.with_settings(settings, Scenario, "<replace>"))
+
+    def located(self, error: ScenarioError) -> ScenarioError:
+        """The error with the file and line of each problem that names nothing but its path."""
+        return ScenarioError([self._located(problem) for problem in error.problems])
+
+    def _located(self, one: Problem) -> Problem:
+        if one.file or not one.path or self._source is None:
+            return one
+        return self._source.problem(tuple(one.path.split(".")), one.message, one.value, one.remedy)
 
     @property
     def _document(self) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from dcsim.errors import ScenarioError
 from dcsim.metrics.summary import Measuring
 from dcsim.result import Result, RunRecord, SummaryView
 from dcsim.result.tables import ResultTables
@@ -82,7 +83,10 @@ def run(
 def simulate_task(task: Task, on_progress: Callable[[float], None]) -> RunTables:
     """One replication: what a worker does."""
     scenario, replication = task
-    return simulate(scenario, replication, on_progress=on_progress)
+    try:
+        return simulate(scenario, replication, on_progress=on_progress)
+    except ScenarioError as error:  # found in a file, or by what is made of the scenario
+        raise scenario.located(error) from error
 
 
 class _Stream:

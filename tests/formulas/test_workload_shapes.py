@@ -40,16 +40,12 @@ def test_bert_large_has_the_published_weights() -> None:
 
 
 def test_t5_has_eleven_billion_weights() -> None:
-    assert workload("t5-11b").num_parameters == pytest.approx(
-        11.3e9, rel=0.005
-    )  # arXiv:1910.10683
+    assert workload("t5-11b").num_parameters == pytest.approx(11.3e9, rel=0.005)  # arXiv:1910.10683
 
 
 def test_the_tables_of_the_recommender_are_almost_all_of_it() -> None:
     shape = workload("dlrm-dcnv2")
-    assert shape.num_table_parameters == pytest.approx(
-        204e6 * 128, rel=0.01
-    )  # capped at 40M rows
+    assert shape.num_table_parameters == pytest.approx(204e6 * 128, rel=0.01)  # capped at 40M rows
     assert shape.num_parameters < 0.01 * shape.num_table_parameters
 
 

@@ -175,9 +175,7 @@ def test_models_that_are_no_decoders_have_no_tensor_parallelism(scenario: Scenar
     assert "data parallelism alone" in refused(scenario, {"model": "resnet-50", "batch.tokens": None})
 
 
-@pytest.mark.parametrize(
-    ("num_nodes", "axes"), [(16, (4, 4, 4)), (768, (12, 16, 16)), (1536, (12, 16, 16))]
-)
+@pytest.mark.parametrize(("num_nodes", "axes"), [(16, (4, 4, 4)), (768, (12, 16, 16)), (1536, (12, 16, 16))])
 def test_accelerators_of_a_torus_are_laid_out_as_near_to_a_cube_as_they_go(
     scenario: Scenario, num_nodes: int, axes: tuple[int, ...]
 ) -> None:

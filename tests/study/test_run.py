@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from dcsim.errors import InfeasibleError
+from dcsim.errors import InfeasibleError, ScenarioError
 from dcsim.result.tables import KINDS
+from dcsim.spec.loader import load
 from dcsim.study.executor import ProcessExecutor, SerialExecutor
 from dcsim.study.run import run, simulate_task
-from tests.study.scenarios_for_tests import tiny
+from tests.study.scenarios_for_tests import CLUSTER, tiny
 
 
 def ignore(fraction: float) -> None:
@@ -45,3 +46,11 @@ def test_replications_are_independent_repeats():
 def test_an_impossible_system_is_refused_before_anything_runs():
     with pytest.raises(InfeasibleError):
         run(tiny(serving__chat__model="llama-3.1-405b"))
+
+
+def test_what_only_the_run_finds_wrong_is_named_with_its_file_and_line(tmp_path):
+    path = tmp_path / "busy.yaml"
+    path.write_text(CLUSTER.replace("rate: 12 /h", "rate: 1e12 /s"))
+    line = path.read_text().splitlines().index("    rate: 1e12 /s") + 1
+    with pytest.raises(ScenarioError, match=rf"busy\.yaml:{line}: jobs\.arrivals\.rate: makes about"):
+        run(load(path), num_processes=1)

@@ -150,7 +150,7 @@ class Serving(Section):
     weights_store: str | None = Field(
         default=None,
         alias="weights",
-        description="Store of cluster.storage from which a replica loads its weights when it comes back; that "
+        description="Store of cluster.storage from which a replica that comes back loads its weights; that "
         "of the section reliability if left out.",
     )
     lending: Lending | None = Field(

@@ -22,7 +22,7 @@ def incidence_of(flows: Flows) -> Incidence:
 
 
 def naive_rates(capacities: list[int], flows: Flows) -> list[Fraction]:
-    """Progressive filling as in the book: all rates rise together until something is full, again and again."""
+    """Progressive filling as in the book: all rates rise until something is full, again and again."""
     rates: dict[int, Fraction] = {}
     while len(rates) < len(flows):
         limits: dict[str | int, Fraction] = {}

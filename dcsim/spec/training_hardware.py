@@ -80,7 +80,7 @@ def _made(
     return TrainingHardware(
         linear=_kernel(accelerator, efficiency, "gemm", linear, where),
         wide=wide_kernel,
-        attention=_kernel(accelerator, efficiency, "attention_prefill", wide, where),
+        attention=_kernel(accelerator, efficiency, "attention_prefill", _attention_datatype(wide), where),
         memory_bytes=accelerator.memory_bytes,
         memory_bytes_per_s=accelerator.memory_bytes_per_s,
         streaming_frac=wide_kernel.ceiling.memory_frac,
@@ -91,6 +91,11 @@ def _made(
         nvme_bytes_per_s=NVME_BYTES_PER_S,
         power=accelerator.power_curve,
     )
+
+
+def _attention_datatype(wide: Datatype) -> Datatype:
+    """What attention's core runs in: tf32 is a way to multiply matrices, of whose kernels there are none."""
+    return Datatype.FP32 if wide is Datatype.TF32 else wide
 
 
 def torus_axes(num_accelerators: int, num_axes: int) -> tuple[int, ...]:

@@ -191,3 +191,11 @@ def test_accelerators_of_a_torus_are_laid_out_as_near_to_a_cube_as_they_go(
     network = unchecked_training(changed, "job").hardware.network
     assert network.torus_axes == axes
     assert network.domain_size == axes[0] * axes[1] * axes[2]
+
+
+def test_tf32_lies_between_fp32_and_bf16(scenario: Scenario) -> None:
+    times_s = [
+        resolve_training(scenario.replace({"training.job.precision": name}), "job").step().total_s
+        for name in ("fp32", "tf32", "bf16")
+    ]
+    assert times_s[0] > times_s[1] > times_s[2]

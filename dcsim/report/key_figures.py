@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import singledispatch
 
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.collective import MeasuredCollectives
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.engine import Engine
+from dcsim.catalog.entry import Entry
 from dcsim.catalog.link import Link
 from dcsim.catalog.loader import KINDS, TRAFFIC, entry_mapping, entry_names, load_entry
 from dcsim.catalog.model import Model
@@ -18,11 +20,6 @@ from dcsim.catalog.site import Site
 from dcsim.catalog.software import Software
 from dcsim.catalog.store import Store
 from dcsim.catalog.trained_model import (
-    Convolutional,
-    Encoder,
-    EncoderDecoder,
-    FixedCost,
-    Recommender,
     TrainedModel,
 )
 from dcsim.errors import Problem, ScenarioError
@@ -61,64 +58,83 @@ def key_figures(kind: str, name: str) -> Mapping[str, Figure]:
     >>> key_figures("accelerators", "h100-sxm")["tdp_w"]
     700.0
     """
-    entry = load_entry(kind, name) if kind in KINDS else None
-    match entry:
-        case Accelerator():
-            return _of_accelerator(entry)
-        case Node():
-            return _of_node(entry)
-        case Model():
-            return _of_model(entry)
-        case Encoder() | EncoderDecoder() | Convolutional() | Recommender() | FixedCost():
-            return _of_trained_model(entry)
-        case Site():
-            return {
-                "pue": entry.pue,
-                "carbon_g_per_kwh": entry.carbon_kg_per_j * JOULES_PER_KWH * 1e3,
-                "electricity_usd_per_kwh": entry.electricity_usd_per_j * JOULES_PER_KWH,
-            }
-        case OwnedPrices() | OnDemandPrices():
-            priced = entry.node_capex_usd if isinstance(entry, OwnedPrices) else entry.accelerator_usd_per_s
-            return {"kind": entry.kind, "num_priced": float(len(priced))}
-        case Engine():
-            return {
-                "max_num_seqs": float(entry.max_num_seqs),
-                "max_num_batched_tokens": float(entry.max_num_batched_tokens),
-                "step_overhead_s": entry.step_overhead_s,
-                "request_overhead_s": entry.request_overhead_s,
-            }
-        case Link():
-            return {"link_bytes_per_s": entry.bytes_per_s, "hop_s": entry.hop_s, "scope": entry.scope.value}
-        case MeasuredCollectives():
-            most_ranks = max(curve.num_ranks for curve in entry.curves)
-            return {
-                "scale_up": entry.scale_up,
-                "scale_out": entry.scale_out or "",
-                "num_curves": float(len(entry.curves)),
-                "most_ranks": float(most_ranks),
-            }
-        case Efficiency():
-            return _of_profile(entry)
-        case Store():
-            return _of_store(entry)
-        case Software():
-            return {
-                "efficiency_frac": entry.efficiency_frac,
-                "step_host_s": entry.step_host_s,
-                "jitter_frac": entry.jitter_frac,
-                "reserved_bytes": entry.reserved_bytes,
-            }
-        case ReliabilityPreset():
-            return {
-                "num_causes": float(len(entry.causes)),
-                "detection_s": entry.detection_s,
-                "diagnosis_s": entry.diagnosis_s,
-                "initialization_s": entry.initialization_s,
-                "repair_s": entry.repair_s,
-            }
+    if kind not in KINDS:
+        return {}
+    return _figures_of(load_entry(kind, name))
+
+
+@singledispatch
+def _figures_of(entry: Entry) -> dict[str, Figure]:
+    """The numbers of one entry: a function for each class."""
     return {}
 
 
+@_figures_of.register
+def _of_site(entry: Site) -> dict[str, Figure]:
+    return {
+        "pue": entry.pue,
+        "carbon_g_per_kwh": entry.carbon_kg_per_j * JOULES_PER_KWH * 1e3,
+        "electricity_usd_per_kwh": entry.electricity_usd_per_j * JOULES_PER_KWH,
+    }
+
+
+@_figures_of.register
+def _of_owned(entry: OwnedPrices) -> dict[str, Figure]:
+    return {"kind": entry.kind, "num_priced": float(len(entry.node_capex_usd))}
+
+
+@_figures_of.register
+def _of_rented(entry: OnDemandPrices) -> dict[str, Figure]:
+    return {"kind": entry.kind, "num_priced": float(len(entry.accelerator_usd_per_s))}
+
+
+@_figures_of.register
+def _of_engine(entry: Engine) -> dict[str, Figure]:
+    return {
+        "max_num_seqs": float(entry.max_num_seqs),
+        "max_num_batched_tokens": float(entry.max_num_batched_tokens),
+        "step_overhead_s": entry.step_overhead_s,
+        "request_overhead_s": entry.request_overhead_s,
+    }
+
+
+@_figures_of.register
+def _of_link(entry: Link) -> dict[str, Figure]:
+    return {"link_bytes_per_s": entry.bytes_per_s, "hop_s": entry.hop_s, "scope": entry.scope.value}
+
+
+@_figures_of.register
+def _of_collectives(entry: MeasuredCollectives) -> dict[str, Figure]:
+    return {
+        "scale_up": entry.scale_up,
+        "scale_out": entry.scale_out or "",
+        "num_curves": float(len(entry.curves)),
+        "most_ranks": float(max(curve.num_ranks for curve in entry.curves)),
+    }
+
+
+@_figures_of.register
+def _of_software(entry: Software) -> dict[str, Figure]:
+    return {
+        "efficiency_frac": entry.efficiency_frac,
+        "step_host_s": entry.step_host_s,
+        "jitter_frac": entry.jitter_frac,
+        "reserved_bytes": entry.reserved_bytes,
+    }
+
+
+@_figures_of.register
+def _of_reliability(entry: ReliabilityPreset) -> dict[str, Figure]:
+    return {
+        "num_causes": float(len(entry.causes)),
+        "detection_s": entry.detection_s,
+        "diagnosis_s": entry.diagnosis_s,
+        "initialization_s": entry.initialization_s,
+        "repair_s": entry.repair_s,
+    }
+
+
+@_figures_of.register
 def _of_accelerator(entry: Accelerator) -> dict[str, Figure]:
     peaks = {
         f"{datatype}_flops_per_s": entry.peak_flops_per_s[datatype]
@@ -136,6 +152,7 @@ def _of_accelerator(entry: Accelerator) -> dict[str, Figure]:
     }
 
 
+@_figures_of.register
 def _of_node(entry: Node) -> dict[str, Figure]:
     return {
         "accelerator": entry.accelerator,
@@ -148,6 +165,7 @@ def _of_node(entry: Node) -> dict[str, Figure]:
     }
 
 
+@_figures_of.register
 def _of_trained_model(entry: TrainedModel) -> dict[str, Figure]:
     workload = entry.workload
     return {
@@ -158,6 +176,7 @@ def _of_trained_model(entry: TrainedModel) -> dict[str, Figure]:
     }
 
 
+@_figures_of.register
 def _of_model(entry: Model) -> dict[str, Figure]:
     elements = kv_elements_per_token(entry.shape, entry.shape.num_kv_heads)
     return {
@@ -169,6 +188,7 @@ def _of_model(entry: Model) -> dict[str, Figure]:
     }
 
 
+@_figures_of.register
 def _of_store(entry: Store) -> dict[str, Figure]:
     figures = {
         "read_bytes_per_s": entry.read_bytes_per_s or entry.node_read_bytes_per_s,
@@ -179,6 +199,7 @@ def _of_store(entry: Store) -> dict[str, Figure]:
     return {"scope": entry.scope.value, "unit": entry.unit, **given, "latency_s": entry.latency_s}
 
 
+@_figures_of.register
 def _of_profile(entry: Efficiency) -> dict[str, Figure]:
     errors = [one.median_frac for one in entry.accuracy.values()]
     worst: dict[str, Figure] = {"worst_median_error_frac": max(errors)} if errors else {}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dcsim.report.chrome_trace import write_chrome_trace
     from dcsim.report.explain import explained_parts
     from dcsim.report.key_figures import catalogue_kinds, entry_title, key_figures
-    from dcsim.report.numbers import duration_text, given_text, quantity_text, scales_of
+    from dcsim.report.numbers import given_text, quantity_text, scales_of
     from dcsim.report.verdict import Verdict, chance_text, limits_of, verdict_of
     from dcsim.result import Estimate, Result, SummaryView, open_result
     from dcsim.spec.deployment import memory_fit
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     from dcsim.study.forecast import Forecast, ServingForecast
     from dcsim.study.gallery import gallery
     from dcsim.study.job import Job, JobState, JobStatus
-    from dcsim.study.run import run
+    from dcsim.study.run import check, run
     from dcsim.study.slo_status import SloStatus
     from dcsim.study.strategy import Ranking, Strategy, StrategySpace, rank_strategies
     from dcsim.study.training_estimate import TrainingForecast, estimate_training
     from dcsim.study.workspace import Workspace
+    from dcsim.units import duration_text
 
     open = open_result
 
@@ -81,8 +82,9 @@ _HOMES = {
     "Workspace": "dcsim.study.workspace:Workspace",
     "catalogue_kinds": "dcsim.report.key_figures:catalogue_kinds",
     "chance_text": "dcsim.report.verdict:chance_text",
+    "check": "dcsim.study.run:check",
     "compare": "dcsim.study.comparison:compare",
-    "duration_text": "dcsim.report.numbers:duration_text",
+    "duration_text": "dcsim.units:duration_text",
     "entry_names": "dcsim.catalog.loader:entry_names",
     "entry_title": "dcsim.report.key_figures:entry_title",
     "estimate": "dcsim.study.estimate:estimate",
@@ -143,6 +145,7 @@ __all__ = [
     "__version__",
     "catalogue_kinds",
     "chance_text",
+    "check",
     "compare",
     "duration_text",
     "entry_names",

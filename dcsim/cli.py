@@ -32,12 +32,12 @@ from dcsim.report.progress import progress_bar
 from dcsim.report.strategies import ranking_document, show_ranking
 from dcsim.report.text import show_result
 from dcsim.result import check_output_file, check_output_folder
-from dcsim.spec.deployments import resolve_all
 from dcsim.spec.loader import load, parse_setting
 from dcsim.spec.schema import scenario_json_schema
 from dcsim.study.comparison import check_comparable
 from dcsim.study.comparison import compare as compare_results
 from dcsim.study.gallery import gallery, load_scenario
+from dcsim.study.run import check as check_scenario
 from dcsim.study.run import run as run_scenario
 from dcsim.study.saved_or_run import saved_or_run
 from dcsim.study.strategy import rank_strategies, training_job_named
@@ -277,14 +277,14 @@ def check(
     ],
     settings: SetOption = [],  # noqa: B006 - typer copies it
 ) -> None:
-    """Check scenarios without running them: every problem at once, and whether the model fits."""
+    """Check scenarios: every problem at once, and all that a run would find before its clock starts."""
     num_wrong = 0
     with _exit_codes():
         overrides = dict(map(parse_setting, settings))
         for name in scenarios:
             try:
                 loaded = load_scenario(name, overrides=overrides)
-                resolve_all(loaded)
+                check_scenario(loaded)
             except ScenarioError as error:
                 num_wrong += 1
                 typer.echo(_message(error), err=True)

@@ -73,6 +73,8 @@ _AMBIGUOUS = re.compile(
 )
 _NO_NUMBER = "is not a number with a unit; write for example {example}"
 _MAX_LENGTH = 100
+_DAYS_FROM_S, _YEARS_FROM_S = 2 * SECONDS_PER_DAY, 2 * SECONDS_PER_YEAR
+_SHORT_SPANS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 _EXAMPLES = {
     "s": "500 ms, 10 min, 2 h",
@@ -266,3 +268,42 @@ UsdPerByteSecond = Annotated[float, Unit("USD/B/s", minimum=0)]
 UsdPerWattSecond = Annotated[float, Unit("USD/W/s", minimum=0)]
 Kilograms = Annotated[float, Unit("kg", minimum=0)]
 KilogramsPerJoule = Annotated[float, Unit("kg/J", minimum=0)]
+
+
+def duration_text(seconds: float) -> str:
+    """A span of wall time, coarse.
+
+    >>> duration_text(75), duration_text(3.21), duration_text(7260), duration_text(2_600_000)
+    ('1 min 15 s', '3.2 s', '2 h 1 min', '30 d 2 h')
+    """
+
+    if seconds == 0:
+        return "0 s"
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < SECONDS_PER_HOUR:
+        minutes, rest = divmod(int(seconds), int(SECONDS_PER_MINUTE))
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    if seconds >= _DAYS_FROM_S:
+        days, hours = divmod(int(seconds / SECONDS_PER_HOUR), 24)
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    hours, minutes = divmod(int(seconds / SECONDS_PER_MINUTE), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def span_text(seconds: float) -> str:
+    """A span of simulated time for messages: nanoseconds to years, three digits below a minute.
+
+    >>> span_text(0.455), span_text(16_300), span_text(1e-9), span_text(1e12)
+    ('455 ms', '4 h 31 min', '1 ns', '31,688 years')
+    """
+    if seconds == 0.0:
+        return "0 s"
+    if not math.isfinite(seconds) or seconds >= 1e6 * SECONDS_PER_YEAR:
+        return f"{seconds / SECONDS_PER_YEAR:.3g} years"
+    if seconds >= _YEARS_FROM_S:
+        return f"{seconds / SECONDS_PER_YEAR:,.0f} years"
+    if seconds >= SECONDS_PER_MINUTE:
+        return duration_text(seconds)
+    scale, unit = next((one for one in _SHORT_SPANS if seconds >= one[0]), _SHORT_SPANS[-1])
+    return f"{seconds / scale:.3g} {unit}"

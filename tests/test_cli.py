@@ -372,6 +372,9 @@ def test_plans_of_a_training_job_are_ranked(cluster_file):
     assert "plans fit in memory" in dcsim_cli("strategies", cluster_file, "--job", "pretrain").stdout
 
 
+SWEEP = ("training.pretrain.kind=sweep", "training.pretrain.sweep={trials: 4, concurrent: 4}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -381,6 +384,11 @@ def test_plans_of_a_training_job_are_ranked(cluster_file):
         (("estimate", "cluster.yaml", "--set", "training.pretrain.model=llama-3.1-405b"), "infeasible"),
         (("check", "cluster.yaml", "--set", "training.pretrain.model=llama-3.1-405b"), "overflows"),
         (("check", "cluster.yaml", "--set", "training.pretrain.checkpoint.store=fats"), "fast"),
+        (("check", "cluster.yaml", "--set", "reliability.node_mtbf='1 s'"), "nodes fail every 100 ms"),
+        (
+            ("check", "cluster.yaml", "--set", SWEEP[0], "--set", SWEEP[1]),
+            "needs 16 nodes, but of the cluster's 10",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_training_job_is_one_message(cluster_file, arguments, message):

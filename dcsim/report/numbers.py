@@ -15,7 +15,6 @@ from dcsim.units import (
 MISSING = "-"
 _NUM_DIGITS = 3
 _ONE_DIGIT_FROM = 3.55
-_DAYS_FROM_S = 2 * SECONDS_PER_DAY
 LEAST_TIME_S = 1e-9  # nothing simulated is shorter: what is left of a difference is rounding
 Interval = tuple[float, float]  # low and high end; an end without bound is infinite
 _LEAST_PLAIN, _MOST_PLAIN = 1e-4, 1e15  # beyond, numbers are written with an exponent
@@ -192,26 +191,6 @@ def given_text(value: float, scales: tuple[Scale, ...]) -> str:
     """
     scale = fitting_scale(value, scales)
     return f"{value / scale.factor:g} {scale.unit}".rstrip()
-
-
-def duration_text(seconds: float) -> str:
-    """A span of wall time, coarse.
-
-    >>> duration_text(75), duration_text(3.21), duration_text(7260), duration_text(2_600_000)
-    ('1 min 15 s', '3.2 s', '2 h 1 min', '30 d 2 h')
-    """
-    if seconds == 0:
-        return "0 s"
-    if seconds < SECONDS_PER_MINUTE:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < SECONDS_PER_HOUR:
-        minutes, rest = divmod(int(seconds), int(SECONDS_PER_MINUTE))
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    if seconds >= _DAYS_FROM_S:
-        days, hours = divmod(int(seconds / SECONDS_PER_HOUR), 24)
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    hours, minutes = divmod(int(seconds / SECONDS_PER_MINUTE), 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def fitting_scale(value: float, scales: tuple[Scale, ...]) -> Scale:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dcsim.report.numbers import duration_text
+from dcsim.units import duration_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress

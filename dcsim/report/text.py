@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dcsim.report.explain import GROUPS, explain_table
 from dcsim.report.grids import figure_grid, figure_text, show_grids
 from dcsim.report.latency import has_missing_percentile, latency_table, observed_table
-from dcsim.report.numbers import MISSING, duration_text
+from dcsim.report.numbers import MISSING
 from dcsim.report.text_cluster import show_cluster_work
 from dcsim.report.text_training import show_training
 from dcsim.report.verdict import verdict_of
@@ -16,6 +16,7 @@ from dcsim.result import Result, SummaryView
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
+from dcsim.units import duration_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dcsim.report.grids import figure_grid, show_grids, text_grid
-from dcsim.report.numbers import BYTES, TIME, duration_text, percent_text, quantity_text
+from dcsim.report.numbers import BYTES, TIME, percent_text, quantity_text
 from dcsim.report.part_table import part_table
 from dcsim.report.training_words import LOST_PARTS, PRODUCTIVE, STEP_PARTS, memory_parts, named
 from dcsim.result import Estimate, SummaryView
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training import TrainingJob
-from dcsim.units import SECONDS_PER_HOUR
+from dcsim.units import SECONDS_PER_HOUR, duration_text
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,6 +6,7 @@ import simpy
 
 from dcsim.errors import InfeasibleError
 from dcsim.spec.recurrences import MAX_OCCURRENCES
+from dcsim.units import span_text
 
 
 class Recurrence:
@@ -20,6 +21,6 @@ class Recurrence:
         self._num_occurred += 1
         if self._num_occurred > MAX_OCCURRENCES:
             raise InfeasibleError(
-                f"{self._what}, more than {MAX_OCCURRENCES:,} in {self._environment.now:.3g} s. "
+                f"{self._what}, more than {MAX_OCCURRENCES:,} in {span_text(self._environment.now)}. "
                 f"{self._remedy}, or simulate a shorter time"
             )

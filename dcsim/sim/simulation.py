@@ -12,8 +12,9 @@ from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.serving.formula_timer import FormulaTimer
 from dcsim.sim.streams import Streams
 from dcsim.sim.world import World
-from dcsim.spec.deployment import num_serving_nodes, resolve_deployment
+from dcsim.spec.deployment import resolve_deployment
 from dcsim.spec.lending import lends
+from dcsim.spec.pools import num_serving_nodes
 from dcsim.spec.scenario import Scenario
 from dcsim.tables import RunTables
 
@@ -33,14 +34,7 @@ def simulate(
     ``on_progress`` is told the fraction done, 0 to 1. ``is_stepwise`` turns fast-forward off: every engine
     step becomes one row, for checks. Raises InfeasibleError where a model does not fit.
     """
-    environment = simpy.Environment()
-    streams = Streams(scenario.seed, replication)
-    fleets = [_fleet(scenario, name, environment, streams, is_stepwise) for name in scenario.serving]
-    world = World(scenario, environment, streams, num_serving_nodes(scenario))
-    world.attach([(fleet.deployment, fleet) for fleet in fleets])
-    for fleet in fleets:
-        fleet.start()
-    world.start()
+    environment, fleets, world = _prepared(scenario, replication, is_stepwise)
     for until_s in _slices(environment, fleets, world):
         if environment.now >= until_s or (not fleets and world.is_over):
             break
@@ -53,6 +47,30 @@ def simulate(
     serving = {name: fleet.finish() for name, fleet in zip(scenario.serving, fleets, strict=True)}
     cluster = world.finish()
     return RunTables(serving, cluster, environment.now if cluster else 0.0)
+
+
+def require_startable(scenario: Scenario) -> None:
+    """Raise what :func:`simulate` would raise before its clock starts, in the first replication.
+
+    Files are read and everything is built: models that do not fit, nodes that do not suffice, failures or
+    repetitions without end, all that can be told beforehand.
+    """
+    _prepared(scenario, 0, is_stepwise=False)
+
+
+def _prepared(
+    scenario: Scenario, replication: int, is_stepwise: bool
+) -> tuple[simpy.Environment, list[Fleet], World]:
+    """Everything built and on the clock, which stands at zero."""
+    environment = simpy.Environment()
+    streams = Streams(scenario.seed, replication)
+    fleets = [_fleet(scenario, name, environment, streams, is_stepwise) for name in scenario.serving]
+    world = World(scenario, environment, streams, num_serving_nodes(scenario))
+    world.attach([(fleet.deployment, fleet) for fleet in fleets])
+    for fleet in fleets:
+        fleet.start()
+    world.start()
+    return environment, fleets, world
 
 
 def _fleet(

@@ -24,6 +24,7 @@ from dcsim.sim.storage.store import Store
 from dcsim.sim.streams import Streams
 from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
 from dcsim.spec.deployment import ServingDeployment
+from dcsim.spec.job_prospects import require_job_prospects
 from dcsim.spec.lending import lends
 from dcsim.spec.recurrences import require_bounded
 from dcsim.spec.reliability import Reliability
@@ -89,8 +90,10 @@ class World:
         """Put the first failures on the clock; jobs start by themselves."""
         require_bounded(self._scenario, self._deployments.values(), self.expected_end_s)
         require_prospects(self._scenario, self._deployments.values(), self.limit_s)
+        demands = [] if self._scheduled is None else self._scheduled.demands
+        jobs_end_s = require_job_prospects(self._scenario, demands)
         self.failures.on_return = self._on_return
-        self.failures.start(self.expected_end_s)
+        self.failures.start(max(self.expected_end_s, jobs_end_s))
 
     @property
     def is_done(self) -> bool:

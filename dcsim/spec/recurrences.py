@@ -9,6 +9,7 @@ from dcsim.errors import InfeasibleError
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment
 from dcsim.spec.training_prospects import training_prospects
+from dcsim.units import span_text
 
 MAX_OCCURRENCES = 100_000  # of one kind in one run: about a minute at what the costliest take
 LONGEST_S = 1e12  # 30,000 years: at later instants the clock, a double, no longer tells milliseconds apart
@@ -31,14 +32,15 @@ def require_bounded(
     """
     if expected_end_s > LONGEST_S:
         raise InfeasibleError(
-            f"the simulation would cover {expected_end_s:.3g} s, more than the {LONGEST_S:.0e} s that its "
-            "clock can tell apart. Shorten the duration or the jobs, or mend a rate that is all but zero"
+            f"the simulation would cover {span_text(expected_end_s)}, more than the {span_text(LONGEST_S)} "
+            "that its clock can tell apart. Shorten the duration or the jobs, or mend a rate that is all but "
+            "zero"
         )
     for one in _recurring(scenario, deployments):
         if expected_end_s > MAX_OCCURRENCES * one.gap_s:
             raise InfeasibleError(
-                f"{one.what} every {one.gap_s:.3g} s, more than {MAX_OCCURRENCES:,} in "
-                f"{expected_end_s:.3g} s. {one.remedy}, or simulate a shorter time"
+                f"{one.what} every {span_text(one.gap_s)}, more than {MAX_OCCURRENCES:,} in "
+                f"{span_text(expected_end_s)}. {one.remedy}, or simulate a shorter time"
             )
 
 

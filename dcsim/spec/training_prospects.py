@@ -13,6 +13,7 @@ from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_checkpoint import CheckpointPlan, resolve_checkpoint
 from dcsim.spec.training_deployment import TrainingDeployment
 from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.units import span_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,12 @@ class TrainingProspects:
             return ""
         every = "without checkpoints"
         if self.interval_s is not None:
-            every = f"with {self.interval_s:.3g} s to a checkpoint"
+            every = f"with {span_text(self.interval_s)} to a checkpoint"
         return (
-            f"its nodes fail every {self.mttf_s:.3g} s on average, a restart takes {self.restart_s:.3g} s: "
-            f"{every}, the first work to be safe would take {self.time_to_save_s:.3g} s, and there are "
-            f"{available_s:.3g} s. Save more often, use fewer nodes, or lower the failure rates"
+            f"its nodes fail every {span_text(self.mttf_s)} on average, a restart takes "
+            f"{span_text(self.restart_s)}: {every}, the first work to be safe would take "
+            f"{span_text(self.time_to_save_s)}, and there are {span_text(available_s)}. Save more often, use "
+            "fewer nodes, or lower the failure rates"
         )
 
 

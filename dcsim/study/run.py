@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from dcsim.errors import ScenarioError
 from dcsim.metrics.summary import Measuring
 from dcsim.result import Result, RunRecord, SummaryView
 from dcsim.result.tables import ResultTables
-from dcsim.sim.simulation import simulate
+from dcsim.sim.simulation import require_startable, simulate
 from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor, num_usable_processors
@@ -80,12 +81,34 @@ def run(
     return Result(lambda: scenario, ResultTables(lambda: replications), summary, record)
 
 
+def check(scenario: Scenario) -> None:
+    """Raise whatever :func:`run` would raise before anything is simulated; nothing if it would begin.
+
+    Raises
+    ------
+    ScenarioError
+        A file that the scenario names cannot be read, or something made of the scenario contradicts it.
+    InfeasibleError
+        No such system can exist, or the run could never be over.
+    """
+    resolve_all(scenario)
+    with _located_errors(scenario):
+        require_startable(scenario)
+
+
 def simulate_task(task: Task, on_progress: Callable[[float], None]) -> RunTables:
     """One replication: what a worker does."""
     scenario, replication = task
-    try:
+    with _located_errors(scenario):
         return simulate(scenario, replication, on_progress=on_progress)
-    except ScenarioError as error:  # found in a file, or by what is made of the scenario
+
+
+@contextmanager
+def _located_errors(scenario: Scenario) -> Iterator[None]:
+    """Errors found in a file, or by what is made of the scenario, name its file and line."""
+    try:
+        yield
+    except ScenarioError as error:
         raise scenario.located(error) from error
 
 

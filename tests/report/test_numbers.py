@@ -15,12 +15,12 @@ from dcsim.report.numbers import (
     USD,
     Scale,
     digits_text,
-    duration_text,
     number_text,
     percent_text,
     quantity_text,
     scales_of,
 )
+from dcsim.units import duration_text
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from dcsim.sim.holdings import Holder, HoldingLog
 from dcsim.sim.streams import Streams
 from dcsim.spec.reliability import ClusterShape, Maintenance, Reliability
 from dcsim.tables.holdings import HolderKind
+from dcsim.units import span_text
 from dcsim.workloads.failure_time import ANY_NODE, LifeDistribution
 
 MAX_FAILURES = 200_000  # of one run, about a minute: failures without end are no run without end
@@ -71,8 +72,8 @@ class FailureProcess:
         gap_s = self._reliability.job_mttf_s(self._shape, self._shape.num_nodes)
         if math.isfinite(expected_end_s) and expected_end_s > MAX_FAILURES * gap_s:
             raise InfeasibleError(
-                f"reliability: nodes fail every {gap_s:.3g} s, more than {MAX_FAILURES:,} times in "
-                f"{expected_end_s:.3g} s. Lower the failure rates, or simulate a shorter time"
+                f"reliability: nodes fail every {span_text(gap_s)}, more than {MAX_FAILURES:,} times in "
+                f"{span_text(expected_end_s)}. Lower the failure rates, or simulate a shorter time"
             )
         slow, num_nodes = self._reliability.slow, self._shape.num_nodes
         if slow is not None:
@@ -171,7 +172,7 @@ class FailureProcess:
         if self._num_occurred > MAX_FAILURES:
             raise InfeasibleError(
                 f"reliability: more than {MAX_FAILURES:,} failures, one every "
-                f"{self._environment.now / MAX_FAILURES:.3g} s. Lower the failure rates"
+                f"{span_text(self._environment.now / MAX_FAILURES)}. Lower the failure rates"
             )
 
     def _node_of(self, cause: Cause, unit: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from dcsim.sim.jobs.job_run import JobRun
 from dcsim.sim.jobs.pool import NodePool
 from dcsim.sim.streams import Streams
 from dcsim.spec.cluster import Cluster
+from dcsim.spec.job_prospects import JobDemand
 from dcsim.spec.jobs import Jobs, JobTraceSpec
 from dcsim.tables.table import Table
 from dcsim.workloads.data_file import located
@@ -55,6 +56,11 @@ class JobSimulation:
     def serial_s(self) -> float:
         """How long the jobs would take one after the other."""
         return sum(run.duration_s for run in self.cluster.runs)
+
+    @property
+    def demands(self) -> Iterator[JobDemand]:
+        """What the jobs ask for, as their prospects are told from."""
+        return (JobDemand(run.duration_s, run.job.request.num_accelerators) for run in self.cluster.runs)
 
     def tables(self, ended_at_s: float) -> JobTables:
         """The tables as things stand then."""

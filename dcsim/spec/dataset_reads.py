@@ -23,6 +23,7 @@ class DatasetReads:
     """
 
     store: str | None
+    bytes_per_step: float
     wanted_bytes_per_s: float
     available_bytes_per_s: float
     bytes_per_file: float = math.inf
@@ -41,19 +42,20 @@ def resolve_dataset_reads(scenario: Scenario, deployment: TrainingDeployment) ->
     a store only preprocessing limits.
     """
     job, num_nodes = deployment.job, deployment.num_nodes
-    wanted = deployment.num_input_bytes_per_step / deployment.step().total_s
+    of_step = deployment.num_input_bytes_per_step
+    wanted = of_step / deployment.step().total_s
     prepared = job.dataset.preprocessing_bytes_per_s
     most = math.inf if prepared is None else prepared * num_nodes
     spec = scenario.cluster.storage.get(job.dataset.store or "")
     if spec is None or job.dataset.store is None:
-        return DatasetReads(None, wanted, most)
+        return DatasetReads(None, of_step, wanted, most)
     store = resolve_store(spec, job.dataset.store)
     bytes_per_file = job.dataset.bytes_per_sample or math.inf
     hit_frac = _hit_frac(store, job, deployment, scenario.cluster.num_nodes)
     from_store = _steady(store.limits, num_nodes, bytes_per_file)
     from_cache = _steady(store.cache, num_nodes, bytes_per_file) if store.cache else math.inf
     rate = cached_bytes_per_s(from_cache, from_store, hit_frac)
-    return DatasetReads(store.name, wanted, min(most, rate), bytes_per_file, hit_frac)
+    return DatasetReads(store.name, of_step, wanted, min(most, rate), bytes_per_file, hit_frac)
 
 
 def _steady(limits: StoreLimits, num_nodes: int, bytes_per_file: float) -> float:

@@ -15,13 +15,38 @@ from dcsim.sim.storage.transfer import Transfer
 from dcsim.tables.storage import StorageOperation
 
 
+class Crossing(Protocol):
+    """Bytes that a store goes on sending to nodes over the fabric until they are released."""
+
+    @property
+    def share_frac(self) -> float:
+        """What it gets of what it asks for, 0 to 1; 0 while a node has no way to the store."""
+
+    def ask(self, bytes_per_s: float) -> None:
+        """Ask for another rate from now on."""
+
+    def release(self) -> None:
+        """End it."""
+
+
 class Carrier(Protocol):
-    """Moves the bytes of a transfer over the fabric, between nodes and the gateway of a store."""
+    """Moves the bytes of a store over the fabric, between nodes and its gateway."""
 
     def carry(
         self, nodes: Sequence[int], gateway: str, num_bytes: float, *, is_write: bool, label: str
     ) -> simpy.Event:
         """Start to move the bytes, evenly over the nodes; the event of their arrival."""
+
+    def stream(
+        self,
+        nodes: Sequence[int],
+        gateway: str,
+        bytes_per_s: float,
+        *,
+        label: str,
+        on_change: Callable[[float], None],
+    ) -> Crossing:
+        """Send to the nodes at a steady rate, evenly; ``on_change`` is told every new share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +82,7 @@ class Mover:
         self._environment = environment
         self._name = name
         self._log = log
-        self._carrier = carrier
+        self.carrier = carrier
 
     def run(
         self, transfer: Transfer, order: Order, moves: Sequence[Move], on_done: Callable[[], None]
@@ -66,7 +91,7 @@ class Mover:
         now_s = self._environment.now
         row = self._log.begin(self._name, order.operation, now_s, transfer.num_bytes, order.label)
         carried = sum(move.num_bytes for move in moves if move.is_carried)
-        is_carried = self._carrier is not None and carried > 0.0
+        is_carried = self.carrier is not None and carried > 0.0
         num_left = len(moves) + is_carried
 
         def one_done(_: simpy.Event | None = None) -> None:
@@ -80,8 +105,8 @@ class Mover:
             access = Access(move.num_bytes, move.num_files, len(order.nodes))
             visit = Visit(move.side, order.nodes, access, is_write=order.is_write, on_done=one_done)
             transfer.when_cancelled(visit.give_up)
-        if self._carrier is not None and carried > 0.0:
-            arrival = self._carrier.carry(
+        if self.carrier is not None and carried > 0.0:
+            arrival = self.carrier.carry(
                 order.nodes, self._name, carried, is_write=order.is_write, label=order.label
             )
             if arrival.callbacks is None:  # already processed

@@ -52,6 +52,11 @@ class Store:
             self._cache = self._side(log, name, deployment.cache, lambda: self._content.used_bytes)
 
     @property
+    def now_s(self) -> float:
+        """The present instant."""
+        return float(self._environment.now)
+
+    @property
     def used_bytes(self) -> float:
         """Capacity reserved."""
         return self._capacity.used_bytes
@@ -140,19 +145,26 @@ class Store:
         *,
         bytes_per_file: float = math.inf,
         hit_frac: float = 0.0,
+        label: str = "",
         on_change: Callable[[float], None] | None = None,
     ) -> Stream:
         """Read at a steady rate until it is released; ``hit_frac`` of it from the cache, if there is one.
 
-        ``formulas.dataset_reads`` says what a cache finds of a data set. The bytes do not cross the fabric
-        here: occupy it beside this, and take the smaller share.
+        ``formulas.dataset_reads`` says what a cache finds of a data set. What does not lie on the nodes
+        themselves crosses the fabric, where a carrier is given.
         """
-        stream = Stream(on_change)
-        if self._cache is not None and hit_frac > 0.0:
-            stream.read_from(self._cache, nodes, bytes_per_s * hit_frac, bytes_per_file)
-        if self._cache is None or hit_frac < 1.0:
-            missed_frac = 1.0 if self._cache is None else 1.0 - hit_frac
-            stream.read_from(self._store, nodes, bytes_per_s * missed_frac, bytes_per_file)
+        stream, carried_frac = Stream(on_change), 0.0
+        parts = ((self._cache, hit_frac), (self._store, 1.0 - hit_frac if self._cache is not None else 1.0))
+        for side, frac in parts:
+            if side is not None and frac > 0.0:
+                stream.read_from(side, nodes, bytes_per_s * frac, bytes_per_file)
+                carried_frac += 0.0 if side.limits.is_local else frac
+        carrier, name = self._mover.carrier, self.deployment.name
+        if carrier is not None and bytes_per_s * carried_frac > 0.0:
+            stream.cross_by(
+                lambda rate, tell: carrier.stream(nodes, name, rate, label=label, on_change=tell),
+                bytes_per_s * carried_frac,
+            )
         return stream
 
     def finish(self) -> None:

@@ -63,14 +63,28 @@ class Network(Protocol):
         """Use the fabric between these nodes until released; ``on_change`` is told every new share."""
 
 
+class SampleReading(Protocol):
+    """A lasting read of samples."""
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """Rate at which samples arrive; None where steps need not wait for them."""
+
+    def follow(self, step_s: float) -> None:
+        """Read for steps that last so long if they need not wait for samples."""
+
+    def pause(self) -> None:
+        """Read nothing until the next ``follow``."""
+
+    def release(self) -> None:
+        """End it."""
+
+
 class Samples(Protocol):
     """Where a job's samples come from while it computes."""
 
-    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> Occupation:
+    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> SampleReading:
         """Read to these nodes until released; ``on_change`` is told every new share of what it asks for."""
-
-    def bytes_per_s(self, share_frac: float) -> float:
-        """Rate at which samples arrive at that share."""
 
 
 @dataclass(frozen=True, slots=True)

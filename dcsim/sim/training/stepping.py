@@ -8,6 +8,7 @@ its new pace.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import simpy
@@ -24,6 +25,7 @@ from dcsim.sim.training.step_source import (
     Network,
     Occupation,
     Pace,
+    SampleReading,
     Samples,
     StepSource,
 )
@@ -64,7 +66,7 @@ class Stepping:
         self._place = Place(0.0)
         self.samples: Samples | None = None
         self._network_use: Occupation | None = None
-        self._sample_use: Occupation | None = None
+        self._sample_use: SampleReading | None = None
         self._durable: simpy.Event | None = None  # of the last checkpoint, while it drains
         self._jump: _Jump | None = None
         self._stalled: tuple[float, int] | None = None  # since when, on how many accelerators
@@ -194,11 +196,13 @@ class Stepping:
         return _Jump(Cycle(step_s, 0.0, math.inf, due), parts, held, now_s, 0.0, False)
 
     def _pace(self) -> Pace:
-        rate = None
-        if self.samples is not None and self._sample_use is not None:
-            rate = self.samples.bytes_per_s(self._sample_use.share_frac)
+        """What sets the pace now; samples are read at the pace that all else sets."""
         share_frac = self._network_use.share_frac if self._network_use is not None else 1.0
-        return Pace(len(self._gang), share_frac, self._gang.slow_factor, rate)
+        pace = Pace(len(self._gang), share_frac, self._gang.slow_factor)
+        if self._sample_use is None:
+            return pace
+        self._sample_use.follow(self._steps.parts(pace).total_s)
+        return replace(pace, input_bytes_per_s=self._sample_use.bytes_per_s)
 
     def _last_of_jump(self, drain_s: float, every: float, step_s: float) -> float:
         """How far checkpoints are never held up by the drain of the one before; 0 for nowhere."""
@@ -224,9 +228,10 @@ class Stepping:
             process.interrupt(CHANGE)
 
     def _release(self) -> None:
-        for use in (self._network_use, self._sample_use):
-            if use is not None:
-                use.release()
+        if self._network_use is not None:
+            self._network_use.release()
+        if self._sample_use is not None:
+            self._sample_use.release()
         self._network_use = self._sample_use = None
 
     # --- checkpoints by themselves ----------------------------------------------------------------
@@ -262,6 +267,8 @@ class Stepping:
     def _stall(self, event: simpy.Event, *, is_save: bool) -> ProcessGenerator:
         """Wait for a checkpoint; the time is one of checkpoints, whether it counts or is lost."""
         self._stalled = (self._environment.now, self.num_accelerators)
+        if self._sample_use is not None:
+            self._sample_use.pause()
         try:
             yield from wait(event)
         except simpy.Interrupt:

@@ -92,7 +92,7 @@ class TrainingJobs:
                 around.pool,
                 self._spans,
                 network=self._network(deployment, name),
-                samples=self._samples(deployment),
+                samples=self._samples(deployment, name),
             )
 
     def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
@@ -108,10 +108,10 @@ class TrainingJobs:
             return None
         return FabricNetwork(self._around.fabric, name, deployment)
 
-    def _samples(self, deployment: TrainingDeployment) -> SampleInput | None:
+    def _samples(self, deployment: TrainingDeployment, name: str) -> SampleInput | None:
         """What the job reads from a store; None where it names none."""
         reads = resolve_dataset_reads(self._scenario, deployment)
-        return None if reads.store is None else SampleInput(self._around.stores[reads.store], reads)
+        return None if reads.store is None else SampleInput(self._around.stores[reads.store], reads, name)
 
 
 def _alone_s(task: TrainingTask) -> float:

@@ -164,7 +164,7 @@ def test_a_foreseen_failure_costs_a_planned_stop_and_no_work(tmp_path: Path) -> 
 
 
 class OneNetwork:
-    """A fabric, or a store of samples, of which the test sets the share."""
+    """A fabric of which the test sets the share."""
 
     def __init__(self) -> None:
         self.share_frac = 1.0
@@ -178,13 +178,33 @@ class OneNetwork:
     def release(self) -> None:
         self.num_released += 1
 
-    def bytes_per_s(self, share_frac: float) -> float:
-        return share_frac  # one byte for each step of a second
-
     def set(self, share_frac: float) -> None:
         self.share_frac = share_frac
         assert self.told is not None
         self.told(share_frac)
+
+
+class OneStore(OneNetwork):
+    """A store of samples of which the test sets the share, and that notes the pace of steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paces_s: list[float] = []
+        self.num_pauses = 0
+
+    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> OneStore:
+        super().occupy(nodes, on_change)
+        return self
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        return self.share_frac  # one byte for each step of a second
+
+    def follow(self, step_s: float) -> None:
+        self.paces_s.append(step_s)
+
+    def pause(self) -> None:
+        self.num_pauses += 1
 
 
 def test_a_neighbours_traffic_stretches_the_exposed_part_of_each_step_while_it_lasts() -> None:
@@ -215,7 +235,7 @@ def test_a_job_that_is_cut_off_stands_still_until_the_way_is_free_again(is_one_b
 
 
 def test_late_samples_stretch_the_steps_and_none_at_all_stop_them() -> None:
-    samples = OneNetwork()
+    samples = OneStore()
     world = World(reliability(), num_steps=1000, times=SaveTimes(0.0), samples=samples)
     for at_s, share_frac in ((100.0, 0.5), (300.0, 0.0), (350.0, 1.0)):
         event = world.environment.timeout(at_s, share_frac)
@@ -223,6 +243,22 @@ def test_late_samples_stretch_the_steps_and_none_at_all_stop_them() -> None:
     table = world.run(5_000.0)
     assert table["input_s"].sum() == pytest.approx(100.0 + 50.0)
     assert world.job.finished_at_s == pytest.approx(1150.0)
+
+
+def test_samples_are_read_at_the_pace_that_the_fabric_leaves_and_not_while_a_checkpoint_is_saved() -> None:
+    network, samples = OneNetwork(), OneStore()
+    world = World(
+        reliability(),
+        FixedSteps(exposed_frac=0.2),
+        200,
+        is_one_by_one=True,
+        network=network,
+        samples=samples,
+    )
+    world.environment.timeout(50.0).callbacks.append(lambda _: network.set(0.5))
+    world.run(1_000.0)
+    assert samples.paces_s == pytest.approx([1.0, 1.2, 1.2])
+    assert samples.num_pauses == 2
 
 
 def test_the_power_of_a_span_is_that_of_its_steps_and_stalls() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,6 +57,11 @@ class Network:
         if not 0 <= endpoint < self.num_hosts:
             raise KeyError(endpoint)
         return endpoint
+
+    def vertices(self, endpoints: Sequence[Endpoint]) -> Indices:
+        """The vertices of many endpoints. Raises KeyError for one that is not there."""
+        numbers = {one: self.vertex(one) for one in set(endpoints)}
+        return np.array([numbers[one] for one in endpoints], dtype=np.int64)
 
     @property
     def switches(self) -> tuple[str, ...]:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import chain, pairwise
 
 import numpy as np
 
 from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
-from dcsim.networks.flow import AnyFlow, Endpoint, Ends
+from dcsim.networks.flow import AnyFlow, Ends
+from dcsim.networks.known_ways import KnownWays
 from dcsim.networks.network import Network
-from dcsim.networks.next_hops import UNREACHED, Choices, NextHops
-from dcsim.policies.routing import Crossroads, Routing
-from dcsim.policies.routings.spray import Spray
+from dcsim.networks.walks import PairWays, Walks
+from dcsim.policies.routing import Routing
 
-_MAX_KNOWN = 100_000  # routes kept
-_Pair: TypeAlias = tuple[Endpoint, Endpoint]
-_EVENLY = Spray()  # how a host uses its ports, whatever the switches do
+_MAX_ENTRIES = 4_000_000  # links of routes kept
+_MAX_PAIRS = 100_000  # whose ways are kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """The links that one flow, or one bundle, crosses, with weights as in ``formulas.max_min.Incidence``.
 
-    ``is_open`` is False where some pair of endpoints has no way left: then there are no links.
+    ``is_open`` is False where some pair of endpoints has no way left: then there are no links. Flows between
+    the same ends share a route, which is equal to itself alone.
     """
 
     links: Indices
@@ -33,169 +33,63 @@ class Route:
     is_open: bool
 
 
-@dataclass(slots=True)
-class _Walk:
-    """Parts of flows on their way: equally long columns."""
-
-    owners: Indices
-    pairs: Indices
-    sources: Indices
-    destinations: Indices
-    tables: Indices
-    paths: Indices
-    vertices: Indices
-    strides: Indices
-    weights: Numbers
-    latency_s: Numbers
-
-    def rows(self, chosen: Indices) -> _Walk:
-        """The chosen rows; rows chosen several times are not divided."""
-        return _Walk(*(getattr(self, name).take(chosen) for name in self.__slots__))
-
-
 class Routes:
     """Ways through a network with some cables failed, under one routing."""
 
     def __init__(self, network: Network, routing: Routing, is_up: Mask | None = None) -> None:
-        self._network, self._routing = network, routing
+        self._network = network
+        walks = Walks(network, routing, np.full(network.num_links, True) if is_up is None else is_up)
+        self._ways = KnownWays(walks, network.num_vertices)  # a job's bundles differ in few pairs
         self._known: dict[Ends, Route] = {}
-        self._of_pair: dict[_Pair, Route] = {}  # bundles of a job differ in few pairs when a node is replaced
-        self._hops = NextHops(network, np.full(network.num_links, True) if is_up is None else is_up)
+        self._num_entries = 0
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
         """The route of each flow."""
-        ends = [flow.ends for flow in flows]
-        unknown = list(dict.fromkeys(one for one in ends if one not in self._known))
-        if len(self._known) + len(unknown) > _MAX_KNOWN:
-            self._known, unknown = {}, list(dict.fromkeys(ends))
-        self._find_pairs(unknown)
-        self._known.update((one, self._joined(one)) for one in unknown)
-        return [self._known[one] for one in ends]
+        found = [self._known.get(flow.ends) for flow in flows]
+        routes = [route for route in found if route is not None]
+        if len(routes) == len(flows):
+            return routes
+        if self._num_entries > _MAX_ENTRIES:
+            self._known, self._num_entries = {}, 0
+        unknown = list(
+            dict.fromkeys(flow.ends for flow, route in zip(flows, found, strict=True) if route is None)
+        )
+        known = dict(zip(unknown, self._found(unknown), strict=True))
+        self._known |= known
+        return [
+            known[flow.ends] if route is None else route for flow, route in zip(flows, found, strict=True)
+        ]
 
-    def _find_pairs(self, ends: Sequence[Ends]) -> None:
-        """Find the route of every pair that is not known yet."""
-        pairs = dict.fromkeys(pair for one in ends for pair in zip(*one, strict=True))
-        unknown = [pair for pair in pairs if pair not in self._of_pair]
-        if len(self._of_pair) + len(unknown) > _MAX_KNOWN:
-            self._of_pair, unknown = {}, list(pairs)
-        if unknown:
-            self._of_pair.update(zip(unknown, self._found(unknown), strict=True))
+    def _found(self, ends: Sequence[Ends]) -> list[Route]:
+        """The routes of these ends, from the ways of their pairs."""
+        if len(self._ways) > _MAX_PAIRS:
+            self._ways.forget()
+        sources, destinations = (list(chain.from_iterable(side)) for side in zip(*ends, strict=True))
+        pairs = self._ways.numbers(self._network.vertices(sources), self._network.vertices(destinations))
+        num_pairs = [len(one) for one, _ in ends]
+        if all(number == 1 for number in num_pairs):
+            routes = _singles(self._ways.of(pairs))
+        else:
+            bounds = np.cumsum([0, *num_pairs]).tolist()
+            routes = [self._joined(self._ways.of(pairs[start:end])) for start, end in pairwise(bounds)]
+        self._num_entries += sum(len(route.links) for route in routes)
+        return routes
 
-    def _joined(self, ends: Ends) -> Route:
+    def _joined(self, ways: PairWays) -> Route:
         """The route of a bundle: those of its pairs, each link once."""
-        routes = [self._of_pair[pair] for pair in zip(*ends, strict=True)]
-        if len(routes) == 1:
-            return routes[0]
-        latency_s = max((one.latency_s for one in routes), default=0.0)
-        if not all(one.is_open for one in routes):
+        latency_s = float(ways.latency_s.max(initial=0.0))
+        if not ways.is_open.all():
             return Route(np.empty(0, dtype=np.int64), np.empty(0), latency_s, False)
-        links = np.concatenate([one.links for one in routes])
-        weights = np.concatenate([one.weights for one in routes])
-        sums = summed(links, weights, self._network.num_links)
-        used = np.flatnonzero(np.bincount(links, minlength=self._network.num_links))
+        sums = summed(ways.links, ways.weights, self._network.num_links)
+        used = np.flatnonzero(sums)
         return Route(used, sums[used], latency_s, True)
 
-    def _found(self, pairs: Sequence[_Pair]) -> list[Route]:
-        rows = [
-            (owner, self._network.vertex(source), self._network.vertex(destination))
-            for owner, (source, destination) in enumerate(pairs)
-        ]
-        table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-        is_open, latency_s = np.full(len(pairs), True), np.zeros(len(pairs))
-        table = table[table[:, 1] != table[:, 2]]
-        walk = self._begun(table)
-        lost = self._hops.distances(walk.tables, walk.vertices) >= UNREACHED
-        is_open[walk.owners[lost]] = False
-        walk = walk.rows(np.flatnonzero(is_open[walk.owners]))
-        entries = self._walked(walk, latency_s)
-        return _by_owner(entries, latency_s, is_open, self._network.num_links)
 
-    def _begun(self, table: Indices) -> _Walk:
-        owners, sources, destinations = table.T
-        return _Walk(
-            owners=owners,
-            pairs=np.arange(len(table)),
-            sources=sources,
-            destinations=destinations,
-            tables=self._hops.tables(destinations),
-            paths=np.full(len(table), -1),  # not yet divided among paths
-            vertices=sources,
-            strides=np.ones(len(table), dtype=np.int64),
-            weights=np.ones(len(table)),
-            latency_s=np.zeros(len(table)),
-        )
-
-    def _walked(self, walk: _Walk, latency_s: Numbers) -> list[tuple[Indices, Indices, Numbers]]:
-        """Owners, links and weights of every hop; the longest latency of each owner goes to ``latency_s``."""
-        entries: list[tuple[Indices, Indices, Numbers]] = []
-        while len(walk.owners):
-            choices = self._hops.choices(walk.tables, walk.vertices, walk.destinations)
-            walk, at = self._branched(walk, choices)
-            links = self._hops.links.take(at)
-            entries.append((walk.owners, links, walk.weights))
-            walk.latency_s = walk.latency_s + self._network.latency_s.take(links)
-            np.maximum.at(latency_s, walk.owners, walk.latency_s)
-            walk.vertices = self._network.destinations.take(links)
-            walk = walk.rows(np.flatnonzero(walk.vertices != walk.destinations))
-            if self._routing.is_spread:
-                walk = _merged(walk, self._network.num_vertices)
-        return entries
-
-    def _branched(self, walk: _Walk, choices: Choices) -> tuple[_Walk, Indices]:
-        """The walk divided among choices, and where in the links the choice of each part stands."""
-        is_start = ~self._network.forwards.take(walk.vertices) & (walk.vertices == walk.sources)
-        starting, going = np.flatnonzero(is_start), np.flatnonzero(~is_start)
-        undivided = (walk.paths[going] < 0) & (choices.counts[going] > 1)
-        copies = np.where(undivided, self._routing.num_paths, 1)
-        going = np.repeat(going, copies)
-        first, second = walk.rows(starting), walk.rows(going)
-        turn = np.arange(len(going)) - np.repeat(np.cumsum(copies) - copies, copies)
-        second.paths = np.where(np.repeat(undivided, copies), turn, second.paths)
-        second.weights = second.weights / np.repeat(copies, copies)
-        parts = (
-            self._taken(first, choices.firsts[starting], choices.counts[starting], _EVENLY),
-            self._taken(second, choices.firsts[going], choices.counts[going], self._routing),
-        )
-        second = parts[1][0]
-        second.strides = second.strides * choices.counts[going].take(parts[1][2])
-        joined = _Walk(
-            *(np.concatenate((getattr(parts[0][0], n), getattr(second, n))) for n in _Walk.__slots__)
-        )
-        return joined, np.concatenate((parts[0][1], parts[1][1]))
-
-    def _taken(
-        self, walk: _Walk, firsts: Indices, counts: Indices, routing: Routing
-    ) -> tuple[_Walk, Indices, Indices]:
-        """The walk after one routing chose, where the links of its rows stand, and whence the rows come."""
-        at = Crossroads(
-            walk.sources, walk.destinations, np.maximum(walk.paths, 0), walk.vertices, counts, walk.strides
-        )
-        rows, picks = routing.branches(at)
-        taken = walk.rows(rows)
-        taken.weights = taken.weights / np.bincount(rows, minlength=len(counts)).take(rows)
-        return taken, firsts.take(rows) + picks, rows
-
-
-def _merged(walk: _Walk, num_vertices: int) -> _Walk:
-    """Parts of one flow that meet at a vertex, as one."""
-    places = walk.pairs * num_vertices + walk.vertices
-    _, firsts, inverse = np.unique(places, return_index=True, return_inverse=True)
-    merged = walk.rows(firsts)
-    merged.weights = summed(inverse, walk.weights, len(firsts))
-    return merged
-
-
-def _by_owner(
-    entries: list[tuple[Indices, Indices, Numbers]], latency_s: Numbers, is_open: Mask, num_links: int
-) -> list[Route]:
-    """One route for each owner, its links in order, each once."""
-    none = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
-    owners, links, weights = (np.concatenate(column) for column in zip(none, *entries, strict=True))
-    codes, inverse = np.unique(owners * num_links + links, return_inverse=True)
-    sums = summed(inverse, weights, len(codes))
-    bounds = np.searchsorted(codes, np.arange(len(is_open) + 1) * num_links)
-    links = codes % num_links
+def _singles(ways: PairWays) -> list[Route]:
+    """One route for each pair."""
+    bounds = [0, *np.cumsum(ways.counts).tolist()]
+    rest = zip(ways.latency_s.tolist(), ways.is_open.tolist(), strict=True)
     return [
-        Route(links[start:end], sums[start:end], float(latency), bool(reaches))
-        for start, end, latency, reaches in zip(bounds[:-1], bounds[1:], latency_s, is_open, strict=True)
+        Route(ways.links[start:end], ways.weights[start:end], latency_s, is_open)
+        for (start, end), (latency_s, is_open) in zip(pairwise(bounds), rest, strict=True)
     ]

@@ -28,7 +28,7 @@ from dcsim.spec.reliability import ClusterShape, Reliability
 from dcsim.tables import Table
 from dcsim.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
-NUM_REPLICATIONS, FAILURES_EACH = 8, 2000
+NUM_REPLICATIONS, FAILURES_EACH = 32, 2000
 # mean time to failure h, interval min, stall s, restart min: Llama 3 and Meta RSC, and what is said of them
 CASES = [
     (3.09, 60, 30, 10),
@@ -99,8 +99,8 @@ def against_daly() -> None:
         first_order = (1 - (restart_s + interval_s / 2) / mean_s) * interval_s / (interval_s + stall_s)
         mean, width = statistics.fmean(found), half_width(found)
         print(
-            f"| {mttf_h:g} | {interval_min:g} | {stall_s:g} | {restart_min:g} | {mean:.3f} ± {width:.3f} "
-            f"| {daly:.3f} | {first_order:.3f} |"
+            f"| {mttf_h:g} | {interval_min:g} | {stall_s:g} | {restart_min:g} | {mean:.4f} ± {width:.4f} "
+            f"| {daly:.4f} | {first_order:.4f} |"
         )
 
 

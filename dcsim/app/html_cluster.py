@@ -34,6 +34,7 @@ class Drawing:
 
     numbers: Mapping[str, object] = field(default_factory=dict)
     figures: Mapping[str, go.Figure] = field(default_factory=dict)
+    counted_in: object = "tokens"  # or samples, of a training job
 
 
 def cluster_drawings(result: Result, words: Words) -> Iterator[Drawing]:
@@ -67,7 +68,7 @@ def _training(result: Result, name: str, words: Words) -> Drawing:
     if waterfall is not None:
         figures[f"{name}: {words('training.goodput')}"] = waterfall
         figures[f"{name}: {words('gantt.title')}"] = training_gantt(series["spans"], end_s(result), words)
-    return Drawing(found, figures)
+    return Drawing(found, figures, result.training.find(f"{name}.counted_in"))
 
 
 def _jobs(result: Result, words: Words) -> Drawing:

@@ -101,7 +101,7 @@ def _result(result: Result, words: Words) -> Iterator[str]:
     for name in result.serving if has_part(result, "serving") else ():
         yield from _workload(result, name, words)
     for drawing in cluster_drawings(result, words):
-        yield _table(drawing.numbers, words)
+        yield _table(drawing.numbers, words, drawing.counted_in)
         for title, drawn in drawing.figures.items():
             yield _html(drawn, title)
     yield _table({path: result.view.find(path) for path in _CLUSTER_ROWS}, words)
@@ -145,9 +145,9 @@ def _sources(result: Result, words: Words) -> Iterator[str]:
     yield "</table>"
 
 
-def _table(found: Mapping[str, object], words: Words) -> str:
+def _table(found: Mapping[str, object], words: Words, counted_in: object = "tokens") -> str:
     rows = (
-        (row_label(path, words), _text(quantity_name(path), one))
+        (row_label(path, words, counted_in), _text(quantity_name(path), one))
         for path, one in found.items()
         if isinstance(one, Estimate)
     )

@@ -92,13 +92,14 @@ def objective_text(name: str | None, comparison: Comparison, words: Words) -> st
     return words(f"objectives.{kind}{in_all}") + (f" ({workload})" if workload else "")
 
 
-def row_label(path: str, words: Words) -> str:
-    """What a number of the summary is called, by its dotted path."""
+def row_label(path: str, words: Words, counted_in: object = "tokens") -> str:
+    """What a number of the summary is called, by its dotted path, in a job that counts tokens or samples."""
     part, *keys = path.split(".")
     if part in ("serving", "training"):
         keys = keys[1:]  # without the name of the workload or the job
     elif part != "jobs":
         return words.maybe(f"summary.{path}", keys[-1].replace("_", " "))
     of_part = "metrics" if part == "serving" else part
-    metric = words.maybe(f"{of_part}.{keys[0]}", keys[0].replace("_", " "))
+    key = f"{of_part}.{keys[0]}"
+    metric = words.maybe(f"{key}_in_{counted_in}", words.maybe(key, keys[0].replace("_", " ")))
     return " ".join([metric, *(words.maybe(f"statistics.{key}", key) for key in keys[1:])])

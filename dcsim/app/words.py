@@ -32,6 +32,11 @@ class Words:
         text = self._texts.get(key) or self._fallback[key]
         return text.format(**parameters) if parameters else text
 
+    def counted(self, key: str, counted_in: object, **parameters: object) -> str:
+        """The text of a key for what a model counts: samples, where they have a text of their own."""
+        own = self.maybe(f"{key}_in_{counted_in}", "")
+        return (own.format(**parameters) if parameters else own) or self(key, **parameters)
+
     def maybe(self, key: str, otherwise: str) -> str:
         """The text of a key that may be in no file, such as one made from a name of the catalogue."""
         return self._texts.get(key) or self._fallback.get(key) or otherwise

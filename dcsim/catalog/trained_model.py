@@ -168,3 +168,14 @@ class FixedCost(Entry):
 
 TrainedModel = Encoder | EncoderDecoder | Convolutional | Recommender | FixedCost
 AnyModel = Model | TrainedModel
+
+
+def counted_in(model: AnyModel) -> str:
+    """What is counted of a model's data: ``tokens``, or ``samples`` where a sample has none.
+
+    >>> from dcsim.catalog.loader import load_entry
+    >>> counted_in(load_entry("models", "bert-large")), counted_in(load_entry("models", "resnet-50"))
+    ('tokens', 'samples')
+    """
+    has_tokens = isinstance(model, Model) or model.workload.num_tokens > 1
+    return "tokens" if has_tokens else "samples"

@@ -110,6 +110,7 @@ def _plan_figures(one: TrainingDeployment) -> Figures:
         "num_accelerators": one.num_accelerators,
         "num_nodes": one.num_nodes,
         "tokens_per_step": one.tokens_per_step,
+        "counted_in": one.counted_in,
         "step_parts_s": {name: float(part_s) for name, part_s in one.step().by_name().items() if part_s},
         "memory_bytes": {name: float(size) for name, size in memory.terms().items() if size},
         "memory_frac": memory.total_bytes / memory.capacity_bytes,

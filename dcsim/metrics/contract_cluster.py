@@ -24,6 +24,9 @@ _TRAINING = {
     "lost_s.queue": Key("s", "before its first start: waiting for nodes"),
     "lost_s.{detect,diagnose}": Key("s", "until a failure was noticed; until its cause was found"),
     "lost_s.{wait,swap}": Key("s", "waiting for a node; putting a spare in its place"),
+    "lost_s.{staging,reshuffle}": Key(
+        "s", "copying the data set to its store before training; writing it anew between epochs"
+    ),
     "lost_s.{initialize,restore,warmup}": Key("s", "starting processes; reading the checkpoint; warming up"),
     "lost_s.{shrink,contention,input,slow}": Key(
         "s",
@@ -40,6 +43,9 @@ _TRAINING = {
     "time_between_failures_s": Key("s", "wall time / failures; null without any"),
     "{num_accelerators,num_nodes}": Key("", "what the job takes"),
     "tokens_per_step": Key("tokens", "of one step of the whole job"),
+    "counted_in": Key(
+        "", "tokens, or samples where the model has none: what all keys named after tokens count"
+    ),
     "step_parts_s.CAUSE": Key(
         "s",
         "the undisturbed step by cause: compute, memory, launch, recompute, exposed tensor, context, expert, "

@@ -63,14 +63,15 @@ def training_document(one: TrainingForecast) -> dict[str, object]:
 
 
 def _pace(one: TrainingForecast) -> Table:
+    tokens = one.counted_in
     hfu = MISSING if one.hfu_frac == one.mfu_frac else percent_text(one.hfu_frac)
     return text_grid(
         {
             "step": quantity_text(one.step_s, TIME),
             "MFU": percent_text(one.mfu_frac),
             "HFU, with recomputation": hfu,
-            "tokens": quantity_text(one.tokens_per_s, PER_SECOND),
-            "tokens per accelerator": quantity_text(one.tokens_per_accelerator_s, PER_SECOND),
+            tokens: quantity_text(one.tokens_per_s, PER_SECOND),
+            f"{tokens} per accelerator": quantity_text(one.tokens_per_accelerator_s, PER_SECOND),
             "model FLOP/s per accelerator": quantity_text(
                 one.model_flops_per_accelerator_s, FLOPS_PER_SECOND
             ),
@@ -85,12 +86,12 @@ def _whole(one: TrainingForecast) -> Table:
     return text_grid(
         {
             "steps": quantity_text(one.num_steps, COUNT),
-            "tokens": quantity_text(one.num_tokens, COUNT),
+            one.counted_in: quantity_text(one.num_tokens, COUNT),
             "time": quantity_text(seconds, TIME),
             "checkpoint": quantity_text(one.num_checkpoint_bytes, BYTES),
             "IT energy": quantity_text(one.it_j, ENERGY),
             "facility energy": quantity_text(one.facility_j, ENERGY),
             "cost": quantity_text(one.cost_usd, USD),
-            "per M tokens": quantity_text(one.usd_per_million_tokens, USD),
+            f"per M {one.counted_in}": quantity_text(one.usd_per_million_tokens, USD),
         }
     )

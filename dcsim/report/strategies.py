@@ -22,10 +22,10 @@ _TITLES = (
     "CP",
     "DP",
     "EP",
-    "chunks",
+    "VPP",
     "micro",
     "recompute",
-    "shards",
+    "sharding",
 )
 
 

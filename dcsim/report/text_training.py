@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dcsim.report.grids import figure_grid, show_grids, text_grid
 from dcsim.report.numbers import BYTES, TIME, percent_text, quantity_text
 from dcsim.report.part_table import part_table
-from dcsim.report.training_words import LOST_PARTS, PRODUCTIVE, STEP_PARTS, memory_parts, named
+from dcsim.report.training_words import LOST_PARTS, PRODUCTIVE, STEP_PARTS, counted, memory_parts, named
 from dcsim.result import Estimate, SummaryView
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training import TrainingJob
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MAX_CAUSES = 12
+_STRETCHED_FRAC = 0.02  # of its time: from here on the verdict tells that steps were longer than alone
 _PACE = {
     "step_time_s": "step",
     "undisturbed_step_time_s": "step, undisturbed",
@@ -53,7 +54,8 @@ def show_training(console: Console, scenario: Scenario, training: SummaryView) -
 def _show_job(console: Console, name: str, job: TrainingJob, summary: SummaryView) -> None:
     from rich.text import Text
 
-    words, style, reason = _verdict(summary)
+    words, style, reason = _verdict(job, summary)
+    unit = _counted_in(summary)
     console.print()
     console.print(Text.assemble(f"{name}: ", (words, style), f" - {reason}"))
     console.print(Text(_trained(job, summary), style="dim"))
@@ -63,7 +65,13 @@ def _show_job(console: Console, name: str, job: TrainingJob, summary: SummaryVie
         hidden.add("hfu_frac")
     shown = {key: label for key, label in _WHOLE.items() if key not in hidden}
     pace = {key: label for key, label in _PACE.items() if key not in hidden}
-    show_grids(console, {"pace": figure_grid(summary, pace), "the job": figure_grid(summary, shown)})
+    show_grids(
+        console,
+        {
+            "pace": figure_grid(summary, counted(pace, unit)),
+            "the job": figure_grid(summary, counted(shown, unit)),
+        },
+    )
     console.print()
     steps = part_table(named(_numbers(summary, "step_parts_s"), STEP_PARTS), TIME)
     show_grids(console, {"where an undisturbed step goes": steps, "where the time goes": _waterfall(summary)})
@@ -77,13 +85,14 @@ def _show_job(console: Console, name: str, job: TrainingJob, summary: SummaryVie
     )
 
 
-def _verdict(summary: SummaryView) -> tuple[str, str, str]:
+def _counted_in(summary: SummaryView) -> str:
+    """Tokens, or samples of a model without tokens."""
+    return str(summary.get("counted_in") or "tokens")
+
+
+def _verdict(job: TrainingJob, summary: SummaryView) -> tuple[str, str, str]:
     """Whether the job finished: words, their colour, and the share of its time that counts."""
-    counted = summary.get("productive_frac")
-    reason = "it never started"
-    if isinstance(counted, Estimate):
-        share = percent_text(counted.value, counted.half_width)
-        reason = f"{share} of {duration_text(summary.number('wall_s') or 0.0)} went into steps that count"
+    reason = _time_that_counts(job, summary)
     if summary.get("is_stalled") is True:
         return "STALLED", "bold red", "failures came faster than checkpoints: no work was ever kept"
     if summary.get("is_finished") is True:
@@ -91,6 +100,21 @@ def _verdict(summary: SummaryView) -> tuple[str, str, str]:
     if summary.get("is_finished") is None:
         return "BORDERLINE", "bold yellow", f"the replications disagree whether it finishes; {reason}"
     return "NOT FINISHED", "bold yellow", f"when the simulation ended; {reason}"
+
+
+def _time_that_counts(job: TrainingJob, summary: SummaryView) -> str:
+    """The share of the job's time in steps that count, and of that in effective training where it is less."""
+    productive, effective = summary.get("productive_frac"), summary.get("effective_training_frac")
+    if not isinstance(productive, Estimate):
+        return "it never started"
+    share = percent_text(productive.value, productive.half_width)
+    trials = "" if job.sweep is None or job.sweep.trials == 1 else f" of {job.sweep.trials:,} trials"
+    wall = duration_text(summary.number("wall_s") or 0.0)
+    text = f"{share} of {wall}{trials} went into steps that count"
+    if isinstance(effective, Estimate) and productive.value - effective.value > _STRETCHED_FRAC:
+        less = percent_text(effective.value, effective.half_width)
+        text += f", which undisturbed would take {less} (effective training time)"
+    return text
 
 
 def _trained(job: TrainingJob, summary: SummaryView) -> str:
@@ -103,7 +127,7 @@ def _trained(job: TrainingJob, summary: SummaryView) -> str:
         f"{job.kind} of {job.model.name} with {job.software.name}, {job.precision}: "
         f"{num_accelerators or 0:,.0f} accelerators{f' ({spread})' if spread else ''} on "
         f"{'1 node' if num_nodes == 1 else f'{num_nodes or 0:,.0f} nodes'}; "
-        f"{tokens or 0:,.0f} tokens per step"
+        f"{tokens or 0:,.0f} {_counted_in(summary)} per step"
     )
 
 

@@ -31,6 +31,8 @@ LOST_PARTS: Mapping[str, str] = {
     "diagnose": "diagnosis",
     "wait": "waiting for a node",
     "swap": "swap of nodes",
+    "staging": "staging of the data set",
+    "reshuffle": "reshuffling between epochs",
     "initialize": "start of processes",
     "restore": "restore",
     "warmup": "warm-up",
@@ -56,6 +58,15 @@ def named(parts: Mapping[str, float], words: Mapping[str, str]) -> dict[str, flo
     """The parts by what people call them, in the order of the words; others keep their names."""
     known = {words[name]: parts[name] for name in words if name in parts}
     return known | {name: size for name, size in parts.items() if name not in words}
+
+
+def counted(labels: Mapping[str, str], counted_in: str) -> dict[str, str]:
+    """The labels as a model counts them, in tokens or samples.
+
+    >>> counted({"usd_per_million_tokens": "cost per M tokens"}, "samples")
+    {'usd_per_million_tokens': 'cost per M samples'}
+    """
+    return {key: label.replace("token", counted_in.removesuffix("s")) for key, label in labels.items()}
 
 
 def memory_parts(terms: Mapping[str, float], capacity_bytes: float) -> dict[str, float]:

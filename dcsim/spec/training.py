@@ -89,7 +89,13 @@ class Batch(Section):
     sequences: int = Field(
         gt=0, le=10_000_000, description="Sequences (samples) per step, over all replicas."
     )
-    micro: int = Field(default=1, gt=0, le=1_000_000, description="Sequences that a replica takes at once.")
+    micro: int | None = Field(
+        default=None,
+        gt=0,
+        le=10_000_000,
+        description="Sequences that a replica takes at once; if left out 1, and for models given by what a "
+        "sample costs all of the replica's.",
+    )
     tokens: int | None = Field(
         default=None, gt=0, le=16_777_216, description="Tokens of a sequence; a model's own if left out."
     )
@@ -141,6 +147,17 @@ class Dataset(Section):
         default=None,
         alias="preprocessing_rate",
         description="Rate at which the processors of one node prepare samples; no limit if left out.",
+    )
+    staged_from: str | None = Field(
+        default=None,
+        description="Store that it is copied from before training begins, to the store above; it lies there "
+        "already if left out.",
+    )
+    is_reshuffled: bool = Field(
+        default=False,
+        alias="reshuffle",
+        description="Whether it is written anew, in another order, between epochs; orders are drawn while "
+        "reading if not.",
     )
 
 

@@ -10,7 +10,12 @@ from dcsim.errors import Problem
 from dcsim.formulas.training.schedule import PipelineSize
 from dcsim.spec.document import Document
 from dcsim.spec.training import JobKind, TrainingJob
-from dcsim.spec.training_plan import num_data_parallel, num_job_accelerators, pipeline_schedule
+from dcsim.spec.training_plan import (
+    num_data_parallel,
+    num_job_accelerators,
+    num_micro_sequences,
+    pipeline_schedule,
+)
 from dcsim.strict_yaml import YamlPath
 
 if TYPE_CHECKING:
@@ -86,14 +91,14 @@ def _batch_problems(
     data, batch = num_data_parallel(job, scenario.cluster), job.batch
     if data == 0:
         return
-    at = (*path, "batch", "sequences")
-    if batch.sequences % (data * batch.micro):
-        message = f"must be a multiple of data x micro = {data} x {batch.micro}"
-        lower = batch.sequences // (data * batch.micro) * data * batch.micro
-        remedy = f"Use for example {lower + data * batch.micro}" + (f" or {lower}" if lower else "")
+    at, micro = (*path, "batch", "sequences"), num_micro_sequences(job, data)
+    if batch.sequences % (data * micro):
+        message = f"must be a multiple of data x micro = {data} x {micro}"
+        lower = batch.sequences // (data * micro) * data * micro
+        remedy = f"Use for example {lower + data * micro}" + (f" or {lower}" if lower else "")
         yield source.problem(at, message, batch.sequences, remedy)
         return
-    num_micro_batches = batch.sequences // (data * batch.micro)
+    num_micro_batches = batch.sequences // (data * micro)
     sizes = job.parallelism
     if sizes.pipeline > 1:
         size = PipelineSize(sizes.pipeline, sizes.virtual_stages, num_micro_batches)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from dcsim.catalog.efficiency import Efficiency
 from dcsim.catalog.model import Model
+from dcsim.catalog.trained_model import counted_in
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.hardware import TrainingHardware
@@ -51,6 +52,11 @@ class TrainingDeployment:
     def num_nodes(self) -> int:
         """Nodes that hold its accelerators."""
         return -(-self.num_accelerators // self.hardware.num_per_node)
+
+    @property
+    def counted_in(self) -> str:
+        """What its figures named after tokens count: tokens, or samples of a model without tokens."""
+        return counted_in(self.job.model)
 
     @property
     def scale_out_bytes_per_node(self) -> float:

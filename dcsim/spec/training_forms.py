@@ -23,7 +23,7 @@ from dcsim.formulas.training.totals import num_job_parameters, num_job_trained_p
 from dcsim.formulas.training.traffic import Direction, Pattern, scale_out_patterns
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.training import TrainingJob
-from dcsim.spec.training_plan import num_data_parallel, training_plan
+from dcsim.spec.training_plan import num_data_parallel, num_micro_sequences, training_plan
 
 DEFAULT_BYTES_PER_TOKEN = 4.0  # an index of the vocabulary in 32 bits
 _NARROWEST_WEIGHT_BYTES = 2.0  # narrower products take their weights from 16-bit ones
@@ -106,11 +106,12 @@ def fixed_cost_form(
 
 def _fixed_cost_plan(job: TrainingJob, cluster: Cluster, name: str) -> FixedCostPlan:
     assert not isinstance(job.model, Model)
+    data = num_data_parallel(job, cluster)
     plan = FixedCostPlan(
         workload=job.model.workload,
         num_samples=job.batch.sequences,
-        micro_samples=job.batch.micro,
-        data=num_data_parallel(job, cluster),
+        micro_samples=num_micro_sequences(job, data),
+        data=data,
         sharding=job.sharding,
         optimizer=OPTIMIZERS[job.optimizer],
         weight_bytes=max(_NARROWEST_WEIGHT_BYTES, job.precision.num_bytes),

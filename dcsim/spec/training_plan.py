@@ -34,6 +34,16 @@ def num_data_parallel(job: TrainingJob, cluster: Cluster) -> int:
     return num_job_accelerators(job, cluster) // (sizes.tensor * sizes.pipeline * sizes.context)
 
 
+def num_micro_sequences(job: TrainingJob, data: int) -> int:
+    """Sequences that each of so many replicas takes at once: as asked for, else 1.
+
+    Models given by what a sample costs have no pipeline to fill: their replicas take all they have at once.
+    """
+    if job.batch.micro is not None:
+        return job.batch.micro
+    return 1 if isinstance(job.model, Model) else max(1, job.batch.sequences // max(data, 1))
+
+
 def pipeline_schedule(job: TrainingJob) -> PipelineSchedule:
     """The schedule asked for; else interleaved with virtual stages, 1F1B without."""
     asked = job.parallelism.schedule
@@ -58,7 +68,7 @@ def training_plan(job: TrainingJob, cluster: Cluster, name: str) -> TrainingPlan
         num_sequences=batch.sequences,
         num_sequence_tokens=batch.tokens or job.model.max_context_tokens,
         schedule=pipeline_schedule(job),
-        micro_sequences=batch.micro,
+        micro_sequences=num_micro_sequences(job, num_data_parallel(job, cluster)),
         tensor=sizes.tensor,
         pipeline=sizes.pipeline,
         data=num_data_parallel(job, cluster),

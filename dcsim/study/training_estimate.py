@@ -28,6 +28,7 @@ class TrainingForecast:
     num_nodes: int
     step: TrainingStep
     step_s: float
+    counted_in: str  # tokens, or samples of a model without tokens: what is named after tokens counts them
     tokens_per_s: float
     tokens_per_accelerator_s: float
     model_flops_per_accelerator_s: float
@@ -72,6 +73,7 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         num_nodes=job.num_nodes,
         step=step,
         step_s=step_s,
+        counted_in=job.counted_in,
         tokens_per_s=tokens_per_s,
         tokens_per_accelerator_s=tokens_per_s / job.num_accelerators,
         model_flops_per_accelerator_s=flops_per_s,

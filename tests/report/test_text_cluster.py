@@ -6,11 +6,13 @@ import re
 import pytest
 from rich.console import Console
 
+from dcsim.report.estimate import show_estimate
 from dcsim.report.numbers import TIME
 from dcsim.report.part_table import part_table
 from dcsim.report.text import show_result
 from dcsim.report.training_words import LOST_PARTS, MEMORY_TERMS, STEP_PARTS
 from dcsim.result import Result
+from dcsim.spec.scenario import Scenario
 from dcsim.study.run import run
 from tests.study.scenarios_for_tests import small_cluster, tiny
 
@@ -82,3 +84,36 @@ def test_parts_too_small_to_see_are_summed_up():
     lines = out.getvalue().splitlines()
     assert len(lines) == 2
     assert lines[1].startswith("the rest")
+
+
+def images(**settings: object) -> Scenario:
+    tune = {"model": "resnet-50", "num_nodes": 2, "steps": 50, "batch": {"sequences": 4096}, **settings}
+    others = {"jobs": None, "reliability": None, "duration": None}
+    return small_cluster(training={"tune": tune}, **others)
+
+
+def test_a_model_without_tokens_is_told_in_samples():
+    result = run(images(), num_processes=1)
+    text = text_of(result)
+    assert "4,096 samples per step" in text
+    assert "cost per M samples" in text
+    assert "token" not in text
+    assert result.training["tune"].counted_in == "samples"
+    out = io.StringIO()
+    show_estimate(Console(file=out, width=100), images())
+    assert "samples per accelerator" in out.getvalue()
+    assert "token" not in out.getvalue()
+
+
+def test_a_sweep_tells_of_how_many_trials_its_time_is():
+    trials = {"kind": "sweep", "sweep": {"trials": 4, "concurrent": 4}}
+    assert re.search(r"% of [^-]* of 4 trials went into", text_of(run(images(**trials), num_processes=1)))
+
+
+def test_the_verdict_names_effective_training_time_where_steps_were_stretched():
+    topology = {"policy": "leaf_spine", "hosts_per_leaf": 2, "oversubscription": 16}
+    narrow = {"cluster__fabric": {"topology": topology}, "training__pretrain__tokens": 2e8}
+    alone = {"jobs": None, "reliability": None, "duration": None, "training__pretrain__sharding": "full"}
+    text = text_of(run(small_cluster(**narrow, **alone), num_processes=1))
+    assert "(effective training time)" in text
+    assert "(effective training time)" not in text_of(run(images(), num_processes=1))

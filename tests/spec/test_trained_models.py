@@ -35,3 +35,28 @@ def test_a_stage_without_a_width_is_told(tmp_path) -> None:  # type: ignore[no-u
     file.write_text("base: resnet-50\nwidths: [64, 128]\n")
     with pytest.raises(ScenarioError, match="same number of stages"):
         read_entry_file("models", file)
+
+
+def images(sequences: int, **batch: object) -> dcsim.Scenario:
+    return dcsim.load(
+        {
+            "name": "images",
+            "cluster": {"node": "dgx-h100", "num_nodes": 1},
+            "training": {
+                "tune": {"model": "resnet-50", "steps": 10, "batch": {"sequences": sequences, **batch}}
+            },
+        }
+    )
+
+
+def test_replicas_of_a_fixed_cost_take_all_their_samples_at_once_unless_told_otherwise() -> None:
+    all_at_once, one_by_one = (
+        dcsim.estimate_training(images(2048, **batch))["tune"] for batch in ({}, {"micro": 1})
+    )
+    assert all_at_once.step == dcsim.estimate_training(images(2048, micro=256))["tune"].step
+    assert one_by_one.step.launch_s == pytest.approx(256 * all_at_once.step.launch_s)
+
+
+def test_samples_that_do_not_divide_by_the_replicas_are_told() -> None:
+    with pytest.raises(ScenarioError, match=r"must be a multiple of data x micro = 8 x 12"):
+        images(100)

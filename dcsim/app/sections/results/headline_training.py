@@ -47,7 +47,7 @@ def _verdict(name: str, job: SummaryView, words: Words) -> None:
 
 
 def _tiles(job: SummaryView, words: Words) -> None:
-    shown = [*_TILES, "completion_s", *_MONEY]
+    shown, counted_in = [*_TILES, "completion_s", *_MONEY], job.get("counted_in")
     notes = {
         "step_time_s": words(
             "training.alone", value=value_text("x_s", job.number("undisturbed_step_time_s"))
@@ -68,4 +68,10 @@ def _tiles(job: SummaryView, words: Words) -> None:
                 note = words("training.not_ended" if key == "completion_s" else "estimate.needs_section")
             with cell:
                 one = found if isinstance(found, Estimate) else None
-                tile(words(f"training.{key}"), key, one, note, words.maybe(f"terms.{key}", ""))
+                tile(
+                    words.counted(f"training.{key}", counted_in),
+                    key,
+                    one,
+                    note,
+                    words.maybe(f"terms.{key}", ""),
+                )

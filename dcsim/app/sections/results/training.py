@@ -16,7 +16,15 @@ from dcsim.app.words import Words
 
 ORDER, TITLE = 12, "training.title"
 _GIB = 2.0**30
-_SHARES = ("productive_frac", "disturbed_frac", "checkpoint_frac", "lost_frac", "recovery_frac", "queue_frac")
+_SHARES = (
+    "productive_frac",
+    "disturbed_frac",
+    "checkpoint_frac",
+    "lost_frac",
+    "recovery_frac",
+    "preparation_frac",
+    "queue_frac",
+)
 
 
 def has_data(result: Result) -> bool:
@@ -36,7 +44,7 @@ def show(result: Result, words: Words) -> None:
         _step(name, job, words)
         if name in series:
             _goodput(name, series[name], words)
-            _over_time(name, series[name]["timeline"], words)
+            _over_time(name, series[name]["timeline"], words, job.get("counted_in"))
         _memory(name, job, words)
 
 
@@ -71,7 +79,7 @@ def _goodput(name: str, series: Series, words: Words) -> None:
     figure(drawn, f"goodput-{name}", says)
 
 
-def _over_time(name: str, timeline: Series, words: Words) -> None:
+def _over_time(name: str, timeline: Series, words: Words, counted_in: object) -> None:
     left, right = st.columns(2)
     shares = {words(f"shares.{key}"): timeline[key] for key in _SHARES if any(timeline[key])}
     with left:
@@ -80,13 +88,10 @@ def _over_time(name: str, timeline: Series, words: Words) -> None:
         drawn.update_yaxes(range=[0, 100])
         figure(drawn, f"shares-{name}", words("training.shares"))
     with right:
-        st.markdown(f"**{words('training.tokens')}**")
-        tokens = {words("training.tokens"): timeline["tokens_per_s"]}
-        figure(
-            lines_figure(timeline, tokens, words("training.tokens_axis"), words, 1e-3),
-            f"tokens-{name}",
-            words("training.tokens"),
-        )
+        title, axis = (words.counted(f"training.{key}", counted_in) for key in ("tokens", "tokens_axis"))
+        st.markdown(f"**{title}**")
+        drawn = lines_figure(timeline, {title: timeline["tokens_per_s"]}, axis, words, 1e-3)
+        figure(drawn, f"tokens-{name}", title)
 
 
 def _memory(name: str, job: SummaryView, words: Words) -> None:

@@ -80,7 +80,8 @@ def _training(one: TrainingForecast, words: Words) -> None:
     energy_j = one.it_j if one.facility_j is None else one.facility_j
     hfu = words("estimate.hfu", value=value_text("hfu_frac", one.hfu_frac))
     steps = "" if one.num_steps is None else words("estimate.steps", count=f"{one.num_steps:,.0f}")
-    per_million = words("estimate.per_million", value=value_text("usd_per_x", one.usd_per_million_tokens))
+    usd = value_text("usd_per_x", one.usd_per_million_tokens)
+    per_million = words.counted("estimate.per_million", one.counted_in, value=usd)
     shown = (
         ("step_s", one.step_s, words("estimate.accelerators", count=f"{one.num_accelerators:,}")),
         ("mfu_frac", one.mfu_frac, hfu),
@@ -92,7 +93,8 @@ def _training(one: TrainingForecast, words: Words) -> None:
     for row in (shown[:3], shown[3:]):
         for cell, (key, value, note) in zip(st.columns(len(row)), row, strict=True):
             with cell:
-                tile(words(f"training.{key}"), key, value, note, words.maybe(f"terms.{key}", ""))
+                label = words.counted(f"training.{key}", one.counted_in)
+                tile(label, key, value, note, words.maybe(f"terms.{key}", ""))
 
 
 def _why_missing(value: float | None, one: TrainingForecast, words: Words, otherwise: str) -> str:

@@ -24,7 +24,7 @@ _KINDS = {
 }
 # accelerator and a part of scale-out -> node, what differs from its entry, ranks per domain
 _SYSTEMS: Sequence[tuple[str, str, str, dict[str, object], int | None]] = (
-    ("A100", "EFA", "dgx-a100", {"scale_out": "efa-100g", "num_nics": 4}, None),
+    ("A100", "EFA", "dgx-a100", {"scale_out": "efa-100g-p4d", "num_nics": 4}, None),
     ("A100", "", "dgx-a100", {}, None),
     ("H100", "EFA", "dgx-h100", {"scale_out": "efa-100g", "num_nics": 32}, None),
     ("H100", "SHARP", "dgx-h100", {"scale_out": "infiniband-ndr-sharp"}, None),

@@ -29,12 +29,17 @@ def group_network(node: Node) -> GroupNetwork:
     ``dataclasses.replace`` which axes a group spans.
     """
     up, out = _link(node.scale_up), _link(node.scale_out)
+    num_links = node.num_nics / node.num_accelerators
     return GroupNetwork(
         scale_up=link_wire(up),
-        scale_out=link_wire(out, node.num_nics / node.num_accelerators),
+        scale_out=link_wire(out, num_links),
         domain_size=node.num_accelerators,
         is_full_mesh=up.is_full_mesh,
         measured=curves_of(measured_on(node)),
+        chunk_bytes=out.chunk_bytes * min(num_links, 1.0),  # several ports of an accelerator share chunks
+        has_low_latency_protocols=out.has_low_latency_protocols,
+        switch_tree_frac=up.switch_tree_frac,
+        plain_tree_frac=up.plain_tree_frac,
     )
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from dcsim.catalog.entry import Entry
-from dcsim.units import BytesPerSecond, PositiveFraction, Seconds
+from dcsim.units import BytesPerSecond, PositiveBytes, PositiveFraction, Seconds
 
 
 class LinkScope(StrEnum):
@@ -50,6 +50,29 @@ class Link(Entry):
         default=False,
         alias="full_mesh",
         description="Whether each pair of the node has links of its own, of which the bandwidth is the sum.",
+    )
+    chunk_bytes: PositiveBytes = Field(
+        default=1048576,
+        alias="chunk",
+        description="Scale-out: bytes that NCCL has under way through a port as whole chunks, two channels "
+        "of a step of its buffers each.",
+    )
+    has_low_latency_protocols: bool = Field(
+        default=True,
+        alias="low_latency_protocols",
+        description="Scale-out: whether NCCL may use its LL and LL128 protocols over this link.",
+    )
+    switch_tree_frac: PositiveFraction = Field(
+        default=1.0,
+        alias="switch_tree",
+        description="Scale-up with in_network_reduction: share of its bandwidth that NCCL's tree with "
+        "reduction in switches keeps over more than two domains.",
+    )
+    plain_tree_frac: PositiveFraction = Field(
+        default=1.0,
+        alias="plain_tree",
+        description="Scale-up with in_network_reduction: bandwidth of NCCL's tree without it over more than "
+        "two domains, as a share of the tree with it.",
     )
     collectives: tuple[str, ...] = Field(
         default=(),

@@ -11,7 +11,7 @@ import numpy as np
 
 from dcsim.formulas.collective_curve import CollectiveCurve, CollectiveCurves, neighbours
 from dcsim.formulas.group_network import Collective, GroupNetwork, bus_bytes_frac
-from dcsim.formulas.nccl_time import nccl_time_s
+from dcsim.formulas.nccl_time import is_reduced_in_switches, nccl_time_s
 from dcsim.formulas.roofline import Floats
 from dcsim.formulas.torus_time import torus_time_s
 
@@ -30,6 +30,11 @@ class _Group(NamedTuple):
     def is_spanning(self) -> bool:
         return self.num_ranks > self.ranks_per_domain
 
+    def is_in_switches(self, network: GroupNetwork) -> bool:
+        """Whether switches reduce it, if it is an all-reduce within a domain."""
+        is_inside = self.kind is Collective.ALL_REDUCE and not self.is_spanning
+        return is_inside and is_reduced_in_switches(network, self.num_ranks, self.num_bytes)
+
     def formula_s(self, network: GroupNetwork) -> float:
         return nccl_time_s(self.kind, network, self.num_ranks, self.ranks_per_domain, self.num_bytes)
 
@@ -45,8 +50,9 @@ def collective_time(
     A torus has a formula of its own. Else measured curves of the network are interpolated: over sizes by a
     cubic in logarithms, over ranks (inside a domain) or domains (across) by how far they lie from the
     tuning form at both neighbours, which also scales them to groups, sizes and shares of the network that
-    were not measured: with fewer ranks per domain, the size at which each port moves as much. Without
-    curves the tuning form stands alone.
+    were not measured: with fewer ranks per domain, the size at which each port moves as much. Within a
+    domain, a curve counts where the form takes the same algorithm there and here, since how far it is off
+    belongs to the algorithm. Without curves the tuning form stands alone.
 
     Curves of one network say little of another: what A100, H100 and B200 take more or less than the form
     does not carry over between them (docs/accuracy-collectives.md).
@@ -97,10 +103,19 @@ def _measured_s(curves: Sequence[CollectiveCurve], network: GroupNetwork, asked:
     if _is_of(curves[low], asked) and (is_free or not asked.is_spanning):
         return curves[low].time_s(asked.num_bytes)
     free = network if is_free else replace(network, scale_out_share_frac=1.0)
-    log_ratio = _log_ratio(curves[low], free, asked)
-    if share > 0.0:
-        log_ratio += share * (_log_ratio(curves[high], free, asked) - log_ratio)
+    log_ratio = _between(
+        _log_ratio(curves[low], free, asked),
+        _log_ratio(curves[high], free, asked) if share > 0.0 else None,
+        share,
+    )
     return asked.formula_s(network) * math.exp(log_ratio)
+
+
+def _between(low: float | None, high: float | None, share: float) -> float:
+    """The value at a share of the way; the only one where there is one, zero where there is none."""
+    if low is None:
+        return 0.0 if high is None else high
+    return low if high is None else low + share * (high - low)
 
 
 def _is_of(curve: CollectiveCurve, asked: _Group) -> bool:
@@ -109,19 +124,22 @@ def _is_of(curve: CollectiveCurve, asked: _Group) -> bool:
     return is_alike and curve.nearest_bytes(asked.num_bytes) == asked.num_bytes
 
 
-def _log_ratio(curve: CollectiveCurve, network: GroupNetwork, asked: _Group) -> float:
+def _log_ratio(curve: CollectiveCurve, network: GroupNetwork, asked: _Group) -> float | None:
     """How far the form is off for the curve's group, at the size that compares with what is asked for.
 
     With another number of ranks per domain, that is the size at which each port moves as much: a port of an
     all-reduce, gather or scatter carries what the ranks of a domain share, of an all-to-all a rank's own.
     Below the measured sizes the ratio stays what it is at the smallest; above them the difference in
-    seconds stays what it is at the largest, since large messages differ by latency and ramp.
+    seconds stays what it is at the largest, since large messages differ by latency and ramp. Rings say
+    nothing of in-switch reduction, nor it of them: None.
     """
     alike = asked.num_bytes
     if asked.is_spanning and asked.kind is not Collective.ALL_TO_ALL:
         alike *= curve.ranks_per_domain / asked.ranks_per_domain
     nearest = curve.nearest_bytes(alike)
     there = _Group(asked.kind, curve.num_ranks, curve.ranks_per_domain, nearest)
+    if asked.is_in_switches(network) is not there.is_in_switches(network):
+        return None
     measured_s, formula_s = curve.time_s(nearest), there.formula_s(network)
     if alike > nearest:
         beyond_s = there._replace(num_bytes=alike).formula_s(network)

@@ -29,6 +29,11 @@ class GroupNetwork:
     sizes of the axes that the group spans, each a ring if ``has_wraparound``. In a full mesh ``scale_up`` is
     all links of an accelerator to the others of its domain. ``measured`` holds measured sizes and times of
     this very network, which go before any formula.
+
+    Between domains NCCL moves whole chunks, ``chunk_bytes`` of them at once for each accelerator, and LL and
+    LL128 only if ``has_low_latency_protocols``. Over more than two domains a tree with reduction in the
+    switches of each keeps ``switch_tree_frac`` of what that reduction reaches, a tree without
+    ``plain_tree_frac`` of that again.
     """
 
     scale_up: Wire
@@ -40,6 +45,10 @@ class GroupNetwork:
     is_full_mesh: bool = False
     measured: CollectiveCurves | None = None
     time_factor: float = 1.0  # by which all take longer than that: a drawn error
+    chunk_bytes: float = 1048576.0
+    has_low_latency_protocols: bool = True
+    switch_tree_frac: float = 1.0
+    plain_tree_frac: float = 1.0
 
 
 def large_message_bytes_per_s(wire: Wire) -> float:

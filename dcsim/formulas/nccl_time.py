@@ -18,7 +18,10 @@ from dcsim.formulas.group_network import (
 
 
 class _Protocol(NamedTuple):
-    """Latencies of a protocol: once, per step inside and per step between domains; shares it reaches."""
+    """Latencies of a protocol: once, per step inside and per step between domains; shares it reaches.
+
+    A step between domains pays the port's own latency ``num_crossings`` times: Simple flushes what arrived.
+    """
 
     ring_base_s: float
     ring_inside_s: float
@@ -28,22 +31,28 @@ class _Protocol(NamedTuple):
     tree_between_s: float
     bandwidth_frac: float
     ramp_frac: float  # share of the ramp of whole chunks inside a domain
+    num_crossings: int
 
 
 # NVIDIA nccl, src/graph/tuning.cc, baseLat and hwLat (NVLINK, NET), and its factors of bandwidth; that of LL,
 # 1/4 or 1/2 by version, and the shares of the ramp: fitted, see nccl_time_s
-_LOW_LATENCY = _Protocol(6.6e-6, 0.6e-6, 2.7e-6, 6.8e-6, 0.6e-6, 5.0e-6, 0.4, 0.0)
-_LOW_LATENCY_128 = _Protocol(14.0e-6, 1.9e-6, 4.0e-6, 14.0e-6, 1.25e-6, 8.5e-6, 0.92, 0.5)
-_SIMPLE = _Protocol(8.4e-6, 3.4e-6, 14.0e-6, 8.4e-6, 4.0e-6, 14.0e-6, 1.0, 1.0)
+_LOW_LATENCY = _Protocol(6.6e-6, 0.6e-6, 2.7e-6, 6.8e-6, 0.6e-6, 5.0e-6, 0.4, 0.0, 1)
+_LOW_LATENCY_128 = _Protocol(14.0e-6, 1.9e-6, 4.0e-6, 14.0e-6, 1.25e-6, 8.5e-6, 0.92, 0.5, 1)
+_SIMPLE = _Protocol(8.4e-6, 3.4e-6, 14.0e-6, 8.4e-6, 4.0e-6, 14.0e-6, 1.0, 1.0, 2)
 _PROTOCOLS = (_LOW_LATENCY, _LOW_LATENCY_128, _SIMPLE)
 _LOW_LATENCY_BYTES_PER_S = 20.4e9  # bus bandwidth of LL over several nodes, same file, llMaxBws
-_CHUNK_S = 28.0e-6  # step of a whole chunk, inside or between domains, same file, hwLat of Tree Simple
-_STEP_S = 1.7e-6  # step of a small chunk inside a domain: half of Simple's, each of two phases; fitted
-_RING_TURN_FRAC = 0.25  # of a chunk's step, lost in each turn of a ring of n - 1 steps; fitted
+# 24 channels, as NCCL prints them on A100 and H100, each with chunks of 256 KiB (tuning.cc on the latency of
+# trees), which grow from slices of 16 KiB: 1/32 of a step of the buffers (src/device/prims_simple.h)
+_CHUNK_BYTES = 24 * 262144.0
+_SLICE_BYTES = 24 * 16384.0
+_CHUNK_S = 28.0e-6  # step of such a chunk at 12 GB/s a channel, as trees go; tuning.cc, hwLat of Tree Simple
+_CHUNK_LATENCY_S = _CHUNK_S - 262144.0 / 12e9  # what of that is not bandwidth
+_STEP_S = 1.7e-6  # step of a slice in that manner
+_RING_TURN_STEPS = 0.5  # steps that a ring waits in each round, by overlap of its one further copy; fitted
 _PLATEAU = 1.4  # latency of Simple rings over several nodes, same file, "plateau effect of ring"
 _LINK_RANKS = 4  # ranks among which the achievable shares of links were measured
 _SWITCH_S = 25.0e-6  # NVLS, same table
-_SWITCH_BETWEEN_S = 14.0e-6  # NVLS tree, step between domains, same table
+_SWITCH_BETWEEN_S = 20.9e-6  # NVLS tree, step between domains, same table
 # a step moves a chunk of each rank of the domain, 28 us hold for eight: two racks of 64 GB200 take 0.9 ms
 # more than their bytes do (coreweave/nccl-tests)
 _SWITCH_CHUNK_RANKS = 8
@@ -58,20 +67,33 @@ _PEER_S = 0.15e-6
 _EXCHANGE_FRAC = 0.82
 
 
+class _Ramp(NamedTuple):
+    """Steps along the pipeline of one phase, of slices and of whole chunks."""
+
+    step_s: float
+    chunk_s: float
+
+    def lasts_s(self, num_phases: int, bytes_s: float, num_chunks: float = 1.0) -> float:
+        """What filling the pipeline adds: chunks grow with the message, up to whole ones, so many a step."""
+        growing_s = 2.0 * math.sqrt(num_phases * self.step_s * num_chunks * bytes_s)
+        return min(growing_s, num_phases * self.chunk_s * num_chunks)
+
+
 class _Group(NamedTuple):
     """A group on a network: bandwidths of large messages, and what its wires add to NCCL's latencies."""
 
     num_ranks: int
     inner: int
     num_domains: int
+    reduces_inside: bool  # switches of each domain
+    has_low_latency: bool  # LL and LL128 may be used
     inside_bytes_per_s: float
-    ring_bytes_per_s: float  # inside, in a ring
     between_bytes_per_s: float  # of all ranks in a domain together
     added_base_s: float
     added_inside_s: float
     added_between_s: float
-    step_s: float  # small chunks, along the pipeline of one phase
-    chunk_s: float  # whole chunks, likewise
+    ramp: _Ramp  # of rings and trees
+    switch_ramp: _Ramp  # of in-switch reduction and all-to-all
     ring_s: tuple[float, float, float]  # latencies of one phase of a ring, base left out: LL, LL128, Simple
     tree_s: tuple[float, float, float]  # latencies of a tree
 
@@ -86,9 +108,11 @@ def nccl_time_s(
     in chunks through a pipeline of depth d, whose steps take a each: with the best number of chunks,
     t = latency + x + 2 sqrt(d a x), where x is the time of the bytes alone (minimise (d + m)(a + x/m) over
     m). This is the ramp of bus bandwidth over size. Chunks do not outgrow NCCL's buffers: the ramp ends at
-    d whole chunks of 28 us each. d counts a step inside the domain and log2(domains) between, for each
-    phase; an all-reduce has two. A wire slower than NVLink and InfiniBand adds what its latencies exceed
-    theirs by.
+    d whole chunks. d counts a step inside the domain and log2(domains) between, for each phase; an
+    all-reduce has two. A wire slower than NVLink and InfiniBand adds what its latencies exceed theirs by.
+
+    Over more than two domains whose switches reduce, NCCL does not take a ring: by its table the tree with
+    in-switch reduction has the bandwidth of one and less latency. On racks that is not always the fastest.
 
     Beside NCCL's own constants some were chosen on measurements: of AIConfigurator inside A100 and H100
     nodes, and on 16, 32, 256 and 4096 H100 across nodes. docs/accuracy-collectives.md names each, and has the
@@ -99,14 +123,25 @@ def nccl_time_s(
     group = _group(network, num_ranks, ranks_per_domain)
     if kind is Collective.ALL_TO_ALL:
         return _exchange_s(group, num_bytes)
-    best_s = _ring_s(kind, group, num_bytes)
     if kind is not Collective.ALL_REDUCE:
-        return best_s
+        return _ring_s(kind, group, network, num_bytes)
+    best_s = math.inf
     if group.num_domains > 1:
-        best_s = min(best_s, _tree_s(group, network, num_bytes))
-    if network.scale_up.has_in_network_reduction and group.inner >= _SWITCH_MIN_RANKS:
+        best_s = _tree_s(group, network, num_bytes)
+    if group.reduces_inside:
         best_s = min(best_s, _in_switch_s(group, network, num_bytes))
-    return best_s
+    if group.num_domains > 2 and group.reduces_inside:
+        return best_s
+    return min(best_s, _ring_s(kind, group, network, num_bytes))
+
+
+def is_reduced_in_switches(network: GroupNetwork, num_ranks: int, num_bytes: float) -> bool:
+    """Whether NCCL's tuning form lets switches reduce an all-reduce among ranks of one domain."""
+    group = _group(network, num_ranks, num_ranks)
+    if not group.reduces_inside:
+        return False
+    ring_s = _ring_s(Collective.ALL_REDUCE, group, network, num_bytes)
+    return _in_switch_s(group, network, num_bytes) < ring_s
 
 
 @lru_cache(maxsize=4096)
@@ -118,29 +153,35 @@ def _group(network: GroupNetwork, num_ranks: int, ranks_per_domain: int) -> _Gro
     base_s = up.base_s if num_domains == 1 else max(up.base_s, out.base_s)
     added_inside_s = max(up.hop_s - _LOW_LATENCY.ring_inside_s, 0.0)
     levels = math.log2(num_domains)
-    between_s = levels * (_CHUNK_S + added_between_s)
     inside_bytes_per_s = inside_bandwidth(network, inner) if inner > 1 else math.inf
+    port_bytes_per_s = large_message_bytes_per_s(out) * network.scale_out_share_frac
+    slice_between_s = levels * (_CHUNK_S + added_between_s)
+    chunk_between_s = levels * (_CHUNK_LATENCY_S + network.chunk_bytes / port_bytes_per_s + added_between_s)
     return _Group(
         num_ranks=num_ranks,
         inner=inner,
         num_domains=num_domains,
+        reduces_inside=up.has_in_network_reduction and inner >= _SWITCH_MIN_RANKS,
+        has_low_latency=num_domains == 1 or network.has_low_latency_protocols,
         inside_bytes_per_s=inside_bytes_per_s,
-        ring_bytes_per_s=_ring_bytes_per_s(network, num_ranks, inside_bytes_per_s),
-        between_bytes_per_s=inner * large_message_bytes_per_s(out) * network.scale_out_share_frac,
+        between_bytes_per_s=inner * port_bytes_per_s,
         added_base_s=max(base_s - _LOW_LATENCY.ring_base_s, 0.0),
         added_inside_s=added_inside_s,
         added_between_s=added_between_s,
-        step_s=_STEP_S + between_s,
-        chunk_s=_CHUNK_S + between_s,
+        ramp=_Ramp(
+            _SLICE_BYTES / inside_bytes_per_s + slice_between_s,
+            _CHUNK_BYTES / inside_bytes_per_s + chunk_between_s,
+        ),
+        switch_ramp=_Ramp(_STEP_S + slice_between_s, _CHUNK_S + chunk_between_s),
         ring_s=_by_protocol(
             (num_ranks - num_domains) * (one.ring_inside_s + added_inside_s)
-            + (num_domains - 1) * (one.ring_between_s + added_between_s)
+            + (num_domains - 1) * (one.ring_between_s + one.num_crossings * added_between_s)
             for one in _PROTOCOLS
         ),
         tree_s=_by_protocol(
             one.tree_base_s
             + 2 * (inner - 1) * (one.tree_inside_s + added_inside_s)
-            + 2 * levels * (one.tree_between_s + added_between_s)
+            + 2 * levels * (one.tree_between_s + one.num_crossings * added_between_s)
             for one in _PROTOCOLS
         ),
     )
@@ -151,12 +192,6 @@ def _by_protocol(latencies_s: Iterable[float]) -> tuple[float, float, float]:
     return low, middle, simple
 
 
-def _ramp_s(group: _Group, num_phases: int, bytes_s: float, num_chunks: float = 1.0) -> float:
-    """What filling the pipeline adds: chunks grow with the message, up to whole ones, so many a step."""
-    growing_s = 2.0 * math.sqrt(num_phases * group.step_s * num_chunks * bytes_s)
-    return min(growing_s, num_phases * group.chunk_s * num_chunks)
-
-
 def _best_protocol_s(
     group: _Group, num_phases: int, moved: float, bytes_s: float, latencies_s: tuple[float, float, float]
 ) -> float:
@@ -165,9 +200,11 @@ def _best_protocol_s(
     Between domains all protocols send chunks, and LL has a bandwidth of its own at the most.
     """
     is_inside = group.num_domains == 1
-    step_s, chunk_s = num_phases * group.step_s, num_phases * group.chunk_s
+    step_s, chunk_s = num_phases * group.ramp.step_s, num_phases * group.ramp.chunk_s
     best_s = math.inf
     for protocol, latency_s in zip(_PROTOCOLS, latencies_s, strict=True):
+        if protocol is not _SIMPLE and not group.has_low_latency:
+            continue
         moving_s = bytes_s / protocol.bandwidth_frac
         if protocol is _LOW_LATENCY and not is_inside:
             moving_s = max(moving_s, moved / _LOW_LATENCY_BYTES_PER_S)
@@ -180,19 +217,25 @@ def _best_protocol_s(
     return group.added_base_s + best_s
 
 
-def _ring_bytes_per_s(network: GroupNetwork, num_ranks: int, inside_bytes_per_s: float) -> float:
-    """What a ring reaches inside: a rank waits for part of a chunk in each turn, worst among few ranks."""
+def _ring_bytes_per_s(network: GroupNetwork, group: _Group, num_phases: int) -> float:
+    """What a ring reaches inside: each round copies once more than it passes on, worst in few steps.
+
+    A round of an all-reduce has 2(n - 1) steps, of a gather or scatter n - 1 (src/device/all_reduce.h,
+    all_gather.h): the rank's own part is copied or reduced in a further one. The links' shares were measured
+    in all-reduces of four ranks.
+    """
     if network.is_full_mesh:
-        return inside_bytes_per_s
-    lost, there = _RING_TURN_FRAC / (num_ranks - 1), _RING_TURN_FRAC / (_LINK_RANKS - 1)
-    return min(inside_bytes_per_s * (1.0 + there) / (1.0 + lost), network.scale_up.bytes_per_s)
+        return group.inside_bytes_per_s
+    lost = _RING_TURN_STEPS / (num_phases * (group.num_ranks - 1))
+    there = _RING_TURN_STEPS / (2 * (_LINK_RANKS - 1))
+    return min(group.inside_bytes_per_s * (1.0 + there) / (1.0 + lost), network.scale_up.bytes_per_s)
 
 
-def _ring_s(kind: Collective, group: _Group, num_bytes: float) -> float:
+def _ring_s(kind: Collective, group: _Group, network: GroupNetwork, num_bytes: float) -> float:
     """One ring through all ranks, as wide as its narrowest part: a rank's wire, or a domain's ports."""
     num_phases = 2 if kind is Collective.ALL_REDUCE else 1
     is_plateau = num_phases == 2 and group.num_domains > 1
-    narrowest = group.ring_bytes_per_s
+    narrowest = _ring_bytes_per_s(network, group, num_phases)
     if group.num_domains > 1:
         narrowest = min(narrowest, group.between_bytes_per_s)
     moved = num_bytes * bus_bytes_frac(kind, group.num_ranks)
@@ -206,32 +249,46 @@ def _ring_s(kind: Collective, group: _Group, num_bytes: float) -> float:
 
 
 def _tree_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
-    """A double binary tree of domains, a chain inside each."""
+    """A double binary tree of domains, a chain inside each.
+
+    Over more than two domains it is slower than one with in-switch reduction, where the wires inside bind
+    either (src/graph/tuning.cc, perChMaxTreeBws and perChMaxNVLSTreeBws).
+    """
     moved = num_bytes * bus_bytes_frac(Collective.ALL_REDUCE, group.num_ranks)
-    bytes_s = max(moved / group.ring_bytes_per_s, _reduced_between_s(group, network, num_bytes))
+    inside_s = moved / _ring_bytes_per_s(network, group, 2)
+    if group.num_domains > 2 and group.reduces_inside:
+        inside_s = max(inside_s, _reduced_inside_s(group, network, num_bytes) / network.plain_tree_frac)
+    bytes_s = max(inside_s, _reduced_between_s(group, network, num_bytes))
     return _best_protocol_s(group, 2, moved, bytes_s, group.tree_s)
 
 
 def _in_switch_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
-    """Switches reduce inside the domain (NVLS), a tree or switches between domains.
-
-    Inside, each rank sends S to be reduced and its part of the result to all: (g+1)/g S at 0.85 of the
-    bandwidth (see :func:`dcsim.formulas.collectives.all_reduce_time`). Among more than eight ranks the gain
-    over a ring stays what it is among eight. A tree of more than two domains sends each byte up and down
-    at half the bandwidth (nccl, src/graph/tuning.cc, bandwidth of NVLSTree), unless switches reduce there.
-    """
+    """Switches reduce inside the domain (NVLS), a tree or switches between domains."""
     levels = math.log2(group.num_domains)
+    bytes_s = _reduced_inside_s(group, network, num_bytes)
+    if group.num_domains > 1:
+        bytes_s = max(bytes_s, _reduced_between_s(group, network, num_bytes))
+    between_s = _SWITCH_BETWEEN_S + _SIMPLE.num_crossings * group.added_between_s
+    latency_s = _SWITCH_S + 2 * levels * between_s
+    num_chunks = max(group.inner / _SWITCH_CHUNK_RANKS, 1.0)
+    return group.added_base_s + latency_s + bytes_s + group.switch_ramp.lasts_s(2, bytes_s, num_chunks)
+
+
+def _reduced_inside_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
+    """Time of an all-reduce's bytes in a domain whose switches reduce.
+
+    Each rank sends S to be reduced and its part of the result to all: (g+1)/g S at 0.85 of the bandwidth
+    (see :func:`dcsim.formulas.collectives.all_reduce_time`). Among more than eight ranks the gain over a
+    ring stays what it is among eight. In a tree of more than two domains a share of the bandwidth is left
+    (src/graph/tuning.cc, perChMaxNVLSTreeBws), unless switches reduce there too.
+    """
     gaining = min(group.inner, _SWITCH_GAIN_RANKS)
     ring_volume = bus_bytes_frac(Collective.ALL_REDUCE, group.inner)
     gain = bus_bytes_frac(Collective.ALL_REDUCE, gaining) * gaining / (gaining + 1)
     bytes_s = num_bytes * ring_volume / gain / IN_NETWORK_EFFICIENCY / group.inside_bytes_per_s
-    if group.num_domains > 1:
-        bytes_s = max(bytes_s, _reduced_between_s(group, network, num_bytes))
     if group.num_domains > 2 and not network.scale_out.has_in_network_reduction:
-        bytes_s *= 2.0
-    latency_s = _SWITCH_S + 2 * levels * (_SWITCH_BETWEEN_S + group.added_between_s)
-    num_chunks = max(group.inner / _SWITCH_CHUNK_RANKS, 1.0)
-    return group.added_base_s + latency_s + bytes_s + _ramp_s(group, 2, bytes_s, num_chunks)
+        bytes_s /= network.switch_tree_frac
+    return bytes_s
 
 
 def _reduced_between_s(group: _Group, network: GroupNetwork, num_bytes: float) -> float:
@@ -256,7 +313,7 @@ def _exchange_s(group: _Group, num_bytes: float) -> float:
         latency_s += _LOW_LATENCY.ring_between_s + group.added_between_s
     else:
         latency_s += group.added_inside_s
-    return latency_s + bytes_s + _ramp_s(group, 2, bytes_s)
+    return latency_s + bytes_s + group.switch_ramp.lasts_s(2, bytes_s)
 
 
 def _send_s(network: GroupNetwork, num_ranks: int, ranks_per_domain: int, num_bytes: float) -> float:

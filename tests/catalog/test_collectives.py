@@ -36,7 +36,7 @@ MEASURED_ON = {
     "nccl-nvlink5": node("dgx-b200"),
     "nccl-h100-infiniband-ndr": node("dgx-h100"),
     "nccl-h100-efa": node("dgx-h100", scale_out="efa-100g", num_nics=32),
-    "nccl-a100-efa": node("dgx-a100", scale_out="efa-100g", num_nics=4),
+    "nccl-a100-efa": node("dgx-a100", scale_out="efa-100g-p4d", num_nics=4),
     "nccl-b200-efa": node("dgx-b200", scale_out="efa-400g"),
     "nccl-gb200-infiniband": node("gb200-nvl72"),
     "nccl-gb300-roce": node("gb300-compute-tray", scale_out="ethernet-800g"),

@@ -157,3 +157,12 @@ def test_contention_slows_what_was_measured_as_it_slows_the_form(share: float, n
 def test_bus_bandwidth_is_what_nccl_tests_prints() -> None:
     seconds = collective_time(REDUCE, NETWORK, 8, 8, 1e9)
     assert bus_bandwidth(REDUCE, NETWORK, 8, 8, 1e9) == pytest.approx(1e9 / seconds * 2 * 7 / 8)
+
+
+def test_rings_say_nothing_of_in_switch_reduction() -> None:
+    """Four ranks are reduced in a ring, eight by their switches: the form stands alone there, not here."""
+    up = replace(NETWORK.scale_up, has_in_network_reduction=True)
+    network = replace(NETWORK, scale_up=up, measured=measured(4, 4, 1.7))
+    for num_bytes, factor in ((2.0**33, 1.0), (2.0**12, 1.7)):
+        plain_s = form_s(8, 8, num_bytes, network)
+        assert collective_time(REDUCE, network, 8, 8, num_bytes) == pytest.approx(factor * plain_s, rel=1e-6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dcsim.formulas.storage import Access, AccessLimits, StoreLimits, transfer_s
+from dcsim.formulas.storage import Access, StoreLimits, transfer_demands
 
 
 def pinned_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> float:
@@ -44,24 +44,25 @@ def cached_bytes_per_s(cache_bytes_per_s: float, store_bytes_per_s: float, hit_f
     return min(from_cache, from_store)
 
 
-def cached_read_s(cache: AccessLimits, store: AccessLimits, access: Access, hit_frac: float) -> float:
-    """Time of a read of which the cache has a part: hits and misses move side by side, the slower counts."""
-    if hit_frac <= 0.0:
-        return transfer_s(store, access)
-    if hit_frac >= 1.0:
-        return transfer_s(cache, access)
-    return max(transfer_s(cache, _part(access, hit_frac)), transfer_s(store, _part(access, 1.0 - hit_frac)))
-
-
-def _part(access: Access, frac: float) -> Access:
-    return Access(access.num_bytes * frac, max(1, round(access.num_files * frac)), access.num_nodes)
-
-
-def reshuffle_s(limits: StoreLimits, access: Access) -> float:
+def reshuffle_s(store: StoreLimits, access: Access) -> float:
     """Time to write a data set anew in another order, on the store that it is read from.
 
-    Reading and writing share the store, so that their times add up: T = T_read + T_write. Orders drawn while
-    reading cost no copy, but read samples one by one (``steady_bytes_per_s`` with the size of a sample in
-    place of that of a file) unless whole files are shuffled and samples only within a buffer.
+    Reading and writing go on at once and share what the store has, but not what each node has of its own:
+    T = latency + max over bandwidth, operations and metadata of max(s_r + s_w, o_r, o_w), with s the time at
+    the store's full rate and o that at the nodes'. Orders drawn while reading cost no copy, but read
+    samples one by one (``steady_bytes_per_s`` with the size of a sample in place of that of a file) unless
+    whole files are shuffled and samples only within a buffer.
+
+    >>> from dcsim.formulas.storage import AccessLimits
+    >>> reshuffle_s(StoreLimits(AccessLimits(100e9), AccessLimits(50e9)), Access(1e12))
+    30.0
     """
-    return transfer_s(limits.reading, access) + transfer_s(limits.writing, access)
+    part = access.of_one_node() if store.is_local else access
+    reading, writing = transfer_demands(store.reading, part), transfer_demands(store.writing, part)
+    resources = (
+        (reading.bandwidth, writing.bandwidth),
+        (reading.operations, writing.operations),
+        (reading.metadata, writing.metadata),
+    )
+    moved_s = max(max(r.shared_s + w.shared_s, r.own_s, w.own_s) for r, w in resources)
+    return max(store.reading.latency_s, store.writing.latency_s) + moved_s

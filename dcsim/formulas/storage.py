@@ -187,12 +187,31 @@ def num_fed_clients(limits: AccessLimits, *, bytes_per_client_s: float, files_pe
     return math.floor(min(bounds))
 
 
-def staging_s(source: AccessLimits, target: AccessLimits, access: Access) -> float:
+def read_s(store: StoreLimits, access: Access) -> float:
+    """Time to read from a store, or from each node's own, when nothing else is under way."""
+    return transfer_s(store.reading, _of_store(store, access))
+
+
+def write_s(store: StoreLimits, access: Access) -> float:
+    """Time to write to a store, or to each node's own, when nothing else is under way."""
+    return transfer_s(store.writing, _of_store(store, access))
+
+
+def _of_store(store: StoreLimits, access: Access) -> Access:
+    """What one store has of a transfer: a node's part where every node has its own."""
+    return access.of_one_node() if store.is_local else access
+
+
+def staging_s(source: StoreLimits, target: StoreLimits, access: Access) -> float:
     """Time to copy from one store to another, reading and writing at once: the slower of the two.
 
     ``access.num_nodes`` is how many nodes copy. A data set staged, a checkpoint backed up.
+
+    >>> slow, fast = AccessLimits(10e9), AccessLimits(90e9)
+    >>> staging_s(StoreLimits(slow, slow), StoreLimits(fast, fast), Access(100e9))
+    10.0
     """
-    return max(transfer_s(source, access), transfer_s(target, access))
+    return max(read_s(source, access), write_s(target, access))
 
 
 def weight_load_s(read_s: float, num_bytes: float, host_bytes_per_s: float) -> float:

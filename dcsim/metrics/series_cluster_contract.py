@@ -37,6 +37,7 @@ _TRAINING_TIMELINE = {
     "checkpoint_frac": Key("fraction", "list: part in which a checkpoint held the steps up"),
     "lost_frac": Key("fraction", "list: part in steps that a failure undid"),
     "recovery_frac": Key("fraction", "list: part from a failure to the next step"),
+    "preparation_frac": Key("fraction", "list: part in which the data set was staged or reshuffled"),
     "queue_frac": Key("fraction", "list: part before the first start"),
     "tokens_per_s": Key("1/s", "list: tokens of steps that count"),
     "num_accelerators": Key("", "list: accelerators held, mean over the bin"),

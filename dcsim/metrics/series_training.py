@@ -28,6 +28,7 @@ _RECOVERY = (
     SpanKind.RESTORE,
     SpanKind.WARMUP,
 )
+_PREPARATION = (SpanKind.STAGING, SpanKind.RESHUFFLE)
 
 Tables = Mapping[str, Table]
 
@@ -147,13 +148,14 @@ def _timeline(spans: Table, tokens_per_step: int, bins: RunBins) -> Figures:
             "checkpoint": checkpoint_s,
             "lost": np.where(kind == str(SpanKind.LOST), duration_s - checkpoint_s, 0.0),
             "recovery": np.where(np.isin(kind, [str(one) for one in _RECOVERY]), duration_s, 0.0),
+            "preparation": np.where(np.isin(kind, [str(one) for one in _PREPARATION]), duration_s, 0.0),
             "queue": np.where(kind == str(SpanKind.QUEUE), duration_s, 0.0),
             "tokens": counted_steps * tokens_per_step,
             "accelerators": integers(spans, "num_accelerators") * duration_s,
         },
     )
     num_lanes = max(len(set(spans["job"].astype(str))), 1)
-    shares = ("productive", "disturbed", "checkpoint", "lost", "recovery", "queue")
+    shares = ("productive", "disturbed", "checkpoint", "lost", "recovery", "preparation", "queue")
     return {
         **{f"{name}_frac": plain(sums.bins(name) / (bins.bin_s * num_lanes)) for name in shares},
         "tokens_per_s": plain(sums.bins("tokens") / bins.bin_s),

@@ -12,6 +12,7 @@ from dcsim.metrics.training import STRETCHES
 from dcsim.spec.training_length import num_concurrent_trials
 
 _STARTS = ("initialize", "warmup")  # what every start of a job takes
+_DATA = ("staging", "reshuffle")  # what its data set takes, however long steps are
 _ROUNDING = 1e-12  # what a sum of unmoved parts may differ by
 _SAME_END_FRAC = 1e-6  # a window ends with a job if no more than this share of it follows
 
@@ -161,7 +162,8 @@ def _moved(first: Replication, name: str, known: Numbers, draw: TrainingDraw) ->
     num_first = num_concurrent_trials(job)
     num_starts = num_first + number("num_failures") + number("num_planned_stops")
     starts_s = sum(number("lost_s", cause) for cause in _STARTS) * num_first / num_starts
-    fixed_frac = min((number("lost_s", "queue") + starts_s) / wall_s, 1.0) if wall_s else 1.0
+    fixed_s = number("lost_s", "queue") + starts_s + sum(number("lost_s", cause) for cause in _DATA)
+    fixed_frac = min(fixed_s / wall_s, 1.0) if wall_s else 1.0
     wall = step + fixed_frac * (1.0 - step)
     completion_s = known.get(("training", name, "completion_s"))
     is_finished = completion_s is not None

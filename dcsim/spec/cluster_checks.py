@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dcsim.catalog.store import StoreScope
 from dcsim.errors import Problem, ScenarioError
+from dcsim.spec.dataset_checks import dataset_problems
 from dcsim.spec.document import Document
 from dcsim.spec.fabric import resolve_network
 from dcsim.spec.jobs import job_problems
@@ -28,6 +29,7 @@ def cluster_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
     yield from training_problems(scenario, source)
     yield from storage_problems(cluster.storage, source)
     yield from _store_name_problems(scenario, source)
+    yield from dataset_problems(scenario, source)
     yield from _local_checkpoint_problems(scenario, source)
     yield from _end_problems(scenario, source)
     if scenario.reliability is not None:

@@ -28,6 +28,7 @@ class DatasetReads:
     available_bytes_per_s: float
     bytes_per_file: float = math.inf
     hit_frac: float = 0.0
+    num_bytes: float | None = None  # of the whole data set, where its size is given
 
     @property
     def is_fast_enough(self) -> bool:
@@ -51,11 +52,18 @@ def resolve_dataset_reads(scenario: Scenario, deployment: TrainingDeployment) ->
         return DatasetReads(None, of_step, wanted, most)
     store = resolve_store(spec, job.dataset.store)
     bytes_per_file = job.dataset.bytes_per_sample or math.inf
-    hit_frac = _hit_frac(store, job, deployment, scenario.cluster.num_nodes)
+    num_bytes = dataset_bytes(deployment)
+    hit_frac = _hit_frac(store, job, num_bytes, scenario.cluster.num_nodes)
     from_store = _steady(store.limits, num_nodes, bytes_per_file)
     from_cache = _steady(store.cache, num_nodes, bytes_per_file) if store.cache else math.inf
-    rate = cached_bytes_per_s(from_cache, from_store, hit_frac)
-    return DatasetReads(store.name, of_step, wanted, min(most, rate), bytes_per_file, hit_frac)
+    rate = min(most, cached_bytes_per_s(from_cache, from_store, hit_frac))
+    return DatasetReads(store.name, of_step, wanted, rate, bytes_per_file, hit_frac, num_bytes)
+
+
+def dataset_bytes(deployment: TrainingDeployment) -> float | None:
+    """Bytes of a job's data set; None where its size is not given."""
+    tokens = deployment.job.dataset_tokens
+    return None if tokens is None else tokens * deployment.input_bytes_per_token
 
 
 def _steady(limits: StoreLimits, num_nodes: int, bytes_per_file: float) -> float:
@@ -65,12 +73,12 @@ def _steady(limits: StoreLimits, num_nodes: int, bytes_per_file: float) -> float
     return steady_bytes_per_s(limits.reading, num_nodes, bytes_per_file)
 
 
-def _hit_frac(
-    store: StoreDeployment, job: TrainingJob, deployment: TrainingDeployment, num_nodes: int
-) -> float:
-    """What a cache finds of each epoch but the first; 0 where the size of the data set is not given."""
-    if store.cache is None or job.dataset_tokens is None:
+def _hit_frac(store: StoreDeployment, job: TrainingJob, num_bytes: float | None, num_nodes: int) -> float:
+    """What a cache finds of each epoch but the first; 0 where the size of the data set is not given.
+
+    A data set that is written anew between epochs is new to the cache each time.
+    """
+    if store.cache is None or not num_bytes or job.dataset.is_reshuffled:
         return 0.0
     num_caches = num_nodes if store.cache.is_local else 1
-    num_bytes = job.dataset_tokens * deployment.input_bytes_per_token
-    return pinned_hit_frac(store.cache.capacity_bytes * num_caches, num_bytes) if num_bytes else 0.0
+    return pinned_hit_frac(store.cache.capacity_bytes * num_caches, num_bytes)

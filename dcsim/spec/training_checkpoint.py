@@ -10,14 +10,16 @@ from dcsim.catalog.loader import load_entry
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.checkpoint import (
     CheckpointMode,
+    asynchronous_stall_s,
     copy_to_host_s,
     incremental_bytes,
     incremental_restore_bytes,
     num_kept_bytes,
     restore_s,
+    synchronous_stall_s,
 )
 from dcsim.formulas.reliability import optimal_interval_s
-from dcsim.formulas.storage import Access, AccessLimits, transfer_s
+from dcsim.formulas.storage import Access, read_s, write_s
 from dcsim.formulas.training.step import StepCondition
 from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.scenario import Scenario
@@ -54,7 +56,9 @@ class CheckpointPlan:
     @property
     def stall_s(self) -> float:
         """How long a save holds the steps up."""
-        return self.barrier_s + (self.copy_s if self.is_asynchronous else self.write_s)
+        if self.is_asynchronous:  # the wait for a drain that goes on is found on the clock
+            return asynchronous_stall_s(self.copy_s, self.barrier_s, self.write_s, math.inf)
+        return synchronous_stall_s(self.write_s, self.barrier_s)
 
     @property
     def drain_s(self) -> float:
@@ -80,10 +84,10 @@ def resolve_checkpoint(scenario: Scenario, deployment: TrainingDeployment) -> Ch
     num_files, num_nodes = deployment.num_accelerators, deployment.num_nodes
     copy_s = copy_to_host_s(num_bytes / num_files, _host_bytes_per_s(scenario))
     back_s = copy_to_host_s(restored / num_files, _host_bytes_per_s(scenario))
-    write_s = read_s = copy_s
+    written_s = fetched_s = copy_s
     if store is not None:
-        write_s = _moved_s(store, store.limits.writing, Access(num_bytes, num_files, num_nodes))
-        read_s = _moved_s(store, store.limits.reading, Access(restored, num_files, num_nodes))
+        written_s = write_s(store.limits, Access(num_bytes, num_files, num_nodes))
+        fetched_s = read_s(store.limits, Access(restored, num_files, num_nodes))
     plan = CheckpointPlan(
         store=saved.store,
         mode=saved.mode,
@@ -93,8 +97,8 @@ def resolve_checkpoint(scenario: Scenario, deployment: TrainingDeployment) -> Ch
         num_files=num_files,
         barrier_s=saved.barrier_s,
         copy_s=copy_s,
-        write_s=write_s,
-        restore_s=restore_s(read_s, back_s, saved.barrier_s),
+        write_s=written_s,
+        restore_s=restore_s(fetched_s, back_s, saved.barrier_s),
         steps_per_save=None,
     )
     return _with_interval(plan, scenario, saved, deployment)
@@ -141,10 +145,6 @@ def _store(scenario: Scenario, saved: Checkpoint, kept: float, name: str) -> Sto
             f"{capacity / 1e12:.3g} TB of store '{saved.store}'. Keep fewer, or enlarge it"
         )
     return store
-
-
-def _moved_s(store: StoreDeployment, limits: AccessLimits, access: Access) -> float:
-    return transfer_s(limits, access.of_one_node() if store.limits.is_local else access)
 
 
 def _host_bytes_per_s(scenario: Scenario) -> float:

@@ -18,9 +18,11 @@ class SpanKind(StrEnum):
     DIAGNOSE = "diagnose"
     WAIT = "wait"  # for a spare, or for a node to be repaired or come back
     SWAP = "swap"
+    STAGING = "staging"  # its data set is copied to the store that it is read from
     INITIALIZE = "initialize"
     RESTORE = "restore"
     WARMUP = "warmup"
+    RESHUFFLE = "reshuffle"  # its data set is written anew between epochs
 
 
 class TrainingStatus(StrEnum):
@@ -36,8 +38,8 @@ TRAINING_SPANS: Mapping[str, Column] = {
     "kind": Column(
         TEXT,
         "",
-        "queue, productive, lost (a failure undid it), detect, diagnose, wait (for a node), swap, "
-        "initialize, restore, warmup",
+        "queue, productive, lost (a failure undid it), detect, diagnose, wait (for a node), swap, staging "
+        "(of the data set), initialize, restore, warmup, reshuffle",
     ),
     "cause": Column(TEXT, "", "cause of failures that the span is due to; empty for none"),
     "started_at_s": Column("f8", "s", "start"),

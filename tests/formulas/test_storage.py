@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from dcsim.formulas.dataset_reads import (
     cached_bytes_per_s,
-    cached_read_s,
     lru_shuffled_hit_frac,
     pinned_hit_frac,
     reshuffle_s,
@@ -93,16 +92,18 @@ def test_keeping_beats_least_recently_used_and_both_find_all_that_fits(cached: f
     assert lru_shuffled_hit_frac(1.0, 1.0) == pinned_hit_frac(1.0, 1.0) == 1.0
 
 
-def test_hits_and_misses_move_side_by_side() -> None:
-    cache, store = AccessLimits(90e9), AccessLimits(10e9)
-    assert cached_read_s(cache, store, Access(100e9), 0.0) == pytest.approx(10.0)
-    assert cached_read_s(cache, store, Access(100e9), 0.9) == pytest.approx(1.0)
-    assert cached_read_s(cache, store, Access(100e9), 1.0) == pytest.approx(100 / 90)
+def both_ways(limits: AccessLimits, *, is_local: bool = False) -> StoreLimits:
+    return StoreLimits(limits, limits, is_local=is_local)
 
 
 def test_staging_goes_at_the_pace_of_the_slower_store() -> None:
-    fast, slow = AccessLimits(90e9, latency_s=0.5), AccessLimits(10e9)
+    fast, slow = both_ways(AccessLimits(90e9, latency_s=0.5)), both_ways(AccessLimits(10e9))
     assert staging_s(fast, slow, Access(100e9)) == staging_s(slow, fast, Access(100e9)) == 10.0
+
+
+def test_staging_to_the_nodes_own_drives_writes_a_part_to_each() -> None:
+    drives, source = both_ways(AccessLimits(5e9), is_local=True), both_ways(AccessLimits(90e9))
+    assert staging_s(source, drives, Access(100e9, num_nodes=4)) == pytest.approx(5.0)
 
 
 def test_a_store_feeds_as_many_clients_as_its_scarcest_resource_allows() -> None:
@@ -128,3 +129,8 @@ def test_a_cache_and_its_store_are_read_side_by_side() -> None:
 def test_shuffling_on_the_same_store_reads_and_writes_in_turn() -> None:
     store = StoreLimits(AccessLimits(100e9), AccessLimits(50e9))
     assert reshuffle_s(store, Access(1e12)) == pytest.approx(30.0)
+
+
+def test_shuffling_that_the_nodes_limit_reads_and_writes_at_once() -> None:
+    limits = AccessLimits(100e9, node_bytes_per_s=1e9)
+    assert reshuffle_s(both_ways(limits), Access(10e9, num_nodes=2)) == pytest.approx(5.0)

@@ -21,7 +21,7 @@ from dcsim.tables import RunTables, Table
 from dcsim.tables.training import TRAINING_JOBS, TRAINING_SPANS
 from tests.study.scenarios_for_tests import small_cluster
 
-SHARES = ("productive", "disturbed", "checkpoint", "lost", "recovery", "queue")
+SHARES = ("productive", "disturbed", "checkpoint", "lost", "recovery", "preparation", "queue")
 NAMED = {"training": "NAME", "storage": "STORE"}
 
 

@@ -23,6 +23,7 @@ _LOOKS = {  # of a kind of bar: colour, and a pattern for those who see no colou
     "productive": (BLUE, ""),
     "lost": (VERMILLION, "x"),
     "recovery": (ORANGE, "/"),
+    "preparation": (SKY, "\\"),
     "wait": (PURPLE, "\\"),
     "queue": (GREY, "."),
     "finished": (BLUE, ""),
@@ -39,7 +40,14 @@ _LOOKS = {  # of a kind of bar: colour, and a pattern for those who see no colou
     "spare": (GREY, "."),
     "down": (VERMILLION, "x"),
 }
-_GROUPS = {"productive": "productive", "lost": "lost", "wait": "wait", "queue": "queue"}  # others: recovery
+_GROUPS = {  # others: recovery
+    "productive": "productive",
+    "lost": "lost",
+    "wait": "wait",
+    "queue": "queue",
+    "staging": "preparation",
+    "reshuffle": "preparation",
+}
 _HOLDERS = {"training": "by_training", "job": "by_job", "serving": "by_serving"}  # others: as they are
 _OUTLINE = {"width": 0.5, "color": "rgba(128,128,128,0.7)"}  # between bars of one kind
 _EFFECTS = {"stop": "stop", "slow": "slow", "slow_found": "slow"}  # others: planned

@@ -26,6 +26,9 @@ class _Held:
     read_bytes: float = 0.0  # of this epoch
 
 
+_NOTHING = _Held()
+
+
 class CacheContent:
     """Bytes that a cache holds of each content.
 
@@ -48,6 +51,19 @@ class CacheContent:
     def held_bytes(self, name: str) -> float:
         """Bytes held of one content."""
         return self._held[name].held_bytes if name in self._held else 0.0
+
+    def found_frac(self, content: Content) -> float:
+        """Share of the present epoch of a content that is found here."""
+        held = self._held.get(content.name)
+        return min(1.0, held.held_before_bytes / content.num_bytes) if held is not None else 0.0
+
+    def unread_bytes(self, content: Content) -> float:
+        """Bytes until the present epoch ends and another share is found; infinite where it stays the same."""
+        most = min(content.num_bytes, self._capacity_bytes)
+        held = self._held.get(content.name, _NOTHING)
+        if held.held_before_bytes >= most * _WHOLE:
+            return math.inf
+        return content.num_bytes - held.read_bytes
 
     def read(self, content: Content, num_bytes: float) -> tuple[float, float]:
         """Read so much of a content: bytes found here, and bytes kept of those that were not."""

@@ -57,6 +57,11 @@ class Store:
         return float(self._environment.now)
 
     @property
+    def is_local(self) -> bool:
+        """Whether every node has its own."""
+        return self._store.limits.is_local
+
+    @property
     def used_bytes(self) -> float:
         """Capacity reserved."""
         return self._capacity.used_bytes
@@ -150,8 +155,8 @@ class Store:
     ) -> Stream:
         """Read at a steady rate until it is released; ``hit_frac`` of it from the cache, if there is one.
 
-        ``formulas.dataset_reads`` says what a cache finds of a data set. What does not lie on the nodes
-        themselves crosses the fabric, where a carrier is given.
+        ``cached_frac`` says what the cache finds of a data set, and ``count_read`` tells it what was read.
+        What does not lie on the nodes themselves crosses the fabric, where a carrier is given.
         """
         stream, carried_frac = Stream(on_change), 0.0
         parts = ((self._cache, hit_frac), (self._store, 1.0 - hit_frac if self._cache is not None else 1.0))
@@ -166,6 +171,20 @@ class Store:
                 bytes_per_s * carried_frac,
             )
         return stream
+
+    def cached_frac(self, content: Content) -> float:
+        """What the cache finds of the present epoch of a content that is read."""
+        return 0.0 if self._cache is None else self._content.found_frac(content)
+
+    def bytes_to_change(self, content: Content) -> float:
+        """Bytes to be read of a content until the cache finds another share of it; infinite for never."""
+        return math.inf if self._cache is None else self._content.unread_bytes(content)
+
+    def count_read(self, content: Content, num_bytes: float) -> None:
+        """So much of a content has been read by a stream: the cache keeps what it can of it."""
+        if self._cache is not None:
+            self._content.read(content, num_bytes)
+            self._cache.measure()
 
     def finish(self) -> None:
         """Close the stretches of load that the end of the simulation cuts."""

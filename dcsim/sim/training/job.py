@@ -34,6 +34,7 @@ class TrainingTask:
     steps: StepSource
     recovery: RecoveryTimes
     num_steps: float = math.inf  # as long as the simulation lasts, if infinite
+    prepared_s: float = 0.0  # to copy and shuffle its data set, with nobody else about
     is_elastic: bool = False
     submitted_at_s: float = 0.0
 
@@ -157,6 +158,8 @@ class TrainingProcess:
             self._failures.add_job(self.gang)
         elif set(self.gang.nodes) != before:
             yield from self._spend(SpanKind.SWAP, cause, recovery.swap_s)
+        while (staged := self._stepping.stage()) is not None:
+            yield from self._spend_until(SpanKind.STAGING, cause, staged)
         yield from self._spend(SpanKind.INITIALIZE, cause, recovery.initialization_s)
         read = self._stepping.restore()
         if read is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dcsim.sim.training.cycle import Advance, Cycle, Place
+from dcsim.tables.training import SpanKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,10 @@ class StepParts:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Steps and stalls from ``started_at_s`` on, under one condition."""
+    """Steps and stalls from ``started_at_s`` on, under one condition.
+
+    With a ``kind`` of its own it is neither productive nor lost, whatever becomes of the steps before.
+    """
 
     cycle: Cycle
     parts: StepParts
@@ -35,6 +39,7 @@ class Run:
     place: Place
     started_at_s: float
     duration_s: float
+    kind: SpanKind | None = None
 
     @property
     def ended_at_s(self) -> float:
@@ -53,22 +58,25 @@ class Run:
     def split(self, after_s: float) -> tuple[Run, Run]:
         """The run before and after an instant, so many seconds from its start."""
         middle = self.cycle.advance(self.place, after_s).place
-        first = Run(self.cycle, self.parts, self.num_accelerators, self.place, self.started_at_s, after_s)
-        second = Run(
-            self.cycle,
-            self.parts,
-            self.num_accelerators,
-            middle,
-            self.started_at_s + after_s,
-            self.duration_s - after_s,
-        )
+        first = replace(self, duration_s=after_s)
+        rest_s = self.duration_s - after_s
+        second = replace(self, place=middle, started_at_s=self.started_at_s + after_s, duration_s=rest_s)
         return first, second
 
 
-def stall_run(
-    position: float, num_accelerators: int, at_s: float, duration_s: float, *, is_complete: bool
-) -> Run:
-    """A stall by itself, whose length was not known before; one that was broken off saves nothing."""
-    cycle = Cycle(step_s=1.0, stall_s=0.0, steps_per_save=1.0, last_position=position)
-    place = Place(position, duration_s if is_complete else math.inf)
-    return Run(cycle, StepParts(0.0), num_accelerators, place, at_s, duration_s)
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Steps stand still, for as long as it takes: for a checkpoint, or for what ``kind`` says."""
+
+    started_at_s: float
+    num_accelerators: int
+    is_save: bool = False
+    kind: SpanKind | None = None
+
+    def run(self, position: float, now_s: float, *, is_complete: bool) -> Run:
+        """It as a run that ends now; one that was broken off saves nothing."""
+        duration_s = now_s - self.started_at_s
+        cycle = Cycle(step_s=1.0, stall_s=0.0, steps_per_save=1.0, last_position=position)
+        place = Place(position, duration_s if is_complete and self.is_save else math.inf)
+        held = self.num_accelerators
+        return Run(cycle, StepParts(0.0), held, place, self.started_at_s, duration_s, self.kind)

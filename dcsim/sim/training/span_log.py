@@ -54,6 +54,9 @@ class SpanLog:
         """A run of steps and stalls."""
         if run.duration_s <= 0.0:
             return
+        if run.kind is not None:
+            self.add(job, run.kind, "", run.started_at_s, run.ended_at_s, run.num_accelerators)
+            return
         after, parts = run.advance(), run.parts
         num_steps = after.place.position - run.place.position
         computed_s = num_steps * parts.total_s

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
+import simpy
+
 from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.training.run import StepParts
 
@@ -70,6 +72,13 @@ class SampleReading(Protocol):
     def bytes_per_s(self) -> float | None:
         """Rate at which samples arrive; None where steps need not wait for them."""
 
+    @property
+    def steps_to_change(self) -> float:
+        """Steps until samples come from elsewhere, from a cache say; infinite for never."""
+
+    def count(self, num_steps: float) -> None:
+        """So many steps have been done."""
+
     def follow(self, step_s: float) -> None:
         """Read for steps that last so long if they need not wait for samples."""
 
@@ -81,7 +90,17 @@ class SampleReading(Protocol):
 
 
 class Samples(Protocol):
-    """Where a job's samples come from while it computes."""
+    """Where a job's samples come from while it computes, and what is done with them before and between."""
+
+    def stage(self, nodes: Sequence[int]) -> simpy.Event | None:
+        """Begin to bring to these nodes, or to where they read it, what they lack; None if nothing."""
+
+    @property
+    def next_shuffle(self) -> float:
+        """Steps after which the data set is shuffled next; infinite for never."""
+
+    def shuffle(self, nodes: Sequence[int]) -> simpy.Event:
+        """Begin to shuffle it from these nodes, or go on with it."""
 
     def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> SampleReading:
         """Read to these nodes until released; ``on_change`` is told every new share of what it asks for."""

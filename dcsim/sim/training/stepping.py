@@ -18,7 +18,7 @@ from dcsim.sim.training.checkpointing import Checkpointing
 from dcsim.sim.training.cycle import Cycle, Place
 from dcsim.sim.training.gang import Gang
 from dcsim.sim.training.progress import Progress
-from dcsim.sim.training.run import Run, StepParts, stall_run
+from dcsim.sim.training.run import Run, Stall, StepParts
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.step_source import (
     ConditionedSteps,
@@ -30,17 +30,21 @@ from dcsim.sim.training.step_source import (
     StepSource,
 )
 from dcsim.sim.training.waiting import CHANGE, timer, wait
+from dcsim.tables.training import SpanKind
 
 
 class _Jump(NamedTuple):
-    """A run under way: whether it holds its checkpoints, and how long they drain."""
+    """A run under way, and how long the checkpoints in it drain.
+
+    ``save_at`` is where a checkpoint is due that is not part of the run; infinite if there is none.
+    """
 
     cycle: Cycle
     parts: StepParts
     num_accelerators: int
     started_at_s: float
-    drain_s: float
-    holds_saves: bool
+    drain_s: float = 0.0
+    save_at: float = math.inf
 
 
 class Stepping:
@@ -69,7 +73,7 @@ class Stepping:
         self._sample_use: SampleReading | None = None
         self._durable: simpy.Event | None = None  # of the last checkpoint, while it drains
         self._jump: _Jump | None = None
-        self._stalled: tuple[float, int] | None = None  # since when, on how many accelerators
+        self._stalled: Stall | None = None
         self._process: simpy.Process | None = None  # that computes
 
     @property
@@ -111,10 +115,14 @@ class Stepping:
                 cause = self._stop_cause(num_replicas)
                 if cause is not None:
                     return cause
-                yield from self._compute_on()
+                yield from self._go_on()
             return None
         finally:
             self._release()
+
+    def stage(self) -> simpy.Event | None:
+        """Begin to bring the data set to the nodes held; None if nothing is missing."""
+        return None if self.samples is None else self.samples.stage(self._gang.nodes)
 
     def restore(self) -> simpy.Event | None:
         """Begin to read the last checkpoint; None if there is none."""
@@ -161,8 +169,13 @@ class Stepping:
             return "replacement"
         return "growth" if self._steps.num_replicas_on(len(self._gang)) > num_replicas else None
 
-    def _compute_on(self) -> ProcessGenerator:
-        """One jump, to its end or to a change."""
+    def _go_on(self) -> ProcessGenerator:
+        """One shuffle of the data set where it is due, else one jump, to its end or to a change."""
+        is_between = self._place.stall_left_s == 0
+        if self.samples is not None and is_between and self._place.position >= self.samples.next_shuffle:
+            yield from self._stall(self.samples.shuffle(self._gang.nodes), kind=SpanKind.RESHUFFLE)
+            self._renew_samples()
+            return
         jump = self._next_jump()
         self._jump = jump
         duration_s = jump.cycle.time_to_end_s(self._place)
@@ -174,26 +187,34 @@ class Stepping:
                 raise
         else:
             self._end_jump(duration_s)
-        if not jump.holds_saves and self._place.position >= jump.cycle.last_position:
+        if self._place.position >= jump.save_at:
             yield from self._save()
 
     def _next_jump(self) -> _Jump:
         """The jump from here on, under the present condition."""
         parts = self._steps.parts(self._pace())
-        step_s, now_s, last = parts.total_s, self._environment.now, self.num_steps
-        held = self.num_accelerators
+        step_s, now_s, held = parts.total_s, self._environment.now, self.num_accelerators
+        last = self._last_position()
         if self._checkpoints is None:
-            return _Jump(Cycle(step_s, 0.0, math.inf, last), parts, held, now_s, 0.0, True)
+            return _Jump(Cycle(step_s, 0.0, math.inf, last), parts, held, now_s)
         every, times = float(self._checkpoints.steps_per_save or 1), self._checkpoints.times
         if times is not None and (self._place.stall_left_s > 0 or self._durable is None):
-            until = self._last_of_jump(times.drain_s, every, step_s)
+            until = self._last_of_jump(times.drain_s, every, step_s, last)
             if self._place.position < until or self._place.stall_left_s > 0:
                 until = max(until, self._place.position)
-                return _Jump(
-                    Cycle(step_s, times.stall_s, every, until), parts, held, now_s, times.drain_s, True
-                )
-        due = Cycle(step_s, 0.0, every, last).next_stop(self._place.position)
-        return _Jump(Cycle(step_s, 0.0, math.inf, due), parts, held, now_s, 0.0, False)
+                return _Jump(Cycle(step_s, times.stall_s, every, until), parts, held, now_s, times.drain_s)
+        due = Cycle(step_s, 0.0, every, self.num_steps).next_stop(self._place.position)
+        return _Jump(Cycle(step_s, 0.0, math.inf, min(due, last)), parts, held, now_s, save_at=due)
+
+    def _last_position(self) -> float:
+        """How far steps go on as they are: to the last, a shuffle, or where samples come from elsewhere."""
+        if self.samples is None:
+            return self.num_steps
+        position, last = self._place.position, min(self.num_steps, self.samples.next_shuffle)
+        left = math.inf if self._sample_use is None else self._sample_use.steps_to_change
+        if position + left < last:
+            last = math.floor(position) + max(1.0, math.ceil(left))
+        return max(last, position)
 
     def _pace(self) -> Pace:
         """What sets the pace now; samples are read at the pace that all else sets."""
@@ -204,13 +225,13 @@ class Stepping:
         self._sample_use.follow(self._steps.parts(pace).total_s)
         return replace(pace, input_bytes_per_s=self._sample_use.bytes_per_s)
 
-    def _last_of_jump(self, drain_s: float, every: float, step_s: float) -> float:
+    def _last_of_jump(self, drain_s: float, every: float, step_s: float, last: float) -> float:
         """How far checkpoints are never held up by the drain of the one before; 0 for nowhere."""
         if drain_s > every * step_s:
             return 0.0
-        last = self.num_steps
         rest = last % every if math.isfinite(last) else 0.0
-        return last - rest if drain_s > rest * step_s else last
+        is_cut = last < self.num_steps  # there is a checkpoint after the last step, and none where it is cut
+        return last - rest if is_cut or drain_s > rest * step_s else last
 
     def _end_jump(self, duration_s: float | None) -> None:
         """The jump under way ends now, or, uncut, after just the time that it was to take."""
@@ -220,12 +241,21 @@ class Stepping:
         taken_s = now_s - jump.started_at_s if duration_s is None else duration_s
         run = Run(jump.cycle, jump.parts, jump.num_accelerators, self._place, jump.started_at_s, taken_s)
         self._progress.add(run, jump.drain_s, now_s)
+        before = self._place.position
         self._place = run.advance().place if duration_s is None else Place(jump.cycle.last_position)
+        if self._sample_use is not None:
+            self._sample_use.count(self._place.position - before)
 
     def _on_share(self, share_frac: float) -> None:
         process = self._process
         if self._jump is not None and process is not None and process.is_alive:
             process.interrupt(CHANGE)
+
+    def _renew_samples(self) -> None:
+        """Read the data set as it lies there now."""
+        if self._sample_use is not None and self.samples is not None:
+            self._sample_use.release()
+            self._sample_use = self.samples.occupy(self._gang.nodes, self._on_share)
 
     def _release(self) -> None:
         if self._network_use is not None:
@@ -259,14 +289,16 @@ class Stepping:
         """Wait until every checkpoint under way is safe."""
         until_s = self._progress.draining_until_s
         if until_s is not None and until_s > self._environment.now:
-            yield from self._stall(timer(self._environment, until_s - self._environment.now), is_save=False)
+            yield from self._stall(timer(self._environment, until_s - self._environment.now))
         self._progress.settle(math.inf)
         if self._durable is not None:
-            yield from self._stall(self._durable, is_save=False)
+            yield from self._stall(self._durable)
 
-    def _stall(self, event: simpy.Event, *, is_save: bool) -> ProcessGenerator:
-        """Wait for a checkpoint; the time is one of checkpoints, whether it counts or is lost."""
-        self._stalled = (self._environment.now, self.num_accelerators)
+    def _stall(
+        self, event: simpy.Event, *, is_save: bool = False, kind: SpanKind | None = None
+    ) -> ProcessGenerator:
+        """Wait for a checkpoint, whether it counts or is lost, or for what ``kind`` says."""
+        self._stalled = Stall(self._environment.now, self.num_accelerators, is_save, kind)
         if self._sample_use is not None:
             self._sample_use.pause()
         try:
@@ -274,10 +306,10 @@ class Stepping:
         except simpy.Interrupt:
             self._end_stall(is_complete=False)
             raise
-        self._end_stall(is_complete=is_save)
+        self._end_stall(is_complete=True)
 
     def _end_stall(self, *, is_complete: bool) -> None:
         assert self._stalled is not None
-        (started_at_s, held), self._stalled = self._stalled, None
-        duration_s, position = self._environment.now - started_at_s, self._place.position
-        self._progress.hold(stall_run(position, held, started_at_s, duration_s, is_complete=is_complete))
+        stall, self._stalled = self._stalled, None
+        run = stall.run(self._place.position, self._environment.now, is_complete=is_complete)
+        self._progress.hold(run)

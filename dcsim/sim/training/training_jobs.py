@@ -12,7 +12,9 @@ from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
+from dcsim.sim.storage.reshuffling import Reshuffling
 from dcsim.sim.storage.sample_input import SampleInput
+from dcsim.sim.storage.staging import Staging
 from dcsim.sim.storage.store import Store
 from dcsim.sim.training.checkpointing import Checkpointing
 from dcsim.sim.training.fabric_network import FabricNetwork
@@ -21,6 +23,7 @@ from dcsim.sim.training.job_table import training_job_table
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
 from dcsim.sim.training.timed_checkpoints import timed_checkpoints
+from dcsim.spec.dataset_preparation import DatasetPreparation, resolve_preparation
 from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
@@ -73,6 +76,8 @@ class TrainingJobs:
     def _processes(self, deployment: TrainingDeployment) -> Iterator[TrainingProcess]:
         job, around = deployment.job, self._around
         steps = num_job_steps(job, deployment.tokens_per_step)
+        preparation = resolve_preparation(self._scenario, deployment)
+        staging = self._staging(deployment, preparation)
         num_at_once = 1 if job.sweep is None else min(job.sweep.concurrent, job.sweep.trials)
         for number in range(num_at_once):
             name = deployment.name if num_at_once == 1 else f"{deployment.name}.{number + 1}"
@@ -83,6 +88,7 @@ class TrainingJobs:
                 num_steps=math.inf if steps is None else steps * num_rounds(job),
                 is_elastic=around.reliability.has_elastic_shrink,
                 submitted_at_s=job.starts_at_s,
+                prepared_s=0.0 if preparation is None else preparation.total_s,
             )
             yield TrainingProcess(
                 around.environment,
@@ -92,7 +98,7 @@ class TrainingJobs:
                 around.pool,
                 self._spans,
                 network=self._network(deployment, name),
-                samples=self._samples(deployment, name),
+                samples=self._samples(deployment, name, preparation, staging),
             )
 
     def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
@@ -108,11 +114,33 @@ class TrainingJobs:
             return None
         return FabricNetwork(self._around.fabric, name, deployment)
 
-    def _samples(self, deployment: TrainingDeployment, name: str) -> SampleInput | None:
+    def _samples(
+        self,
+        deployment: TrainingDeployment,
+        name: str,
+        preparation: DatasetPreparation | None,
+        staging: Staging | None,
+    ) -> SampleInput | None:
         """What the job reads from a store; None where it names none."""
         reads = resolve_dataset_reads(self._scenario, deployment)
-        return None if reads.store is None else SampleInput(self._around.stores[reads.store], reads, name)
+        if reads.store is None:
+            return None
+        environment, store, reshuffling = self._around.environment, self._around.stores[reads.store], None
+        if preparation is not None and math.isfinite(preparation.steps_per_epoch):
+            per_epoch = preparation.steps_per_epoch
+            reshuffling = Reshuffling(environment, store, preparation.access, per_epoch, name)
+        return SampleInput(store, reads, name, staging=staging, reshuffling=reshuffling)
+
+    def _staging(self, deployment: TrainingDeployment, plan: DatasetPreparation | None) -> Staging | None:
+        """The copy of the data set, of all trials of a sweep together; None where it lies in its store."""
+        if plan is None or plan.staged_from is None:
+            return None
+        stores, environment = self._around.stores, self._around.environment
+        return Staging(
+            environment, stores[plan.staged_from], stores[plan.store], plan.access, deployment.name
+        )
 
 
 def _alone_s(task: TrainingTask) -> float:
-    return task.submitted_at_s + task.num_steps * task.steps.step(StepCondition()).total_s
+    computed_s = task.num_steps * task.steps.step(StepCondition()).total_s
+    return task.submitted_at_s + task.prepared_s + computed_s

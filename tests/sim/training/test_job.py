@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import simpy
 
 from dcsim.sim.training.checkpointing import SaveTimes
 from dcsim.tables.training import TrainingStatus
@@ -190,7 +191,7 @@ class OneStore(OneNetwork):
     def __init__(self) -> None:
         super().__init__()
         self.paces_s: list[float] = []
-        self.num_pauses = 0
+        self.num_pauses, self.num_steps = 0, 0.0
 
     def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> OneStore:
         super().occupy(nodes, on_change)
@@ -199,6 +200,17 @@ class OneStore(OneNetwork):
     @property
     def bytes_per_s(self) -> float | None:
         return self.share_frac  # one byte for each step of a second
+
+    steps_to_change = next_shuffle = float("inf")
+
+    def stage(self, nodes: Sequence[int]) -> None:
+        return None
+
+    def shuffle(self, nodes: Sequence[int]) -> simpy.Event:
+        raise NotImplementedError
+
+    def count(self, num_steps: float) -> None:
+        self.num_steps += num_steps
 
     def follow(self, step_s: float) -> None:
         self.paces_s.append(step_s)
@@ -259,6 +271,7 @@ def test_samples_are_read_at_the_pace_that_the_fabric_leaves_and_not_while_a_che
     world.run(1_000.0)
     assert samples.paces_s == pytest.approx([1.0, 1.2, 1.2])
     assert samples.num_pauses == 2
+    assert samples.num_steps == 200.0
 
 
 def test_the_power_of_a_span_is_that_of_its_steps_and_stalls() -> None:

@@ -92,7 +92,7 @@ class World:
         require_prospects(self._scenario, self._deployments.values(), self.limit_s)
         demands = [] if self._scheduled is None else self._scheduled.demands
         jobs_end_s = require_job_prospects(self._scenario, demands)
-        self.failures.on_return = self._on_return
+        self.failures.on_return, self.failures.on_loss = self._on_return, self._on_loss
         self.failures.start(max(self.expected_end_s, jobs_end_s))
 
     @property
@@ -232,6 +232,15 @@ class World:
             self._job_nodes.on_return(node)
         else:
             self._pool.put_back(node)
+
+
+    def _on_loss(self, node: int) -> None:
+        """A node is replaced: what stores had on it is gone, once its holder has said how far it read."""
+        self._environment.timeout(0.0).callbacks.append(lambda _: self._lose_node(node))
+
+    def _lose_node(self, node: int) -> None:
+        for store in self.stores.values():
+            store.lose_node(node)
 
 
 def _num_nodes_at_once(deployment: TrainingDeployment) -> int:

@@ -53,6 +53,7 @@ class FailureProcess:
         self.nodes = NodeStates(shape.num_nodes)
         self.holdings = HoldingLog(environment)  # who has which nodes: outages are written by the process
         self.on_return: Callable[[int], None] | None = None  # told of nodes that are back in service
+        self.on_loss: Callable[[int], None] | None = None  # told of nodes that come back as new, with nothing
         self._environment, self._reliability, self._shape = environment, reliability, shape
         self._rng, self._slow_rng = streams["failures.times"], streams["failures.slow"]
         self._prediction_rng = streams["failures.prediction"]
@@ -115,6 +116,7 @@ class FailureProcess:
             return
         self._take_down(node, leave.row)
         if leave.away_s is None:
+            self._lose(node)
             done = partial(self._back, node, leave.row, None)
             self._shop.take_in(self._reliability.repair_s, done)
         else:
@@ -224,6 +226,7 @@ class FailureProcess:
         for number, node in enumerate(nodes):
             self._leaving.pop(node, None)
             self._take_down(node, row)
+            self._lose(node)
             done = partial(self._back, node, row, due if number == 0 else None)
             self._shop.take_in(cause.repair_s or self._reliability.repair_s, done)
         for listener in told:
@@ -275,6 +278,11 @@ class FailureProcess:
         self.log.node_left(row)
         outage = Holder(HolderKind.DOWN, self.log.cause(row))
         self.holdings.begin(outage, node, self.num_accelerators_per_node)
+
+    def _lose(self, node: int) -> None:
+        """What a node holds on its own drives and in its memory is gone: it comes back empty."""
+        if self.on_loss is not None:
+            self.on_loss(node)
 
     def _back(self, node: int, row: int, due: Due | None, *, is_as_new: bool = True) -> None:
         self.nodes.bring_back(node, is_as_new=is_as_new)

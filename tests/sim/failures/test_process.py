@@ -169,6 +169,19 @@ def test_recorded_failures_come_when_and_where_they_were_recorded(tmp_path: Path
         failing(2, preset=preset)
 
 
+def test_nodes_lose_what_they_hold_when_they_fail_and_not_when_they_are_maintained(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("node,at_s\n2,10\n0,20.5\n", encoding="utf-8")
+    preset = only(component="node", times={"policy": "trace", "path": str(path)})
+    lost: list[tuple[float, int]] = []
+    environment, process = failing(3, preset=preset, maintenance=[{"every": "10 h", "duration": "1 h"}])
+    process.on_loss = lambda node: lost.append((float(environment.now), node))
+    process.start()
+    environment.run(until=DAY_S)
+    assert lost == [(10.0, 2), (20.5, 0)]
+    assert process.log.table()["effect"].tolist().count("maintenance") == 6
+
+
 def test_slow_nodes_are_as_many_as_asked_and_found_after_a_while() -> None:
     section = {"slow_nodes": {"share": 0.1, "slowdown": 0.2}, "slow_detection": "1 d"}
     environment, process = failing(1000, **section)

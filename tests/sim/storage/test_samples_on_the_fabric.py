@@ -1,4 +1,4 @@
-"""Samples of a training job cross the fabric: bytes are conserved, a full link stalls, and ample ones do not."""
+"""Samples of a training job cross the fabric: bytes are conserved, full links stall, ample ones do not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 
 import dcsim
 from dcsim.sim.simulation import simulate
-from dcsim.tables import RunTables
 from dcsim.spec.training_deployment import resolve_training
+from dcsim.tables import RunTables
 
 TEXT = """
 name: data-flows
@@ -16,7 +16,7 @@ cluster:
   node: dgx-h100
   num_nodes: 5
   storage:
-    pfs: {base: {base: lustre-flash, read_bandwidth: 1 TB/s, write_bandwidth: 1 TB/s, node_read_bandwidth: null}}
+    pfs: {base: {base: lustre-flash, read_bandwidth: 1 TB/s, write_bandwidth: 1 TB/s}}
   fabric:
     topology:
       policy: edge_list
@@ -117,7 +117,7 @@ def test_nothing_is_read_while_a_checkpoint_holds_the_steps_up() -> None:
 
 
 def test_samples_give_way_to_what_else_is_on_their_way() -> None:
-    """Restored checkpoints of another job take links away while they last: bytes are conserved all the same."""
+    """Backups take links away while they last: bytes are conserved all the same."""
     backed = {
         NARROW: "2.5 GB/s",
         "cluster.storage.pfs.backup": {"store": "copy", "every": "60 s", "changed": "2 %"},

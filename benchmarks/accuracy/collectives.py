@@ -109,17 +109,21 @@ def _error(one: MeasuredSet, network: GroupNetwork, size: float) -> float:
 
 
 def row(name: str, predictor: str, found: Sequence[tuple[float, float]]) -> str:
-    """A line of the table: number, mean, 90th percentile and maximum, large messages and all."""
-    large = [error for size, error in found if size >= MEBIBYTE]
-    return f"| {name} | {predictor} | {_figures(large)} | {_figures([error for _, error in found])} |"
+    """A line of the table: sizes of 1 MiB and more, of 16 MiB and more, and all."""
+    errors = [error for size, error in found if size >= MEBIBYTE]
+    cells = [len(errors), *(f"{100 * value:.1f}" for value in _figures(errors))]
+    for least in (16 * MEBIBYTE, 0.0):
+        errors = [error for size, error in found if size >= least]
+        cells += [len(errors), f"{100 * statistics.fmean(errors):.1f}" if errors else "–"]
+    return f"| {name} | {predictor} | " + " | ".join(map(str, cells)) + " |"
 
 
-def _figures(values: Sequence[float]) -> str:
-    if not values:
-        return "0 | – | – | –"
-    p90 = statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
-    figures = (statistics.fmean(values), p90, max(values))
-    return f"{len(values)} | " + " | ".join(f"{100 * value:.1f}" for value in figures)
+def _figures(errors: Sequence[float]) -> tuple[float, float, float]:
+    """Mean, 90th percentile and maximum."""
+    if len(errors) < 2:
+        return (errors[0],) * 3
+    p90 = statistics.quantiles(errors, n=10, method="inclusive")[-1]
+    return statistics.fmean(errors), p90, max(errors)
 
 
 def print_part(title: str, sets: Sequence[MeasuredSet]) -> None:
@@ -147,7 +151,8 @@ def main() -> None:
         "NCCL kernels": list(kernel_sets(shared / "profiles" / "aiconfigurator" / "data")),
     }
     print(
-        "| set | predictor | n, 1 MiB and more | mean % | p90 % | max % | n, all | mean % | p90 % | max % |"
+        "| set | predictor | n, 1 MiB and more | mean % | p90 % | max % "
+        "| n, 16 MiB and more | mean % | n, all | mean % |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for title, sets in parts.items():

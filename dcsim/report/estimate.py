@@ -24,8 +24,8 @@ _ABOUT = (
     "dcsim run gives percentiles and intervals."
 )
 _ABOUT_TRAINING = (
-    "Steps without failures, checkpoints and full links, in closed form (docs/training.md): dcsim run "
-    "simulates what comes in between."
+    "Steps without failures, checkpoints, stores and neighbours, in closed form (docs/training.md): "
+    "dcsim run simulates what comes in between."
 )
 _BESIDE_IDLE = "cluster, all but serving idle"
 _LATENCY = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "E2E"}

@@ -24,6 +24,8 @@ from dcsim.report.training_words import STEP_PARTS, memory_parts, named
 from dcsim.study.training_estimate import TrainingForecast
 from dcsim.units import SECONDS_PER_DAY
 
+_TOLD_FRAC = 0.005  # of a step: what full links must add to it to be told
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -63,11 +65,13 @@ def training_document(one: TrainingForecast) -> dict[str, object]:
 
 
 def _pace(one: TrainingForecast) -> Table:
-    tokens = one.counted_in
+    tokens, is_hindered = one.counted_in, one.step_s > (1.0 + _TOLD_FRAC) * one.undisturbed_step_s
+    unhindered = quantity_text(one.undisturbed_step_s, TIME) if is_hindered else MISSING
     hfu = MISSING if one.hfu_frac == one.mfu_frac else percent_text(one.hfu_frac)
     return text_grid(
         {
             "step": quantity_text(one.step_s, TIME),
+            "step, on links that are never full": unhindered,
             "MFU": percent_text(one.mfu_frac),
             "HFU, with recomputation": hfu,
             tokens: quantity_text(one.tokens_per_s, PER_SECOND),

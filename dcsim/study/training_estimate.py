@@ -12,13 +12,14 @@ from dcsim.metrics.energy import ClusterSums, energy_figures
 from dcsim.metrics.figures import Figures
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training_fabric import alone_step
 from dcsim.spec.training_length import num_concurrent_trials, num_job_steps, num_rounds, num_trials
 from dcsim.units import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingForecast:
-    """One training job without failures, checkpoints and neighbours.
+    """One training job without failures, checkpoints and neighbours; on the cluster's fabric, if it has one.
 
     Energy and cost are those of the job's nodes while it runs; None where the scenario lacks what they need,
     and everything that depends on the length of the job where it has none.
@@ -28,6 +29,8 @@ class TrainingForecast:
     num_nodes: int
     step: TrainingStep
     step_s: float
+    undisturbed_step_s: float  # the same on links that are never full
+    scale_out_share_frac: float  # what its bursts find of the nodes' rate on the cluster's fabric
     counted_in: str  # tokens, or samples of a model without tokens: what is named after tokens counts them
     tokens_per_s: float
     tokens_per_accelerator_s: float
@@ -59,7 +62,7 @@ def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
 
 
 def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
-    step = job.step()
+    step, share_frac = alone_step(scenario, job)
     step_s = step.total_s
     num_steps = num_job_steps(job.job, job.tokens_per_step)
     duration_s = None if num_steps is None else num_steps * step_s * num_rounds(job.job)
@@ -73,6 +76,8 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         num_nodes=job.num_nodes,
         step=step,
         step_s=step_s,
+        undisturbed_step_s=job.step().total_s,
+        scale_out_share_frac=share_frac,
         counted_in=job.counted_in,
         tokens_per_s=tokens_per_s,
         tokens_per_accelerator_s=tokens_per_s / job.num_accelerators,

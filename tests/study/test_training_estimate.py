@@ -13,6 +13,7 @@ from dcsim.formulas.training.step import StepCondition
 from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import resolve_training
+from dcsim.study.gallery import load_scenario
 from dcsim.study.run import run
 from dcsim.study.strategy import StrategySpace, rank_strategies
 from dcsim.study.training_estimate import estimate_training
@@ -170,3 +171,44 @@ def test_a_search_without_any_plan_says_why(scenario: Scenario) -> None:
     large = scenario.replace({"training.job.model": "llama-3.1-405b"})
     with pytest.raises(InfeasibleError, match=r"none of .* plans fits in memory"):
         rank_strategies(large, "job", space=StrategySpace(recompute=(Recompute.NONE,)))
+
+
+@pytest.mark.parametrize("oversubscription", [1, 2, 4, 8])
+def test_two_nodes_at_two_leaves_find_one_over_the_oversubscription(
+    scenario: Scenario, oversubscription: int
+) -> None:
+    topology = {"policy": "leaf_spine", "hosts_per_leaf": 1, "oversubscription": oversubscription}
+    found = estimate_training(scenario.replace({"cluster.fabric.topology": topology}))["job"]
+    assert found.scale_out_share_frac == pytest.approx(1.0 / oversubscription)
+    shared = StepCondition(scale_out_share_frac=1.0 / oversubscription)
+    assert found.step_s == resolve_training(scenario, "job").step(shared).total_s
+    assert found.undisturbed_step_s == estimate_training(scenario)["job"].step_s
+
+
+@pytest.mark.parametrize(
+    "fabric",
+    [
+        {},
+        {"cluster.fabric.oversubscription": 2},
+        {"cluster.fabric.topology": "rail_optimized", "cluster.fabric.oversubscription": 1},
+        {"cluster.fabric.topology": "dragonfly", "cluster.fabric.oversubscription": None},
+    ],
+)
+def test_the_estimate_of_rails_is_the_step_of_the_run(fabric: dict[str, object]) -> None:
+    rails = load_scenario("rails", overrides={"calibration_draws": 0, **fabric})
+    simulated = run(rails, num_processes=1).training["pretrain"]
+    estimated = estimate_training(rails)["pretrain"]
+    assert estimated.step_s == pytest.approx(simulated.number("step_time_s"), rel=0.02)
+    assert estimated.undisturbed_step_s == pytest.approx(simulated.number("undisturbed_step_time_s"))
+
+
+def test_serving_and_earlier_jobs_have_the_first_nodes(scenario: Scenario) -> None:
+    """Two nodes at one leaf share nothing; one node further on they are at two leaves."""
+    topology = {"policy": "leaf_spine", "hosts_per_leaf": 2, "oversubscription": 4}
+    job = scenario.document["training"]["job"]
+    jobs = {"first": {**job, "num_nodes": 1}, "second": {**job, "num_nodes": 2}}
+    settings = {"cluster": {"node": "dgx-h100", "num_nodes": 4, "fabric": {"topology": topology}}}
+    alone = scenario.replace({**settings, "training": {"second": jobs["second"]}})
+    behind = scenario.replace({**settings, "training": jobs})
+    assert estimate_training(alone)["second"].scale_out_share_frac == 1.0
+    assert estimate_training(behind)["second"].scale_out_share_frac == pytest.approx(0.5)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from dcsim.formulas.training.step import StepCondition
-from dcsim.formulas.training.traffic import Direction, Pattern
-from dcsim.networks.flow import FlowBundle
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation as FabricOccupation
 from dcsim.sim.training.step_source import Occupation
 from dcsim.spec.training_deployment import TrainingDeployment
+from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows
 
 _LEAST_CHANGE_FRAC = 0.005  # of the share: smaller changes do not end a jump
-_LEAST_PACE_FRAC = 0.05  # of a step: smaller changes leave the load on the fabric as it is
-_MAX_ROUNDS = 4  # of jobs that slow each other down, at one instant
-_MAX_PARTNERS = 16  # of an all-to-all that one node has flows to: beyond, evenly spread ones carry it all
 
 
 class FabricNetwork:
@@ -98,7 +92,7 @@ class _Held:
         step_s = self._deployment.step(StepCondition(scale_out_share_frac=share_frac)).total_s
         if self._paced_at_s != self._fabric.now_s:
             self._num_paced, self._paced_at_s = 0, self._fabric.now_s
-        if abs(step_s / self._step_s - 1.0) < _LEAST_PACE_FRAC or self._num_paced >= _MAX_ROUNDS:
+        if abs(step_s / self._step_s - 1.0) < LEAST_PACE_FRAC or self._num_paced >= MAX_PACE_ROUNDS:
             return
         self._step_s, self._num_paced = step_s, self._num_paced + 1
         shares = [part.share_frac for _, part in self._parts]
@@ -107,27 +101,3 @@ class _Held:
         self.load()
         for (_, part), share in zip(self._parts, shares, strict=True):
             part.share_frac = share  # until the fabric has worked out the new one
-
-
-def pattern_flows(
-    nodes: Sequence[int], pattern: Pattern, num_bytes: float, step_s: float, nodes_per_domain: int
-) -> FlowBundle | None:
-    """The flows of one pattern, of which every node sends ``num_bytes`` in a step; None if none leaves.
-
-    Domains are consecutive nodes; a node sends to the node of its own place in the other domains.
-    """
-    stride, size = pattern.stride * nodes_per_domain, pattern.num_domains
-    num_partners = 1 if pattern.direction is Direction.NEXT else min(size - 1, _MAX_PARTNERS)
-    if size < 2:
-        return None
-    places = np.arange(len(nodes))[:, np.newaxis]
-    ahead = 1 + np.arange(num_partners) * (size - 1) // num_partners
-    start, index = places - places % (stride * size), places % (stride * size) // stride
-    others = start + (index + ahead) % size * stride + places % stride
-    rows, columns = np.nonzero(others < len(nodes))  # a gang that has shrunk lacks the last ones
-    if not len(rows):
-        return None
-    numbers = np.asarray(nodes)
-    sources, destinations = numbers[rows].tolist(), numbers[others[rows, columns]].tolist()
-    per_flow = num_bytes / num_partners
-    return FlowBundle(tuple(sources), tuple(destinations), per_flow, per_flow / step_s)

@@ -133,7 +133,9 @@ _FABRIC = {
 }
 _LOAD = {
     "{read_bytes,written_bytes}": Key("B", "moved in the window"),
-    "{mean_bandwidth_frac,peak_bandwidth_frac}": Key("fraction", "share of the bandwidth in use"),
+    "{mean_bandwidth_frac,peak_bandwidth_frac}": Key(
+        "fraction", "share of the bandwidth in use; null where it has no limit"
+    ),
     "busy_frac": Key("fraction", "time with any transfer under way"),
 }
 _STORAGE = {

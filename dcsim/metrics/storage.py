@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dcsim.formulas.storage import holding_usd
+from dcsim.formulas.storage import StoreLimits, holding_usd
 from dcsim.metrics.columns import Array, Mask, floats, integers, is_within
 from dcsim.metrics.figures import Figures, finite, ratio
 from dcsim.metrics.window import Window
@@ -28,7 +28,7 @@ def storage_figures(
 
 
 def _store_figures(store: StoreDeployment, load: Table, operations: Table, window: Window) -> Figures:
-    use = _load_figures(load, store.name, window)
+    use = _load_figures(load, store.name, store.limits, window)
     use.update(_transfer_figures(operations, store.name, window))
     held = _held_bytes(load, store.name, window)
     use["used_bytes"] = finite(held)
@@ -36,7 +36,7 @@ def _store_figures(store: StoreDeployment, load: Table, operations: Table, windo
     use["rent_usd"] = finite(holding_usd(held, window.duration_s, store.usd_per_byte_s))
     use["energy_j"] = finite(store.power_w * window.duration_s)
     if store.cache is not None:
-        use["cache"] = _load_figures(load, store.cache_name, window)
+        use["cache"] = _load_figures(load, store.cache_name, store.cache, window)
     return use
 
 
@@ -45,18 +45,20 @@ def _is_limited(store: StoreDeployment) -> bool:
     return math.isfinite(store.limits.capacity_bytes) and not store.limits.is_local
 
 
-def _load_figures(load: Table, name: str, window: Window) -> Figures:
-    """Bytes moved and the use of the bandwidth of one store or cache."""
+def _load_figures(load: Table, name: str, limits: StoreLimits, window: Window) -> Figures:
+    """Bytes moved and the use of the bandwidth of one store or cache; None of a bandwidth without a limit."""
+    is_unlimited = math.isinf(limits.reading.bytes_per_s) and math.isinf(limits.writing.bytes_per_s)
     rows = load["store"] == name
     inside_s = _inside_s(load, rows, window)
-    share = floats(load, "bandwidth_frac")[rows]
+    share, whole_s = floats(load, "bandwidth_frac")[rows], window.duration_s
+    busy = share[inside_s > 0.0]
     busy_s = float(inside_s[integers(load, "num_transfers")[rows] > 0].sum())
     return {
         "read_bytes": finite(float((floats(load, "read_bytes_per_s")[rows] * inside_s).sum())),
         "written_bytes": finite(float((floats(load, "write_bytes_per_s")[rows] * inside_s).sum())),
-        "mean_bandwidth_frac": ratio(float((share * inside_s).sum()), window.duration_s),
-        "peak_bandwidth_frac": finite(float(share[inside_s > 0.0].max(initial=0.0))),
-        "busy_frac": ratio(busy_s, window.duration_s),
+        "mean_bandwidth_frac": None if is_unlimited else ratio(float((share * inside_s).sum()), whole_s),
+        "peak_bandwidth_frac": None if is_unlimited else finite(float(busy.max(initial=0.0))),
+        "busy_frac": ratio(busy_s, whole_s),
     }
 
 

@@ -40,6 +40,15 @@ def test_bytes_and_shares_of_the_whole_run() -> None:
     assert (found["num_reads"], found["mean_write_s"]) == (1, pytest.approx(5.0))
 
 
+def test_an_unlimited_bandwidth_has_no_share_in_use() -> None:
+    one = bench(limits(float("inf"), node_bytes_per_s=10.0))
+    one.store.read([0], 100.0)
+    one.environment.run(until=40.0)
+    found = figures(one, 0.0, 40.0)
+    assert (found["mean_bandwidth_frac"], found["peak_bandwidth_frac"]) == (None, None)
+    assert found["read_bytes"] == pytest.approx(100.0)
+
+
 def test_a_window_cuts_what_lies_across_its_edges() -> None:
     found = figures(busy_store(), 5.0, 22.0)
     assert found["read_bytes"] == pytest.approx(50.0)

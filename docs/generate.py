@@ -31,6 +31,10 @@ TABLES = {
     "requests": (tables.REQUESTS, "One row per request, in order of arrival."),
     "steps": (tables.STEPS, "One row per run of identical engine steps."),
     "preemptions": (tables.PREEMPTIONS, "One row per preemption."),
+    "kv_transfers": (
+        tables.KV_TRANSFERS,
+        "One row per KV cache sent from a prefill replica; none without disaggregated prefill.",
+    ),
 }
 CLUSTER_TABLES = {
     "training_spans": "One row per span of time in which a training job did one thing.",

@@ -86,9 +86,9 @@ _USE = {
         "requests waiting for their first step, all engines together, mean over the window; "
         "waits after a preemption are left out",
     ),
-    "num_replicas": Key("", "copies of the model"),
+    "num_replicas": Key("", "copies of the model, those for prefill included"),
     "num_accelerators": Key("", "accelerators that they take"),
-    "kv_tokens_per_replica": Key("tokens", "capacity of a replica's KV cache"),
+    "kv_tokens_per_replica": Key("tokens", "capacity of a replica's KV cache; of one that decodes"),
     "window.{started_at_s,ended_at_s}": Key(
         "s", "the measured window: from the warm-up to the end of the traffic"
     ),
@@ -96,6 +96,22 @@ _USE = {
         "", "stable, saturated (sheds load) or unstable (the queue and the time in it grow)"
     ),
     "stability.reason": Key("", "why"),
+}
+_POOLS = {
+    f"pools.{{decode,prefill}}.{name}": Key(key.unit, f"the same of one pool: {key.meaning}")
+    for name, key in {
+        **{name: _RATES[name] for name in _RATES if name.endswith(("_tokens_per_s", "steps_per_s"))},
+        **_USE,
+    }.items()
+    if not name.startswith(("num_waiting", "window", "stability", "prompt_tokens", "accelerator_j"))
+}
+_KV_TRANSFER = {
+    "num_transfers": Key("", "KV caches sent, of requests that arrived in the window"),
+    "num_bytes.mean": Key("B", "keys and values of one prompt, all copies that are kept"),
+    "bytes_per_s": Key("B/s", "bytes of these transfers / window"),
+    f"wait_s.{_SPREAD}": Key("s", "from the first token until the decoding replica has room"),
+    f"time_s.{_SPREAD}": Key("s", "from then until the KV cache is there"),
+    "num_waiting.mean": Key("", "requests waiting for room to decode, mean over the window"),
 }
 _GROUP = "explain.{mean,p99_ttft,p99_e2e}"
 _EXPLAIN = {
@@ -106,6 +122,9 @@ _EXPLAIN = {
     f"{_GROUP}.front_end_s": Key("s", "HTTP and tokeniser, before the queue"),
     f"{_GROUP}.queue_wait_s": Key("s", "in the queue"),
     f"{_GROUP}.preemption_s": Key("s", "from the loss of the KV blocks to the next token"),
+    f"{_GROUP}.kv_transfer_s": Key(
+        "s", "from the first token until it joins the batch that decodes; absent without prefill replicas"
+    ),
     f"{_GROUP}.prefill.{_PARTS}": Key("s", "steps up to the first token, by what bound them"),
     f"{_GROUP}.decode.{_PARTS}": Key("s", "steps after it, as they would be without prompt chunks in them"),
     f"{_GROUP}.decode.interference_s": Key("s", "what other requests' prompts cost the decodes"),
@@ -186,6 +205,8 @@ SECTIONS: Sections = {
     "latency": ("serving.NAME.", _LATENCIES),
     "requests and tokens": ("serving.NAME.", _RATES),
     "use of the machines": ("serving.NAME.", _USE),
+    "pools (absent without prefill replicas)": ("serving.NAME.", _POOLS),
+    "KV transfers (absent without prefill replicas)": ("serving.NAME.kv_transfer.", _KV_TRANSFER),
     "where the time goes": ("serving.NAME.", _EXPLAIN),
     **CLUSTER_SECTIONS,
     "energy": ("energy.", _ENERGY),

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.metrics.columns import Array, floats, integers
+from dcsim.metrics.columns import Array, Integers, Mask, floats, integers
 from dcsim.metrics.figures import Figures, finite
+from dcsim.metrics.kv_transfers import Handovers
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.step_cost import CAUSES, RowCosts
 from dcsim.metrics.step_rows import OrderedSteps, Positions, StepRows, engine_positions
@@ -60,6 +61,7 @@ class Profile:
     front_end_s: float
     queue_wait_s: float
     preemption_s: float
+    kv_transfer_s: float | None  # None without prefill replicas
     prefill: list[tuple[Events, Events]]  # from .. to; those after the first are taken out again
     decode: list[tuple[Events, Events]]
     prefill_s: Array = field(default_factory=lambda: np.zeros(len(CAUSES)))
@@ -69,7 +71,7 @@ class Profile:
     def figures(self) -> Figures:
         """Means over the group. What no part explains is ``unattributed_s``: nothing but rounding."""
         num = max(len(self.requests), 1)
-        waits_s = self.front_end_s + self.queue_wait_s + self.preemption_s
+        waits_s = self.front_end_s + self.queue_wait_s + self.preemption_s + (self.kv_transfer_s or 0.0)
         steps_s = float(self.prefill_s.sum() + self.decode_s.sum()) + self.interference_s
         prefill: Figures = {
             cause: finite(part / num) for cause, part in zip(CAUSES, self.prefill_s, strict=True)
@@ -85,6 +87,7 @@ class Profile:
             "front_end_s": finite(self.front_end_s / num),
             "queue_wait_s": finite(self.queue_wait_s / num),
             "preemption_s": finite(self.preemption_s / num),
+            **({} if self.kv_transfer_s is None else {"kv_transfer_s": finite(self.kv_transfer_s / num)}),
             "prefill": prefill,
             "decode": decode,
             "unattributed_s": finite((self.total_s - waits_s - steps_s) / num),
@@ -141,6 +144,7 @@ class Explainer:
     steps: OrderedSteps
     requests: Table
     engine: npt.NDArray[np.int64]
+    handovers: Handovers
     held: Held
     request_overhead_s: float
 
@@ -150,8 +154,10 @@ class Explainer:
             floats(self.requests, name)[chosen]
             for name in ("arrived_at_s", "scheduled_at_s", "first_token_at_s", "finished_at_s")
         )
-        engine = self.engine[chosen]
-        begun, prefilled, ended = (Events.at(self.steps, engine, at) for at in (scheduled, first, finished))
+        engine, source = self.engine[chosen], self.handovers.prefill_engine[chosen]
+        decoding = self.handovers.decoding_at_s[chosen]
+        begun, prefilled = (Events.at(self.steps, source, at) for at in (scheduled, first))
+        moved, ended = (Events.at(self.steps, engine, at) for at in (decoding, finished))
         place = np.searchsorted(chosen, self.held.request)
         is_member = np.zeros(len(place), dtype=bool)
         known = place < len(chosen)
@@ -166,19 +172,22 @@ class Explainer:
             front_end_s=self.request_overhead_s * len(chosen),
             queue_wait_s=float((scheduled - arrived).sum()) - self.request_overhead_s * len(chosen),
             preemption_s=float((to_s - from_s).sum()),
+            kv_transfer_s=float((decoding - first).sum()) if self.handovers.are_any else None,
             prefill=[
                 (begun, prefilled),
-                self._losses(request[in_prefill], from_s[in_prefill], to_s[in_prefill]),
+                self._losses(self.handovers.prefill_engine, request, from_s, to_s, in_prefill),
             ],
             decode=[
-                (prefilled, ended),
-                self._losses(request[~in_prefill], from_s[~in_prefill], to_s[~in_prefill]),
+                (moved, ended),
+                self._losses(self.engine, request, from_s, to_s, ~in_prefill),
             ],
         )
 
-    def _losses(self, request: npt.NDArray[np.int64], from_s: Array, to_s: Array) -> tuple[Events, Events]:
-        engine = self.engine[request]
-        return Events.at(self.steps, engine, from_s), Events.at(self.steps, engine, to_s)
+    def _losses(
+        self, engine_of: Integers, request: Integers, from_s: Array, to_s: Array, chosen: Mask
+    ) -> tuple[Events, Events]:
+        engine = engine_of[request[chosen]]
+        return Events.at(self.steps, engine, from_s[chosen]), Events.at(self.steps, engine, to_s[chosen])
 
 
 def explained_groups(view: RequestView) -> dict[str, npt.NDArray[np.int64]]:

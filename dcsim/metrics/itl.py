@@ -20,6 +20,7 @@ import numpy.typing as npt
 from dcsim.formulas.estimation import weighted_percentile
 from dcsim.metrics.columns import Array, floats
 from dcsim.metrics.figures import Figure, finite
+from dcsim.metrics.kv_transfers import FirstGaps
 from dcsim.metrics.latency import QUANTILES
 from dcsim.metrics.step_cost import RowCosts
 from dcsim.metrics.step_rows import OrderedSteps, Positions, StepRows
@@ -85,12 +86,19 @@ def _accumulate(sums: Array, at: Positions, values: Array) -> None:
 class GapMeter:
     """Collects the gaps of one workload in one window."""
 
-    def __init__(self, steps: OrderedSteps, window: Window, num_without_gap: npt.NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        steps: OrderedSteps,
+        window: Window,
+        num_without_gap: npt.NDArray[np.int64],
+        first_gaps: FirstGaps,
+    ) -> None:
         """Start with no gaps.
 
         ``num_without_gap`` counts, for each row in engine order, the sequences with a token at its end that
-        do not decode in the rows that follow.
+        do not decode in the rows that follow; ``first_gaps`` are those that began on another engine.
         """
+        self._first_gaps = first_gaps
         self.sketch = GapSketch()
         self._steps = steps
         self._window = window
@@ -103,11 +111,25 @@ class GapMeter:
         first_s = mean_s - growth_s * (rows.num_steps - 1.0) / 2.0
         share, batch = self._when(rows.started_at_s, rows.duration_s)
         num_rest, rest_mean_s = rows.num_steps.copy(), mean_s.copy()
+        places, first_token_at_s = self._first_gaps.within(rows.first, len(rows))
+        num_joined = np.bincount(places, minlength=len(rows)).astype(np.float64)
+        is_apart = num_joined > 0  # rows whose first step is not like the others
+        if len(places):
+            gaps_s = rows.started_at_s[places] + first_s[places] - first_token_at_s
+            self.sketch.add(gaps_s, share[places], batch[places])
         stalled = self._stalled(rows)
         if len(stalled):
-            self._add_stalls(rows, stalled, first_s[stalled], share[stalled], batch[stalled])
-            num_rest[stalled] -= 1.0
-            rest_mean_s[stalled] += growth_s[stalled] / 2.0
+            num_left = rows.num_decodes[stalled] - num_joined[stalled]
+            ends_s = rows.started_at_s[stalled] + first_s[stalled]
+            self._add_stalls(stalled + rows.first, num_left, ends_s, share[stalled], batch[stalled])
+            is_apart[stalled] = True
+            num_joined[stalled] = rows.num_decodes[stalled]
+        apart = np.flatnonzero(is_apart)
+        if len(apart):
+            weight = (rows.num_decodes[apart] - num_joined[apart]) * share[apart]
+            self.sketch.add(first_s[apart], weight, batch[apart])
+            num_rest[apart] -= 1.0
+            rest_mean_s[apart] += growth_s[apart] / 2.0
         self._add_jumps(rest_mean_s, growth_s, num_rest, rows.num_decodes * share, batch)
 
     def _when(self, started_at_s: Array, duration_s: Array) -> tuple[Array, Positions]:
@@ -146,22 +168,22 @@ class GapMeter:
         return np.flatnonzero(follows) + (1 + low - rows.first)
 
     def _add_stalls(
-        self, rows: StepRows, stalled: npt.NDArray[np.intp], first_s: Array, share: Array, batch: Positions
+        self, positions: Positions, num_left: Array, ended_at_s: Array, share: Array, batch: Positions
     ) -> None:
-        """Add the first gaps of stalled rows: back to the sequences' own prompts, or decodes."""
-        ended_at_s = rows.started_at_s[stalled] + first_s
-        num_left = rows.num_decodes[stalled]
-        at = stalled + rows.first - 1  # the row looked at, ever further back
-        active = np.arange(len(stalled))
+        """Add the first gaps of stalled rows: back to the sequences' own prompts, or decodes.
+
+        Of each row there are given its position, the sequences whose gaps are looked for, the end of its
+        first step, its share inside the window and its batch.
+        """
+        at = positions - 1  # the row looked at, ever further back
+        active = np.arange(len(positions))
         while len(active):
-            positions = at[active].astype(np.int64)
-            row_end_s = self._steps.column("started_at_s", positions) + self._steps.column(
-                "duration_s", positions
-            )
-            num_decodes = self._steps.column("num_decodes", positions)
-            num_fresh = self._steps.column("num_sampled", positions) - self._num_without_gap[positions]
-            is_first = positions == 0
-            is_first |= self._steps.engine[positions - 1] != self._steps.engine[positions]
+            place = at[active].astype(np.int64)
+            row_end_s = self._steps.column("started_at_s", place) + self._steps.column("duration_s", place)
+            num_decodes = self._steps.column("num_decodes", place)
+            num_fresh = self._steps.column("num_sampled", place) - self._num_without_gap[place]
+            is_first = place == 0
+            is_first |= self._steps.engine[place - 1] != self._steps.engine[place]
             is_last = (num_decodes > 0) | is_first
             taken = np.where(is_last, num_left[active], np.clip(num_fresh, 0.0, num_left[active]))
             self.sketch.add(ended_at_s[active] - row_end_s, taken * share[active], batch[active])

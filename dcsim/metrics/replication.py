@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,15 @@ from dcsim.metrics.energy import (
     power_timeline,
 )
 from dcsim.metrics.figures import Figure, Figures
+from dcsim.metrics.kv_transfers import transfer_figures, transfer_spells
 from dcsim.metrics.latency import latency_figures
+from dcsim.metrics.pools import pool_figures, workload_figures, workload_size
 from dcsim.metrics.queue import QueueSpells, queue_spells
 from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.row_pass import RowFindings, read_rows
 from dcsim.metrics.shares import ClusterBill
 from dcsim.metrics.stability import Stability, judge
-from dcsim.metrics.throughput import engine_figures, fleet_figures, num_prompt_tokens, request_figures
+from dcsim.metrics.throughput import num_prompt_tokens, request_figures
 from dcsim.metrics.time_bins import BinnedSums
 from dcsim.metrics.window import NUM_BATCHES, NUM_BINS, Window, cluster_window, measured_window
 from dcsim.spec.deployment import ServingDeployment
@@ -43,7 +45,7 @@ class Workload:
     tables: ServingTables
     window: Window
     view: RequestView
-    spells: QueueSpells
+    spells: Sequence[QueueSpells]  # before the first step; with prefill replicas, then for room to decode
     findings: RowFindings
     stability: Stability
 
@@ -65,7 +67,7 @@ class Replication:
             explain: Figures = {group: profile.figures() for group, profile in one.findings.profiles.items()}
             serving[name] = {
                 **self._serving(one, 0, NUM_BATCHES),
-                **fleet_figures(one.served),
+                **workload_size(one.served),
                 "window": {"started_at_s": one.window.started_at_s, "ended_at_s": one.window.ended_at_s},
                 "explain": explain,
             }
@@ -105,9 +107,21 @@ class Replication:
             **latency_figures(view),
             "itl_s": one.findings.gaps.figures(first, beyond),
             **request_figures(view, one.tables.requests, window, slo),
-            **engine_figures(one.served, one.findings.sums, bins, window.duration_s),
-            "num_waiting": {"mean": one.spells.mean_num_waiting(window)},
+            **workload_figures(one.served, one.findings.sums, bins, window.duration_s),
+            "num_waiting": {"mean": one.spells[0].mean_num_waiting(window)},
+            **self._disaggregated(one, bins, window, view),
         }
+
+    def _disaggregated(
+        self, one: Workload, bins: tuple[int, int], window: Window, view: RequestView
+    ) -> Figures:
+        """What there is only with prefill replicas: figures of both pools, and of what goes between them."""
+        if one.served.prefill is None:
+            return {}
+        transfers = transfer_figures(one.tables, view, window)
+        transfers["num_waiting"] = {"mean": one.spells[1].mean_num_waiting(window)}
+        pools = pool_figures(one.served, one.findings.sums, bins, window.duration_s)
+        return {"pools": pools, "kv_transfer": transfers}
 
     def cluster_sums(self, first: int = 0, beyond: int = NUM_BATCHES) -> ClusterSums:
         """The sums over all workloads, in the whole window or some of its batches."""
@@ -126,9 +140,9 @@ class Replication:
         """Add what serving's accelerators have of a bill that other work shares, and what nobody's have."""
         unheld_s = bill.accelerator_s - self.work.held_accelerator_s(self.joint)
         for name, one in self.workloads.items():
-            held_s = one.served.num_replicas * one.served.accelerators_per_replica * self.joint.duration_s
+            held_s = sum(pool.num_accelerators for pool in one.served.pools) * self.joint.duration_s
             unheld_s -= held_s
-            num_tokens = one.findings.joint_sums.total("num_output_tokens", 0, NUM_BINS)
+            num_tokens = sum(sums.total("num_output_tokens", 0, NUM_BINS) for sums in one.findings.joint_sums)
             figures = serving[name]
             assert isinstance(figures, dict)
             figures.update(bill.share(held_s).of_tokens(num_tokens, "output_token"))
@@ -143,7 +157,8 @@ class Replication:
                 found[key] = value
 
     def _joint_sums(self) -> list[BinnedSums]:
-        return [*(one.findings.joint_sums for one in self.workloads.values()), self.work_sums]
+        served = (sums for one in self.workloads.values() for sums in one.findings.joint_sums)
+        return [*served, self.work_sums]
 
     def _idle_w(self) -> float:
         return self.scenario.cluster.installed_accelerator.idle_w
@@ -157,7 +172,9 @@ def read_replication(scenario: Scenario, deployments: Deployments, tables: RunTa
     for name, one in tables.items():
         served, window = deployments.serving[name], windows[name]
         view = view_requests(one.requests, window, served.request_overhead_s, scenario.serving[name].slo)
-        spells = queue_spells(one, served.request_overhead_s)
+        spells = [queue_spells(one, served.request_overhead_s)]
+        if served.prefill is not None:
+            spells.append(transfer_spells(one))
         workloads[name] = Workload(
             served, one, window, view, spells,
             findings=read_rows(served, one, view, window, joint),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from dcsim.formulas.power import PowerCurve, power_rise_w
 from dcsim.metrics.columns import Array, floats, integers
 from dcsim.metrics.explain import Explainer, Profile, add_rows, explained_groups, held_by_preemptions
 from dcsim.metrics.itl import GapMeter, GapSketch
+from dcsim.metrics.kv_transfers import Handovers
+from dcsim.metrics.pools import pools
 from dcsim.metrics.replica_use import ReplicaUse
 from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.step_cost import RowCosts, StepCosts
@@ -25,7 +28,7 @@ from dcsim.tables import RequestStatus, ServingTables
 class RunRows:
     """What the rows say of one workload over a whole run, warm-up and drain included."""
 
-    sums: BinnedSums  # those of the window's, and ``sequence_s``: sequences in the batch x time
+    sums: Sequence[BinnedSums]  # by pool: those of the window's, and ``sequence_s``: sequences x time
     gaps: GapSketch  # of the measured window
     use: ReplicaUse  # of the measured window
 
@@ -34,8 +37,8 @@ class RunRows:
 class RowFindings:
     """What the rows say of one workload in one replication."""
 
-    sums: BinnedSums  # over the workload's own window
-    joint_sums: BinnedSums  # over the window of all workloads
+    sums: Sequence[BinnedSums]  # by pool, over the workload's own window
+    joint_sums: Sequence[BinnedSums]  # by pool, over the window of all workloads
     gaps: GapSketch
     profiles: dict[str, Profile]
 
@@ -45,24 +48,27 @@ def read_rows(
 ) -> RowFindings:
     """Read all rows once."""
     steps = OrderedSteps(tables.steps)
-    engine = integers(tables.requests, "engine")
+    engine, handovers = integers(tables.requests, "engine"), Handovers.of(tables)
     held = held_by_preemptions(tables.preemptions)
-    explainer = Explainer(steps, tables.requests, engine, held, served.request_overhead_s)
+    explainer = Explainer(steps, tables.requests, engine, handovers, held, served.request_overhead_s)
     profiles = {name: explainer.profile(chosen) for name, chosen in explained_groups(view).items()}
-    gaps = GapMeter(steps, window, _num_without_gap(tables, steps, engine))
-    gaps.add_preemptions(tables.preemptions)
-    sums = BinnedSums(window.edges())
-    joint_sums = sums if joint == window else BinnedSums(joint.edges())
-    costs = StepCosts(served.deployment, tables.steps)
-    curve = served.accelerator.power_curve
-    for rows in steps.chunks():
-        row_costs = costs.of(rows)
-        quantities = _quantities(served, curve, rows, row_costs)
-        for one in {id(sums): sums, id(joint_sums): joint_sums}.values():
-            one.add(rows.started_at_s, rows.duration_s, quantities)
-        gaps.add(rows, row_costs)
-        add_rows(profiles.values(), rows, row_costs)
-    return RowFindings(sums, joint_sums, gaps.sketch, profiles)
+    gaps = _gap_meter(tables, steps, window, handovers)
+    by_pool, joint_by_pool = list[BinnedSums](), list[BinnedSums]()
+    for pool in pools(served):
+        sums = BinnedSums(window.edges())
+        joint_sums = sums if joint == window else BinnedSums(joint.edges())
+        costs = StepCosts(pool.served.deployment, tables.steps)
+        curve = pool.served.accelerator.power_curve
+        for rows in steps.chunks(pool.engines):
+            row_costs = costs.of(rows)
+            quantities = _quantities(pool.served, curve, rows, row_costs)
+            for one in {id(sums): sums, id(joint_sums): joint_sums}.values():
+                one.add(rows.started_at_s, rows.duration_s, quantities)
+            gaps.add(rows, row_costs)
+            add_rows(profiles.values(), rows, row_costs)
+        by_pool.append(sums)
+        joint_by_pool.append(joint_sums)
+    return RowFindings(by_pool, joint_by_pool, gaps.sketch, profiles)
 
 
 def read_run_rows(
@@ -70,22 +76,29 @@ def read_run_rows(
 ) -> RunRows:
     """Read all rows once, for sums between the edges, without explaining a request."""
     steps = OrderedSteps(tables.steps)
-    gaps = GapMeter(steps, window, _num_without_gap(tables, steps, integers(tables.requests, "engine")))
+    gaps = _gap_meter(tables, steps, window, Handovers.of(tables))
+    by_pool, use = list[BinnedSums](), ReplicaUse(served, window)
+    for pool in pools(served):
+        sums, curve = BinnedSums(edges_s), pool.served.accelerator.power_curve
+        costs = StepCosts(pool.served.deployment, tables.steps)
+        for rows in steps.chunks(pool.engines):
+            row_costs = costs.of(rows)
+            num_sequences = rows.num_decodes + rows.num_prefill_chunks
+            quantities = _quantities(pool.served, curve, rows, row_costs)
+            quantities["sequence_s"] = num_sequences * rows.duration_s
+            sums.add(rows.started_at_s, rows.duration_s, quantities)
+            gaps.add(rows, row_costs)
+            use.add(rows, steps.engine[rows.first : rows.first + len(rows)])
+        by_pool.append(sums)
+    return RunRows(by_pool, gaps.sketch, use)
+
+
+def _gap_meter(tables: ServingTables, steps: OrderedSteps, window: Window, handovers: Handovers) -> GapMeter:
+    """A meter that knows of the gaps that no row tells."""
+    without_gap = _num_without_gap(tables, steps, handovers)
+    gaps = GapMeter(steps, window, without_gap, handovers.first_gaps(tables, steps))
     gaps.add_preemptions(tables.preemptions)
-    sums, use = BinnedSums(edges_s), ReplicaUse(served, window)
-    costs, curve = StepCosts(served.deployment, tables.steps), served.accelerator.power_curve
-    for rows in steps.chunks():
-        row_costs = costs.of(rows)
-        num_sequences = rows.num_decodes + rows.num_prefill_chunks
-        quantities = _quantities(served, curve, rows, row_costs)
-        sums.add(
-            rows.started_at_s,
-            rows.duration_s,
-            {**quantities, "sequence_s": num_sequences * rows.duration_s},
-        )
-        gaps.add(rows, row_costs)
-        use.add(rows, steps.engine[rows.first : rows.first + len(rows)])
-    return RunRows(sums, gaps.sketch, use)
+    return gaps
 
 
 def _quantities(
@@ -116,7 +129,7 @@ def _quantities(
 
 
 def _num_without_gap(
-    tables: ServingTables, steps: OrderedSteps, engine: npt.NDArray[np.int64]
+    tables: ServingTables, steps: OrderedSteps, handovers: Handovers
 ) -> npt.NDArray[np.int64]:
     """For each row in engine order, the sequences that got a token at its end and no other soon after.
 
@@ -124,6 +137,7 @@ def _num_without_gap(
     preempted right after it: none of them is among the decodes of the rows that follow.
     """
     requests, preemptions = tables.requests, tables.preemptions
+    engine = integers(requests, "engine")
     single = np.flatnonzero(integers(requests, "num_generated_tokens") == 1)
     is_finished = integers(requests, "status") == RequestStatus.FINISHED
     made_up = np.flatnonzero(
@@ -135,7 +149,7 @@ def _num_without_gap(
     lost = np.flatnonzero(np.isfinite(last_at_s))
     pairs = np.stack([floats(preemptions, "request")[lost], last_at_s[lost]])
     lost = lost[np.unique(pairs, axis=1, return_index=True)[1]]
-    engines = [engine[single], engine[made_up], integers(preemptions, "engine")[lost]]
+    engines = [handovers.prefill_engine[single], engine[made_up], integers(preemptions, "engine")[lost]]
     first_at_s, finished_at_s = floats(requests, "first_token_at_s"), floats(requests, "finished_at_s")
     instants_s = [first_at_s[single], finished_at_s[made_up], last_at_s[lost]]
     positions, share = engine_positions(steps, np.concatenate(engines), np.concatenate(instants_s))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+
+import numpy as np
 
 from dcsim.metrics.columns import floats, integers
 from dcsim.metrics.figures import Figure, Figures
 from dcsim.metrics.latency import latencies
+from dcsim.metrics.pools import workload_figures
 from dcsim.metrics.queue import queue_spells
 from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.run_bins import RunBins
-from dcsim.metrics.throughput import engine_figures
 from dcsim.metrics.time_bins import BinnedSums
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.serving import Slo
@@ -28,9 +31,9 @@ _ENGINE_FIGURES = {  # of the timeline, by their names in the summary
 
 
 def run_timeline(
-    served: ServingDeployment, tables: ServingTables, bins: RunBins, sums: BinnedSums
+    served: ServingDeployment, tables: ServingTables, bins: RunBins, sums: Sequence[BinnedSums]
 ) -> Figures:
-    """Lists with an entry for each bin; ``sums`` are those of the rows of steps in the same bins."""
+    """Lists with an entry for each bin; ``sums`` are those of the rows of each pool in the same bins."""
     requests, edges_s = tables.requests, bins.edges_s()
     view = view_requests(requests, bins.span, served.request_overhead_s, Slo())
     is_finished = integers(requests, "status") == RequestStatus.FINISHED
@@ -42,14 +45,14 @@ def run_timeline(
         "offered_requests_per_s": (bins.counts(floats(requests, "arrived_at_s")) / bins.bin_s).tolist(),
         "finished_requests_per_s": (bins.counts(finished_at_s) / bins.bin_s).tolist(),
         **_engine_figures(served, bins, sums),
-        "num_running": (sums.bins("sequence_s") / bins.bin_s).tolist(),
+        "num_running": (np.sum([one.bins("sequence_s") for one in sums], axis=0) / bins.bin_s).tolist(),
         "num_waiting": (waited_s / bins.bin_s).tolist(),
         "ttft_s": _ttft_figures(view, bins),
     }
 
 
-def _engine_figures(served: ServingDeployment, bins: RunBins, sums: BinnedSums) -> Figures:
-    found = [engine_figures(served, sums, (at, at + 1), bins.bin_s) for at in range(bins.num_bins)]
+def _engine_figures(served: ServingDeployment, bins: RunBins, sums: Sequence[BinnedSums]) -> Figures:
+    found = [workload_figures(served, sums, (at, at + 1), bins.bin_s) for at in range(bins.num_bins)]
     return {name: [one[known] for one in found] for name, known in _ENGINE_FIGURES.items()}
 
 

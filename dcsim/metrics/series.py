@@ -68,7 +68,7 @@ def run_series(scenario: Scenario, replications: Sequence[RunTables]) -> Figures
         tables, within = [one[name] for one in replications], [one[name] for one in windows]
         one = _workload(scenario, name, tables, within)
         rows = read_run_rows(one.served, one.tables, one.window, bins.edges_s())
-        sums.append(rows.sums)
+        sums += rows.sums
         serving[name] = _serving(one, bins, rows)
     idle_w = scenario.cluster.installed_accelerator.idle_w
     power: Figures = {**power_timeline(scenario, idle_w, sums, bins.span, bins.num_bins)}

@@ -77,7 +77,10 @@ _TIMELINE = {
 }
 _REPLICAS = {
     "replica": Key("", "list: number of the replica; the first 64 have an entry"),
-    "num_finished": Key("", "list: requests that finished in the window"),
+    "role": Key("", "list: decode or prefill with disaggregated prefill, else both"),
+    "num_finished": Key(
+        "", "list: requests that finished in the window, prefill replicas' with their first token"
+    ),
     "num_output_tokens": Key("tokens", "list: tokens generated in it"),
     "utilization_frac": Key("fraction", "list: busy time / time, mean over the replica's engines"),
     "rest.num_replicas": Key("", "replicas beyond those"),

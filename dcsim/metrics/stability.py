@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -49,13 +50,18 @@ class Trend:
 
 
 def judge(
-    tables: ServingTables, spells: QueueSpells, view: RequestView, window: Window, max_request_tokens: int
+    tables: ServingTables,
+    spells: Sequence[QueueSpells],
+    view: RequestView,
+    window: Window,
+    max_request_tokens: int,
 ) -> Stability:
     """The verdict on one replication; longer requests than ``max_request_tokens`` could never be served.
 
     Unstable: over the window, or over its second half (load that grows late bends the line), two lines rise:
     one fitted through the number of requests that wait for their first step, by more than 1 % of the
     arrivals, and one through how long the first in the queue has waited, by more than 1 % of the window.
+    With prefill replicas the same holds of those that wait for room to decode.
     Both must exceed three standard errors. Either alone is no proof: the first also holds for a burst of
     traffic, the second for a few long waits. Service itself does not count: outputs that grow longer make
     requests stay, not queue. Saturated: more than 1 % of the requests were turned away by a full queue or
@@ -65,9 +71,13 @@ def judge(
     if num_arrived == 0 or window.duration_s <= 0:
         return Stability(Verdict.STABLE, "no requests in the measured window")
     instants_s = np.linspace(window.started_at_s, window.ended_at_s, _NUM_SAMPLES + 1)[1:]
-    rise, rise_s = _rise(spells.num_waiting(instants_s)), _rise(spells.longest_wait_s(instants_s))
-    growing, slowing = rise > _MATERIAL_FRAC * num_arrived, rise_s > _MATERIAL_FRAC * window.duration_s
-    if growing and slowing:
+    is_any_growing = False
+    for queue in spells:
+        rise, rise_s = _rise(queue.num_waiting(instants_s)), _rise(queue.longest_wait_s(instants_s))
+        growing, slowing = rise > _MATERIAL_FRAC * num_arrived, rise_s > _MATERIAL_FRAC * window.duration_s
+        is_any_growing |= growing
+        if not (growing and slowing):
+            continue
         done = _completion_frac(tables, view, window)
         return Stability(
             Verdict.UNSTABLE,
@@ -75,7 +85,7 @@ def judge(
             f"({rise / num_arrived:.1%} of arrivals) and the time in queue by {rise_s:.3g} s; "
             f"completions ran at {done:.1%} of arrivals",
         )
-    return _without_growth(tables, view, max_request_tokens, growing=growing)
+    return _without_growth(tables, view, max_request_tokens, growing=is_any_growing)
 
 
 def _without_growth(

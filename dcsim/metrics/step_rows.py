@@ -63,11 +63,14 @@ class OrderedSteps:
             return self._steps[name][positions]
         return self._steps[name][self._order[positions]]
 
-    def chunks(self) -> Iterator[StepRows]:
-        """The rows, a chunk at a time."""
+    def chunks(self, engines: range | None = None) -> Iterator[StepRows]:
+        """The rows, or those of some engines that are numbered side by side, a chunk at a time."""
         names = [name for name in StepRows.__slots__ if name != "first"]
-        for low in range(0, len(self), CHUNK_ROWS):
-            at = slice(low, low + CHUNK_ROWS)
+        first, beyond = 0, len(self)
+        if engines is not None:
+            first, beyond = np.searchsorted(self.engine, [engines.start, engines.stop]).tolist()
+        for low in range(first, beyond, CHUNK_ROWS):
+            at = slice(low, min(low + CHUNK_ROWS, beyond))
             yield StepRows(low, **{name: self.column(name, at) for name in names})
 
     def locate(self, engine: int, instants_s: Array) -> tuple[Positions, Array]:

@@ -14,6 +14,7 @@ import numpy as np
 from dcsim.errors import Problem, ScenarioError
 from dcsim.tables import (
     CLUSTER_TABLES,
+    KV_TRANSFERS,
     PREEMPTIONS,
     REQUESTS,
     STEPS,
@@ -30,8 +31,14 @@ if TYPE_CHECKING:
 
 Replications = Sequence[RunTables]
 
-KINDS: Mapping[str, Mapping[str, Column]] = {"requests": REQUESTS, "steps": STEPS, "preemptions": PREEMPTIONS}
+KINDS: Mapping[str, Mapping[str, Column]] = {
+    "requests": REQUESTS,
+    "steps": STEPS,
+    "preemptions": PREEMPTIONS,
+    "kv_transfers": KV_TRANSFERS,
+}
 _REPLICATION = "replication"
+_ADDED = {"prefill_engine": -1}  # columns that results of earlier versions lack, and what held of them
 _ENDED_AT = b"dcsim.ended_at_s"
 
 
@@ -60,6 +67,11 @@ class ResultTables:
     def preemptions(self) -> pandas.DataFrame:
         """All preemptions."""
         return self._frame("preemptions")
+
+    @cached_property
+    def kv_transfers(self) -> pandas.DataFrame:
+        """All KV transfers: none without prefill replicas."""
+        return self._frame("kv_transfers")
 
     def cluster(self, kind: str) -> pandas.DataFrame:
         """A table of what the nodes do beside serving (``jobs``, ``failures``, ...), all replications.
@@ -94,7 +106,8 @@ class ResultTables:
 
 
 def _table(tables: ServingTables, kind: str) -> Table:
-    return {"requests": tables.requests, "steps": tables.steps, "preemptions": tables.preemptions}[kind]
+    found: Table = getattr(tables, kind)
+    return found
 
 
 def write_serving(path: Path, kind: str, workload: str, replications: Replications) -> None:
@@ -152,10 +165,8 @@ def read_serving(paths: Mapping[str, Path]) -> list[ServingTables]:
     for kind, path in paths.items():
         parts[kind], ended_at_s = _read_one(path, KINDS[kind])
     return [
-        ServingTables(requests, steps, preemptions, end)
-        for requests, steps, preemptions, end in zip(
-            parts["requests"], parts["steps"], parts["preemptions"], ended_at_s, strict=True
-        )
+        ServingTables(**dict(zip(parts, tables, strict=True)), ended_at_s=end)
+        for *tables, end in zip(*parts.values(), ended_at_s, strict=True)
     ]
 
 
@@ -177,6 +188,10 @@ def _read_one(path: Path, declared: Mapping[str, Column]) -> tuple[list[Table], 
     try:
         whole = pyarrow.parquet.read_table(path)
         ended_at_s: list[float] = json.loads(whole.schema.metadata[_ENDED_AT])
+        for name in _ADDED.keys() & declared.keys() - set(whole.column_names):
+            whole = whole.append_column(
+                name, pyarrow.array(np.full(len(whole), _ADDED[name], dtype=np.int32))
+            )
         columns = {name: whole.column(name).to_numpy() for name in (_REPLICATION, *declared)}
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:
         raise ScenarioError(

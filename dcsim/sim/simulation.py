@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import simpy
 
 from dcsim.sim.requests import generate
+from dcsim.sim.serving.disaggregated_fleet import DisaggregatedFleet
 from dcsim.sim.serving.fleet import Fleet
 from dcsim.sim.serving.formula_timer import FormulaTimer
+from dcsim.sim.serving.kv_carrier import KvCarrier
 from dcsim.sim.streams import Streams
 from dcsim.sim.world import World
 from dcsim.spec.deployment import resolve_deployment
@@ -66,6 +68,7 @@ def _prepared(
     streams = Streams(scenario.seed, replication)
     fleets = [_fleet(scenario, name, environment, streams, is_stepwise) for name in scenario.serving]
     world = World(scenario, environment, streams, num_serving_nodes(scenario))
+    _connect(environment, fleets, world)
     world.attach([(fleet.deployment, fleet) for fleet in fleets])
     for fleet in fleets:
         fleet.start()
@@ -80,6 +83,19 @@ def _fleet(
     traffic = scenario.serving[name].traffic
     stream = generate(traffic, scenario.folder, scenario.duration_s, streams, name)
     timer = FormulaTimer(deployment.deployment, deployment.max_num_seqs, deployment.max_num_batched_tokens)
+    if deployment.prefill is not None:
+        prefill = deployment.prefill
+        second = FormulaTimer(prefill.deployment, prefill.max_num_seqs, prefill.max_num_batched_tokens)
+        return DisaggregatedFleet(
+            environment,
+            deployment,
+            stream,
+            streams,
+            (timer, second),
+            duration_s=scenario.duration_s,
+            drain_s=scenario.drain_s,
+            is_stepwise=is_stepwise,
+        )
     return Fleet(
         environment,
         deployment,
@@ -91,6 +107,15 @@ def _fleet(
         is_stepwise=is_stepwise,
         may_pause=scenario.reliability is not None or lends(scenario),
     )
+
+
+def _connect(environment: simpy.Environment, fleets: Sequence[Fleet], world: World) -> None:
+    """Give fleets whose replicas send KV caches their way, each from its first accelerator on."""
+    num_taken = 0
+    for fleet in fleets:
+        if isinstance(fleet, DisaggregatedFleet):
+            fleet.connect(KvCarrier(environment, fleet.deployment.node, world.fabric), num_taken)
+        num_taken += sum(pool.num_accelerators for pool in fleet.deployment.pools)
 
 
 def _slices(environment: simpy.Environment, fleets: Sequence[Fleet], world: World) -> Iterator[float]:

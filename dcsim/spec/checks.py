@@ -12,6 +12,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import policy_names
 from dcsim.spec.cluster_checks import cluster_problems
 from dcsim.spec.document import Document
+from dcsim.spec.pools import prefill_problems, prefill_serving
 from dcsim.spec.serving import Serving
 from dcsim.strict_yaml import YamlPath
 from dcsim.validation import nearest
@@ -36,7 +37,20 @@ def cross_field_problems(scenario: Scenario, source: Document) -> list[Problem]:
         problems += _engine_problems(serving, source, path)
         problems += _length_problems(serving, source, path)
         problems += _slo_problems(serving, source, path)
+        problems += _prefill_problems(serving, source, path)
+    problems += prefill_problems(scenario, source)
     return problems
+
+
+def _prefill_problems(serving: Serving, source: Document, path: YamlPath) -> Iterator[Problem]:
+    """Those of what the prefill replicas have of their own."""
+    if serving.prefill is None:
+        return
+    own, path = prefill_serving(serving), (*path, "prefill")
+    if serving.prefill.parallelism is not None:
+        yield from _parallelism_problems(own, source, path)
+    if serving.prefill.engine is not None or serving.prefill.scheduler is not None:
+        yield from _engine_problems(own, source, path)
 
 
 def _scenario_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
@@ -162,7 +176,7 @@ def _engine_problems(serving: Serving, source: Document, path: YamlPath) -> Iter
             f"must be at least max_num_seqs, {max_num_seqs}: each running sequence decodes one token a step"
         )
         yield source.problem(at, message, max_tokens)
-    if serving.expert_skew and serving.model.experts is None:
+    if serving.expert_skew and serving.model.experts is None and "prefill" not in path:
         yield source.problem(
             (*path, "expert_skew"), "must be 0: the model has no experts", serving.expert_skew
         )

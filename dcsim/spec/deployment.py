@@ -32,6 +32,7 @@ from dcsim.spec.ceilings import (
     wide_datatype,
 )
 from dcsim.spec.memory import MemoryDemand, does_not_fit
+from dcsim.spec.pools import prefill_serving, require_accelerators
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Parallelism, Precision, Serving
 from dcsim.workloads.lengths.fixed import Fixed
@@ -66,6 +67,22 @@ class ServingDeployment:
     router: Router
     max_queue: int | None
     request_timeout_s: float | None
+    prefill: ServingDeployment | None = None  # the replicas that compute prompts; these ones then decode
+
+    @property
+    def pools(self) -> tuple[ServingDeployment, ...]:
+        """The replicas that are alike: all of them, or those that decode and those that compute prompts."""
+        return (self,) if self.prefill is None else (self, self.prefill)
+
+    @property
+    def num_engines(self) -> int:
+        """Lanes of all its own replicas."""
+        return self.num_replicas * self.num_lanes
+
+    @property
+    def num_accelerators(self) -> int:
+        """Those of its own replicas."""
+        return self.num_replicas * self.accelerators_per_replica
 
     @property
     def max_request_tokens(self) -> int:
@@ -73,7 +90,8 @@ class ServingDeployment:
 
         The last output token needs no place in the KV cache.
         """
-        return min(self.max_model_len, _most_cached_tokens(self.num_blocks_per_lane, self.block_size))
+        most = _most_cached_tokens(self.num_blocks_per_lane, self.block_size)
+        return min(self.max_model_len, most)
 
 
 def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
@@ -85,9 +103,20 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
         The model, or a request where all are alike, does not fit in memory, the accelerator lacks a
         datatype, or the cluster is too small.
     """
-    serving, node, engine = scenario.serving[name], scenario.cluster.node, scenario.serving[name].engine
-    _require_accelerators(scenario, name)
-    accelerator = scenario.cluster.installed_accelerator
+    serving = scenario.serving[name]
+    require_accelerators(scenario, name)
+    own = _resolved(scenario, name, serving)
+    if serving.prefill is None:
+        return own
+    where = f"{name}.prefill"
+    return replace(own, prefill=_resolved(scenario, where, prefill_serving(serving), has_outputs=False))
+
+
+def _resolved(
+    scenario: Scenario, name: str, serving: Serving, *, has_outputs: bool = True
+) -> ServingDeployment:
+    """The replicas of one pool; without outputs, their requests end with the prompt."""
+    node, engine, accelerator = scenario.cluster.node, serving.engine, scenario.cluster.installed_accelerator
     efficiency, scheduler = resolve_efficiency(serving, accelerator), _scheduler(serving)
     demand = _memory_demand(name, serving, node, accelerator, efficiency)
     memory = demand.share(accelerator)
@@ -101,7 +130,7 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
             _asked_blocks(name, serving.kv_cache.num_blocks, memory, block_size) // num_lanes
         )
     watermark_frac = engine.watermark_frac if scheduler.watermark_frac is None else scheduler.watermark_frac
-    _require_room(name, serving, num_blocks_per_lane, block_size)
+    _require_room(name, serving, num_blocks_per_lane, block_size, has_outputs=has_outputs)
     has_prefix_caching = serving.kv_cache.has_prefix_caching
     return ServingDeployment(
         name=name,
@@ -181,15 +210,18 @@ def _most_cached_tokens(num_blocks: int, block_size: int) -> int:
     return num_blocks * block_size + 1
 
 
-def _require_room(name: str, serving: Serving, num_blocks: int, block_size: int) -> None:
+def _require_room(
+    name: str, serving: Serving, num_blocks: int, block_size: int, *, has_outputs: bool
+) -> None:
     """Raise if all requests are alike and the KV cache of a lane cannot hold one of them."""
     lengths, most = serving.traffic.lengths, _most_cached_tokens(num_blocks, block_size)
     if not isinstance(lengths, Fixed):
         return
-    num_tokens = lengths.num_prompt_tokens + lengths.num_output_tokens
+    num_tokens = lengths.num_prompt_tokens + (lengths.num_output_tokens if has_outputs else 1)
     if num_tokens > most:
+        what = "prompt and output are" if has_outputs else "the prompt and its first token are"
         raise InfeasibleError(
-            f"serving.{name}.traffic.lengths: prompt and output are {num_tokens} tokens, more than the "
+            f"serving.{name}: of traffic.lengths {what} {num_tokens} tokens, more than the "
             f"{most} that the KV cache has room for ({num_blocks} blocks of {block_size} tokens): no request "
             "could be served; shorten them, or enlarge kv_cache"
         )
@@ -333,31 +365,3 @@ def _pipeline_wire(node: Node, parallelism: Parallelism) -> Wire:
     if parallelism.tensor * parallelism.pipeline <= node.num_accelerators:
         return _wire(node.scale_up, 1)
     return _wire(node.scale_out, node.num_nics / node.num_accelerators)
-
-
-def num_serving_nodes(scenario: Scenario) -> int:
-    """Nodes that the replicas of all serving workloads take, packed: the first ones of the cluster."""
-    needed = sum(
-        one.num_replicas * one.parallelism.tensor * one.parallelism.pipeline
-        for one in scenario.serving.values()
-    )
-    return -(-needed // scenario.cluster.node.num_accelerators)
-
-
-def _require_accelerators(scenario: Scenario, name: str) -> None:
-    """Raise unless the cluster holds all replicas, each on one node where it fits on one."""
-    per_node, num_nodes = scenario.cluster.node.num_accelerators, scenario.cluster.num_nodes
-    sizes = {key: one.parallelism.tensor * one.parallelism.pipeline for key, one in scenario.serving.items()}
-    needed = sum(one.num_replicas * sizes[key] for key, one in scenario.serving.items())
-    if needed > per_node * num_nodes:
-        raise InfeasibleError(
-            f"serving needs {needed} accelerators for all replicas, the cluster has {per_node * num_nodes}: "
-            f"use at least {-(-needed // per_node)} nodes of {per_node}, or fewer replicas"
-        )
-    size, replicas = sizes[name], scenario.serving[name].num_replicas
-    nodes = -(-replicas // (per_node // size)) if size <= per_node else replicas * -(-size // per_node)
-    if nodes > num_nodes:
-        raise InfeasibleError(
-            f"serving.{name} needs {nodes} nodes for {replicas} replicas of {size} accelerators, which do "
-            f"not divide nodes of {per_node} without rest; the cluster has {num_nodes}"
-        )

@@ -103,6 +103,29 @@ class Slo(Section):
     )
 
 
+class Prefill(Section):
+    """Replicas of their own for prompts: disaggregated prefill. What is left out is that of the others."""
+
+    num_replicas: int = Field(gt=0, le=1_000_000, description="Copies of the model that compute prompts.")
+    parallelism: Parallelism | None = Field(default=None, description="How one of them is spread.")
+    engine: Annotated[Engine, Reference("engines")] | None = Field(
+        default=None, description="Serving engine, a catalogue name."
+    )
+    scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers", nameless=Scheduler)] | None = (
+        Field(default=None, description="Scheduling policy; that of the engine if another engine is given.")
+    )
+    router: Annotated[Router, PolicyFrom("dcsim.policies.routers")] | None = Field(
+        default=None, description="Which of them a request goes to."
+    )
+    kv_cache: KvCache | None = Field(default=None, description="Their paged KV cache.")
+
+    @field_validator("scheduler", mode="before")
+    @classmethod
+    def _of_the_engine(cls, value: object, info: ValidationInfo) -> object:
+        """Options without a policy are those of the policy of the engine that is given here."""
+        return _with_policy(value, info.data.get("engine"))
+
+
 class Serving(Section):
     """One served model."""
 
@@ -116,7 +139,9 @@ class Serving(Section):
     efficiency: Annotated[Efficiency, Reference("efficiency")] | None = Field(
         default=None, description="Efficiency profile; the accelerator's own if left out."
     )
-    num_replicas: int = Field(gt=0, le=1_000_000, description="Copies of the model.")
+    num_replicas: int = Field(
+        gt=0, le=1_000_000, description="Copies of the model; beside those of prefill, which compute prompts."
+    )
     parallelism: Parallelism = Field(default_factory=Parallelism, description="How one replica is spread.")
     scheduler: Annotated[Scheduler, PolicyFrom("dcsim.policies.schedulers", nameless=Scheduler)] | None = (
         Field(
@@ -157,16 +182,26 @@ class Serving(Section):
         default=None,
         description="Replicas switched off for a while, whose nodes jobs may use; none if left out.",
     )
+    prefill: Prefill | None = Field(
+        default=None,
+        description="Disaggregated prefill: replicas that compute prompts and send the KV cache to the "
+        "others, which decode. Left out: every replica does both.",
+    )
     traffic: Traffic = Field(description="Requests: a preset, arrivals with lengths, or a trace.")
 
     @field_validator("scheduler", mode="before")
     @classmethod
     def _of_the_engine(cls, value: object, info: ValidationInfo) -> object:
         """Options without a policy are those of the engine's policy; a wrong engine is problem enough."""
-        if not isinstance(value, dict) or "policy" in value:
+        return _with_policy(value, info.data.get("engine"))
+
+    @field_validator("prefill", mode="before")
+    @classmethod
+    def _prefill_by_the_same_engine(cls, value: object, info: ValidationInfo) -> object:
+        """Options without a policy are those of the engine's, where prefill has no engine of its own."""
+        if not isinstance(value, dict) or value.get("engine") is not None or "scheduler" not in value:
             return value
-        engine = info.data.get("engine")
-        return {"policy": engine.scheduler, **value} if isinstance(engine, Engine) else None
+        return {**value, "scheduler": _with_policy(value["scheduler"], info.data.get("engine"))}
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -189,3 +224,10 @@ class Serving(Section):
             if isinstance(value, dict)
             else plain
         )
+
+
+def _with_policy(value: object, engine: object) -> object:
+    """Options of a scheduler, with the engine's policy if they name none; nothing beside a wrong engine."""
+    if not isinstance(value, dict) or "policy" in value:
+        return value
+    return {"policy": engine.scheduler, **value} if isinstance(engine, Engine) else None

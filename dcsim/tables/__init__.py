@@ -5,11 +5,19 @@ The simulation appends columns and knows no percentile; metrics read columns and
 
 from dcsim.tables.cluster import CLUSTER_TABLES
 from dcsim.tables.run import RunTables
-from dcsim.tables.serving import PREEMPTIONS, REQUESTS, STEPS, RequestStatus, ServingTables
+from dcsim.tables.serving import (
+    KV_TRANSFERS,
+    PREEMPTIONS,
+    REQUESTS,
+    STEPS,
+    RequestStatus,
+    ServingTables,
+)
 from dcsim.tables.table import TEXT, Column, Table, empty_table
 
 __all__ = [
     "CLUSTER_TABLES",
+    "KV_TRANSFERS",
     "PREEMPTIONS",
     "REQUESTS",
     "STEPS",

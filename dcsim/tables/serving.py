@@ -1,12 +1,12 @@
-"""Tables of a serving workload: requests, engine steps, preemptions."""
+"""Tables of a serving workload: requests, engine steps, preemptions, KV transfers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
-from dcsim.tables.table import Column, Table
+from dcsim.tables.table import Column, Table, empty_table
 
 
 class RequestStatus(IntEnum):
@@ -19,8 +19,16 @@ class RequestStatus(IntEnum):
 
 
 REQUESTS: Mapping[str, Column] = {
-    "replica": Column("i4", "", "replica that served the request; -1 if it was rejected before routing"),
+    "replica": Column(
+        "i4",
+        "",
+        "replica that served the request, those for prefill numbered after those that decode; -1 if there "
+        "was none",
+    ),
     "engine": Column("i4", "", "engine (replica x pipeline lane) that served it; -1 if there was none"),
+    "prefill_engine": Column(
+        "i4", "", "engine that computed its prompt for another to decode; -1 without prefill replicas"
+    ),
     "status": Column("i1", "", "0 finished, 1 rejected, 2 timed out, 3 unfinished"),
     "arrived_at_s": Column("f8", "s", "arrival at the front door"),
     "scheduled_at_s": Column("f8", "s", "start of the first engine step that worked on it; NaN if none did"),
@@ -63,7 +71,10 @@ STEPS: Mapping[str, Column] = {
         "i4", "", "sequences that produced a token in every step: decodes and finished prompts"
     ),
     "num_used_blocks": Column(
-        "i4", "", "KV blocks held by running requests at the end of the row, before finished ones free theirs"
+        "i4",
+        "",
+        "KV blocks held by running requests at the end of the row, before finished ones free theirs, and by "
+        "KV caches on their way",
     ),
     "num_waiting": Column(
         "i4", "", "requests waiting at the start of the row, after those it admits have left the queue"
@@ -80,6 +91,18 @@ PREEMPTIONS: Mapping[str, Column] = {
 }
 
 
+KV_TRANSFERS: Mapping[str, Column] = {
+    "request": Column("i8", "", "row of the request in the table requests"),
+    "from_engine": Column("i4", "", "engine that computed its prompt"),
+    "to_engine": Column("i4", "", "engine that decodes it"),
+    "num_bytes": Column("f8", "B", "keys and values of its prompt, all copies that are kept"),
+    "prefilled_at_s": Column("f8", "s", "end of the step that produced its first token"),
+    "started_at_s": Column("f8", "s", "when the decoding replica had blocks and a place for it"),
+    "ended_at_s": Column("f8", "s", "when its KV cache had arrived; NaN if the simulation ended before"),
+    "decoding_at_s": Column("f8", "s", "start of the step in which it joined the batch; NaN if it did not"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ServingTables:
     """What one replication wrote about one serving workload."""
@@ -88,3 +111,4 @@ class ServingTables:
     steps: Table
     preemptions: Table
     ended_at_s: float  # when the simulation of the workload stopped
+    kv_transfers: Table = field(default_factory=lambda: empty_table(KV_TRANSFERS))

@@ -47,7 +47,9 @@ def table(
 def requests(*rows: Mapping[str, float]) -> Table:
     """Requests; instants left out are NaN, lengths 10."""
     instants = dict.fromkeys(("scheduled_at_s", "first_token_at_s", "finished_at_s"), NAN)
-    return table(REQUESTS, rows, {**instants, "num_prompt_tokens": 10, "num_output_tokens": 10})
+    return table(
+        REQUESTS, rows, {**instants, "prefill_engine": -1, "num_prompt_tokens": 10, "num_output_tokens": 10}
+    )
 
 
 def steps(*rows: Mapping[str, float]) -> Table:

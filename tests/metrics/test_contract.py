@@ -14,6 +14,10 @@ from tests.study.scenarios_for_tests import small_cluster, tiny
 RUNS: dict[str, dict[str, object]] = {
     "owned, two replications": {"replications": 2},
     "with draws of the calibration": {"calibration_draws": 2},
+    "with prefill replicas": {
+        "cluster.num_nodes": 2,
+        "serving.chat.prefill": {"num_replicas": 2},
+    },
     "rented": {"economics": {"prices": "on-demand-2026"}},
     "unstable": {"serving.chat.traffic.arrivals": {"policy": "poisson", "rate": "900 /s"}},
     "without facility and economics": {"facility": None, "economics": None},

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dcsim.metrics.itl import GapMeter, GapSketch
+from dcsim.metrics.kv_transfers import FirstGaps
 from dcsim.metrics.step_cost import StepCosts
 from dcsim.metrics.step_rows import OrderedSteps
 from dcsim.metrics.window import Window
@@ -9,13 +10,14 @@ from dcsim.spec.deployment import resolve_deployment
 from tests.metrics.by_hand import preemptions, scenario, steps
 
 WHOLE = Window(0.0, 10.0)
+NO_FIRST_GAPS = FirstGaps(np.empty(0, dtype=np.int64), np.empty(0))
 
 
 def gaps(table, *, window=WHOLE, singles=(), held=None):
     ordered = OrderedSteps(table)
     num_without_gap = np.zeros(len(ordered), dtype=np.int64)
     num_without_gap[list(singles)] = 1
-    meter = GapMeter(ordered, window, num_without_gap)
+    meter = GapMeter(ordered, window, num_without_gap, NO_FIRST_GAPS)
     costs = StepCosts(resolve_deployment(scenario(), "chat").deployment, table)
     for rows in ordered.chunks():
         meter.add(rows, costs.of(rows))

@@ -38,7 +38,7 @@ def verdict(arrived, started, finished, **more):
 def judged(rows, window):
     tables = serving_tables(requests(*rows), steps())
     view = view_requests(tables.requests, window, 0.0, Slo())
-    return judge(tables, queue_spells(tables, 0.0), view, window, max_request_tokens=4096)
+    return judge(tables, [queue_spells(tables, 0.0)], view, window, max_request_tokens=4096)
 
 
 @pytest.mark.parametrize("seed", range(8))

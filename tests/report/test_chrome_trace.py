@@ -36,6 +36,7 @@ def two_requests() -> ServingTables:
     return ServingTables(
         requests=table(
             REQUESTS,
+            prefill_engine=[-1, -1],
             status=[RequestStatus.FINISHED, RequestStatus.UNFINISHED],
             arrived_at_s=[0.0, 1.0],
             scheduled_at_s=[0.5, nan],

@@ -100,7 +100,7 @@ def drive(
     engine = Engine(0, engine_options(options, is_stepwise=is_stepwise), EngineTimer(timer), logs)
     engine.submit(range(len(arrivals)))
     engine.advance(LONG_AFTER_S)
-    requests = logs.requests.table(num_lanes=1)
+    requests = logs.requests.table(lambda engine: engine)
     return Run(
         **{
             name: np.array(requests[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 
 class ActiveRequest:
@@ -17,6 +18,7 @@ class ActiveRequest:
         "admission",
         "deadline_s",
         "entered_step",
+        "handoff",
         "index",
         "is_decoding",
         "last_token_at_s",
@@ -44,4 +46,16 @@ class ActiveRequest:
         self.entered_step = 0  # the batch's decode step when it began to decode
         self.deadline_s = math.inf
         self.last_token_at_s = math.nan  # of its latest token before it began to decode
+        self.handoff: Handoff | None = None  # of a request whose prompt another replica has computed
         self.preemption_row: int | None = None  # row of the preemption that it has not recovered from
+
+
+@dataclass(eq=False, slots=True)
+class Handoff:
+    """The way of a request from the engine that computed its prompt to the one that decodes."""
+
+    source: int  # number of the engine that computed the prompt
+    parked: ActiveRequest  # the request there, whose blocks are held until the KV cache has arrived
+    prefilled_at_s: float
+    is_here: bool = False  # whether the KV cache has arrived
+    row: int = -1  # in the table kv_transfers, once it has begun

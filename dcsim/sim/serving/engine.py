@@ -21,6 +21,7 @@ from dcsim.sim.serving.active_request import ActiveRequest
 from dcsim.sim.serving.decode_batch import DecodeBatch
 from dcsim.sim.serving.engine_options import EngineOptions
 from dcsim.sim.serving.jump import jump, last_step_at_s
+from dcsim.sim.serving.kv_blocks import KvBlocks
 from dcsim.sim.serving.log import EngineLogs
 from dcsim.sim.serving.timer import NO_WORK, StepTimer, prefill_work
 from dcsim.tables import RequestStatus
@@ -29,22 +30,22 @@ _NEVER = math.inf
 _Chunk = tuple[ActiveRequest, int]
 
 
-class Engine:
+class Engine(KvBlocks):
     """A continuously batching engine, brought forward by :meth:`advance`."""
 
     # slots, since beyond thirty attributes CPython looks each of them up in a dictionary of the instance
     # fmt: off
     __slots__ = (
-        "_batch", "_block_size", "_budget", "_cache", "_chunks", "_free_blocks", "_gate", "_has_decodes",
-        "_has_timeout", "_inbox", "_last_decode_s", "_logs", "_next_ready_s", "_num_admissions",
-        "_num_blocks", "_num_late", "_num_steps", "_options", "_pack", "_planned_at_s",
-        "_prefilling", "_requests", "_reserves", "_rows", "_running", "_started_at_s", "_timer", "_waiting",
-        "_work",
+        "_batch", "_budget", "_chunks", "_gate", "_has_decodes", "_has_timeout", "_inbox", "_last_decode_s",
+        "_logs", "_next_ready_s", "_num_admissions", "_num_late", "_num_receiving", "_num_steps", "_options",
+        "_pack", "_planned_at_s", "_prefilling", "_requests", "_reserves", "_rows", "_running",
+        "_started_at_s", "_timer", "_waiting", "_work",
         "last_step_end_s", "next_event_s", "number", "on_end",
     )
     # fmt: on
 
     def __init__(self, number: int, options: EngineOptions, timer: StepTimer, logs: EngineLogs) -> None:
+        super().__init__(options)
         self.number = number
         self.next_event_s = _NEVER  # end of the open run, or the next arrival when idle
         self.last_step_end_s = 0.0
@@ -52,7 +53,6 @@ class Engine:
         self._options, self._timer, self._logs = options, timer, logs
         self._requests = logs.requests
         self._pack, self._rows = logs.steps.pack, logs.steps.buffer
-        self._block_size = options.block_size
         self._reserves = options.scheduler.reserves_whole_prompt
         self._budget = Budget(options.max_num_batched_tokens, 0, 0, 0, options.block_size)
         self._has_timeout = options.request_timeout_s is not None
@@ -66,8 +66,8 @@ class Engine:
         self._num_admissions = 0
         self._batch = DecodeBatch(options.block_size)
         self._last_decode_s = 0.0
-        self._free_blocks = self._num_blocks = options.num_blocks
-        self._cache, self._gate = options.prefix_cache(), options.admission_gate()
+        self._num_receiving = 0  # sequences whose KV cache is on its way here: see decode_engine.py
+        self._gate = options.admission_gate()
         # the open run
         self._num_steps = 0  # 0: idle
         self._started_at_s = 0.0
@@ -81,7 +81,7 @@ class Engine:
         if self._next_ready_s == _NEVER and self._inbox:
             self._next_ready_s = self._ready_s(self._inbox[0])
             if not self._num_steps:
-                self.next_event_s = self._next_ready_s
+                self.next_event_s = min(self.next_event_s, self._next_ready_s)
             elif not self._chunks and self._next_ready_s < self.next_event_s:
                 if self._gate is not None:
                     self._num_steps = self._steps_until_look(self._num_steps, self._started_at_s)
@@ -132,12 +132,12 @@ class Engine:
             self.next_event_s = now_s + self._timer.mixed_s(decodes, context, self._work, self._chunks)
         elif batch.num_sequences:
             self._jump(now_s, is_single=has_preempted or self._num_late > 0 or self._options.is_stepwise)
-        elif self._waiting:
+        elif self._waiting and not self._num_sent_blocks:
             raise SimulationError("an engine has requests waiting, nothing running, and admits none")
         else:
             self._num_steps = 0
             self._planned_at_s = _NEVER
-            self.next_event_s = self._next_ready_s
+            self.next_event_s = min(self._next_ready_s, self._next_deadline_s())
 
     def _take_arrivals(self, now_s: float) -> None:
         inbox, options, requests = self._inbox, self._options, self._requests
@@ -149,10 +149,8 @@ class Engine:
             if options.request_timeout_s is not None:
                 request.deadline_s = requests.arrived_at_s[index] + options.request_timeout_s
                 self._expire_waiting(ready_s)
-            is_too_long = options.max_model_len is not None and prompt + output > options.max_model_len
             is_queue_full = options.max_queue is not None and len(self._waiting) >= options.max_queue
-            never_fits = prompt + output - 1 > options.num_blocks * self._block_size
-            if is_too_long or is_queue_full or never_fits:
+            if is_queue_full or options.is_too_long(prompt, output):
                 self._end(request, RequestStatus.REJECTED, ready_s)
             else:
                 self._waiting.append(request)
@@ -161,12 +159,10 @@ class Engine:
     def _plan_chunks(self, now_s: float, has_preempted: bool) -> bool:
         """Ask the scheduler, then take blocks for what it chose. True if the next plan may differ at once."""
         options, budget, waiting, batch = self._options, self._budget, self._waiting, self._batch
-        budget.num_seqs = options.max_num_seqs - len(self._running)
+        budget.num_seqs = options.max_num_seqs - len(self._running) - self._num_receiving
         budget.num_free_blocks = self._free_blocks - batch.num_blocks_next
         budget.num_watermark_blocks = options.num_watermark_blocks if self._running else 0
-        candidates: Iterable[ActiveRequest] = () if has_preempted else waiting
-        if self._num_late and not has_preempted and (self._prefilling or batch.num_sequences):
-            candidates = islice(waiting, max(len(waiting) - self._num_late, 0))
+        candidates = () if has_preempted else self._candidates()
         if self._cache:
             self._cache.begin_plan()
             candidates = map(self._cache.look_up, candidates)
@@ -194,6 +190,12 @@ class Engine:
         is_shaky = bool(self._cache and waiting) and waiting[0].num_shared_blocks > waiting[0].num_held_blocks
         return has_preempted or is_shaky
 
+    def _candidates(self) -> Iterable[ActiveRequest]:
+        """Who waits, and was there when the step was planned."""
+        if self._num_late and (self._prefilling or self._batch.num_sequences):
+            return islice(self._waiting, max(len(self._waiting) - self._num_late, 0))
+        return self._waiting
+
     def _continue_chunks(self, chunks: list[_Chunk], now_s: float) -> list[_Chunk]:
         """The chunks of prompts under way for which there are blocks."""
         if not self._reserves:
@@ -217,14 +219,6 @@ class Engine:
             self._preempt_last(now_s)
         return False
 
-    def _share(self, request: ActiveRequest) -> None:
-        """Use the cached blocks that the plan found: idle ones among them come back into use."""
-        assert self._cache
-        shared = request.num_shared_blocks
-        self._free_blocks -= shared - request.num_held_blocks
-        self._cache.reference(request.prefix, shared)
-        request.num_held_blocks = shared
-
     def _admit(self, request: ActiveRequest, num_tokens: int, now_s: float) -> None:
         tokens = request.num_target_tokens if self._reserves else request.num_computed_tokens + num_tokens
         self._take(request, -(-tokens // self._block_size) - request.num_held_blocks)
@@ -246,9 +240,7 @@ class Engine:
         if self._gate is not None:
             steps, cut_s = self._steps_until_look(steps, now_s), _NEVER
         if self._has_timeout:
-            cut_s = min(cut_s, next(iter(self._running)).deadline_s)
-            if self._waiting:
-                cut_s = min(cut_s, self._waiting[0].deadline_s)
+            cut_s = min(cut_s, self._next_deadline_s())
         self._work = NO_WORK
         self._num_steps, self.next_event_s = jump(
             self._timer, batch.num_sequences, batch.context_tokens, steps, now_s, cut_s
@@ -275,7 +267,7 @@ class Engine:
 
     def _can_admit(self) -> bool:
         """Whether a new arrival could join the batch: nobody waits before it, and a sequence slot is free."""
-        return not self._waiting and len(self._running) < self._options.max_num_seqs
+        return not self._waiting and len(self._running) + self._num_receiving < self._options.max_num_seqs
 
     def _close_run(self, now_s: float) -> None:
         batch, steps = self._batch, self._num_steps
@@ -326,7 +318,11 @@ class Engine:
         if request.num_generated_tokens == request.num_output_tokens:
             self._finish(request, now_s)
         else:
-            self._batch.enter(request)
+            self._begin_decoding(request, now_s)
+
+    def _begin_decoding(self, request: ActiveRequest, now_s: float) -> None:
+        """A request has its first token, or the next after a preemption, and goes on."""
+        self._batch.enter(request)
 
     def _finish(self, request: ActiveRequest, now_s: float) -> None:
         self._free(request)
@@ -357,12 +353,7 @@ class Engine:
         """A request no longer runs: its blocks become free."""
         request.admission = -1
         del self._running[request]
-        freed = request.num_held_blocks - request.num_shared_blocks
-        if self._cache:
-            self._cache.give_back(freed)
-            freed += self._cache.release(request.prefix, request.num_shared_blocks)
-        self._free_blocks += freed
-        request.num_held_blocks = request.num_shared_blocks = 0
+        self._give_back(request)
 
     def _preempt_last(self, now_s: float) -> None:
         """Throw away what the request admitted last has computed; it waits at the front to start over."""
@@ -389,11 +380,10 @@ class Engine:
             first = self._waiting.popleft()
             self._end(first, RequestStatus.TIMED_OUT, first.deadline_s)
 
-    def _take(self, request: ActiveRequest, num_blocks: int) -> None:
-        request.num_held_blocks += num_blocks
-        self._free_blocks -= num_blocks
-        if self._cache:
-            self._cache.take(num_blocks)
+    def _next_deadline_s(self) -> float:
+        """When the first request gives up: those that run and those that wait are in order of arrival."""
+        first_s = next(iter(self._running)).deadline_s if self._running else _NEVER
+        return min(first_s, self._waiting[0].deadline_s) if self._waiting else first_s
 
     def _ready_s(self, index: int) -> float:
         return self._requests.sent_at_s(index) + self._options.request_overhead_s

@@ -27,6 +27,7 @@ class EngineOptions:
     is_asynchronous: bool = False  # a step is planned when the one before it starts
     admission_interval: int = 1
     admission_wait: int = 0
+    decode_room_tokens: int | None = None  # of a lane that prompts' KV caches go to; None: decodes itself
     is_stepwise: bool = False  # one run per step: the twin that fast-forward is held against
 
     def prefix_cache(self) -> PrefixCache | None:
@@ -34,6 +35,15 @@ class EngineOptions:
         if not self.num_prefix_blocks:
             return None
         return PrefixCache(self.num_blocks, self.block_size, self.num_prefix_blocks)
+
+    def is_too_long(self, num_prompt_tokens: int, num_output_tokens: int) -> bool:
+        """Whether a request can never be served: for the model, or for want of room in the KV cache."""
+        num_tokens, room = num_prompt_tokens + num_output_tokens, self.num_blocks * self.block_size
+        if self.max_model_len is not None and num_tokens > self.max_model_len:
+            return True
+        if self.decode_room_tokens is None:
+            return num_tokens - 1 > room
+        return num_prompt_tokens > room or num_tokens - 1 > self.decode_room_tokens
 
     def admission_gate(self) -> AdmissionGate | None:
         """A gate before the queue; None where the engine looks before every step."""

@@ -20,7 +20,8 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.sim.requests import MAX_REQUESTS, RequestStream
 from dcsim.sim.serving.engine import Engine
 from dcsim.sim.serving.engine_options import EngineOptions
-from dcsim.sim.serving.log import EngineLogs, PreemptionLog, RequestLog, StepLog
+from dcsim.sim.serving.log import EngineLogs, Integers, PreemptionLog, RequestLog, StepLog
+from dcsim.sim.serving.replica_pool import ReplicaPool
 from dcsim.sim.serving.timer import StepTimer
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import ServingDeployment
@@ -51,10 +52,11 @@ class Fleet:
         self._stream = stream
         self._rng = streams[f"{deployment.name}.router"]
         self._duration_s = duration_s
-        num_engines = deployment.num_replicas * deployment.num_lanes
+        num_engines = sum(pool.num_engines for pool in deployment.pools)
         self._logs = EngineLogs(RequestLog(), StepLog(), PreemptionLog(), [0] * num_engines)
-        self._options = _engine_options(deployment, stream.num_prefix_tokens, is_stepwise=is_stepwise)
+        self._options = engine_options(deployment, stream.num_prefix_tokens, is_stepwise=is_stepwise)
         self._timer = timer
+        self._pool = ReplicaPool(deployment, 0, self._logs.num_outstanding, self._rng)  # of arrivals
         self._engines = [self._new_engine(number) for number in range(num_engines)]
         self._down: set[int] = set()  # replicas that have failed
         self._resting: dict[int, Callable[[int], None]] = {}  # replicas that get no requests: who is told
@@ -70,6 +72,7 @@ class Fleet:
             and deployment.num_lanes == 1
             and not stream.concurrency
             and not may_pause
+            and deployment.prefill is None
         )
         self.limit_s = self._limit_s(drain_s)
 
@@ -110,13 +113,12 @@ class Fleet:
         """End the simulation and return what was written."""
         for engine in self._engines:
             engine.stop(self.limit_s)
-        requests, steps = self._logs.requests.table(self._deployment.num_lanes), self._logs.steps.table()
+        requests, steps = self._logs.requests.table(self._replica_of), self._logs.steps.table()
         ended_at_s = max(self._last_step_end_s, *(engine.last_step_end_s for engine in self._engines))
         if np.any(requests["status"] == RequestStatus.UNFINISHED) and math.isfinite(self.limit_s):
             ended_at_s = max(ended_at_s, self.limit_s)
-        return ServingTables(
-            requests, steps, self._logs.preemptions.table(), max(ended_at_s, self._duration_s or 0.0)
-        )
+        ended_at_s = max(ended_at_s, self._duration_s or 0.0)
+        return ServingTables(requests, steps, self._logs.preemptions.table(), ended_at_s)
 
     @property
     def num_ended(self) -> int:
@@ -136,6 +138,10 @@ class Fleet:
     def _limit_s(self, drain_s: float | None) -> float:
         end_s = self.arrivals_end_s
         return end_s + (end_s + SECONDS_PER_HOUR if drain_s is None else drain_s)
+
+    def _replica_of(self, engine: Integers) -> Integers:
+        """The replicas of engines."""
+        return engine // np.int32(self._deployment.num_lanes)
 
     def _new_engine(self, number: int) -> Engine:
         return Engine(number, self._options, self._timer, self._logs)
@@ -173,21 +179,12 @@ class Fleet:
 
     def _arrive(self, event: simpy.Event) -> None:
         request = cast(int, event.value)
-        num_lanes = self._deployment.num_lanes
-        outstanding = self._logs.num_outstanding
-        if self._down or self._resting:
-            number = self._choose_among_up(request)
-            if number is None:
-                self._stranded.append(request)
-                return
-        elif num_lanes == 1:
-            number = self._deployment.router.choose(outstanding, request, self._rng)
-        else:
-            per_replica = [sum(outstanding[i : i + num_lanes]) for i in range(0, len(outstanding), num_lanes)]
-            replica = self._deployment.router.choose(per_replica, request, self._rng)
-            lanes = outstanding[replica * num_lanes : (replica + 1) * num_lanes]
-            number = replica * num_lanes + lanes.index(min(lanes))
-        outstanding[number] += 1
+        out = self._down | self._resting.keys() if self._down or self._resting else ()
+        number = self._pool.choose(request, out)
+        if number is None:
+            self._stranded.append(request)
+            return
+        self._logs.num_outstanding[number] += 1
         self._num_handed_over += 1
         self._logs.requests.engine[request] = number
         self._engines[number].submit((request,))
@@ -286,17 +283,6 @@ class Fleet:
             self._logs.requests.resend(request, self._environment.now)
             self._at(self._environment.now + self._overhead_s, request, self._arrive)
 
-    def _choose_among_up(self, request: int) -> int | None:
-        """The engine that the router chooses of the replicas that are up; None if none is."""
-        num_lanes, outstanding = self._deployment.num_lanes, self._logs.num_outstanding
-        out = self._down | self._resting.keys()
-        up = [one for one in range(self._deployment.num_replicas) if one not in out]
-        if not up:
-            return None
-        loads = [sum(outstanding[one * num_lanes : (one + 1) * num_lanes]) for one in up]
-        first = up[self._deployment.router.choose(loads, request, self._rng)] * num_lanes
-        return min(range(first, first + num_lanes), key=outstanding.__getitem__)
-
     # --- clients of a closed loop -----------------------------------------------------------------
 
     def _client_sends(self, at_s: float) -> None:
@@ -334,9 +320,10 @@ class Fleet:
         self._client_sends(self._environment.now)
 
 
-def _engine_options(
+def engine_options(
     deployment: ServingDeployment, num_prefix_tokens: int, *, is_stepwise: bool
 ) -> EngineOptions:
+    """What the engines of a deployment are told."""
     has_cache = deployment.has_prefix_caching
     return EngineOptions(
         scheduler=deployment.scheduler,

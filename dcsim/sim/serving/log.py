@@ -8,16 +8,18 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.tables import PREEMPTIONS, REQUESTS, STEPS, Column, RequestStatus, Table
+from dcsim.tables import KV_TRANSFERS, PREEMPTIONS, REQUESTS, STEPS, Column, RequestStatus, Table
 
 _CODES = {"i1": "b", "i4": "i", "i8": "q", "f8": "d"}
 _NAN = float("nan")
+Integers = npt.NDArray[np.int32]
 
 
 class RequestLog:
@@ -29,6 +31,7 @@ class RequestLog:
         self.num_output_tokens = array("i")
         self.prefix = array("i")
         self.engine = array("i")
+        self.prefill_engine = array("i")
         self.status = array("b")
         self.scheduled_at_s = array("d")
         self.first_token_at_s = array("d")
@@ -58,6 +61,7 @@ class RequestLog:
             (self.num_output_tokens, num_output_tokens),
             (self.prefix, prefix),
             (self.engine, engine),
+            (self.prefill_engine, np.full(count, -1)),
         ):
             column.frombytes(values.astype("i4").tobytes())
         self.status.frombytes(bytes([RequestStatus.UNFINISHED]) * count)
@@ -105,14 +109,14 @@ class RequestLog:
         is_open = self.status[index] == RequestStatus.UNFINISHED
         return not is_open and not self.finished_at_s[index] > at_s  # NaN: turned away
 
-    def table(self, num_lanes: int) -> Table:
-        """The table ``requests`` of replicas with so many engines each."""
-        columns = {
+    def table(self, replica_of: Callable[[Integers], Integers]) -> Table:
+        """The table ``requests``, given the replicas of engines; that of -1 is -1."""
+        columns: dict[str, npt.NDArray[Any]] = {
             name: np.frombuffer(getattr(self, name), column.dtype)
             for name, column in REQUESTS.items()
             if name != "replica"
         }
-        return Table({"replica": columns["engine"] // np.int32(num_lanes), **columns})
+        return Table({"replica": replica_of(columns["engine"]), **columns})
 
 
 class RowLog:
@@ -157,6 +161,28 @@ class PreemptionLog(RowLog):
         """Record that the request of that row has produced its next token."""
         offset = (row + 1) * self._struct.size - 8
         struct.pack_into("<d", self.buffer, offset, now_s)
+
+
+class KvTransferLog(RowLog):
+    """KV transfers, completed when they end, and when their requests decode."""
+
+    def __init__(self) -> None:
+        super().__init__(KV_TRANSFERS)
+
+    def add(
+        self, request: int, engines: tuple[int, int], num_bytes: float, prefilled_at_s: float, now_s: float
+    ) -> int:
+        """Record the start of a transfer from one engine to another, and return its row."""
+        self.buffer += self.pack(request, *engines, num_bytes, prefilled_at_s, now_s, _NAN, _NAN)
+        return len(self) - 1
+
+    def end(self, row: int, now_s: float) -> None:
+        """Record that the transfer of that row has ended."""
+        struct.pack_into("<d", self.buffer, (row + 1) * self._struct.size - 16, now_s)
+
+    def decode(self, row: int, now_s: float) -> None:
+        """Record that the request of that row has joined the batch."""
+        struct.pack_into("<d", self.buffer, (row + 1) * self._struct.size - 8, now_s)
 
 
 @dataclass(frozen=True, slots=True)

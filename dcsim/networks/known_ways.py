@@ -30,8 +30,9 @@ class KnownWays:
         """The number of each pair, its way found if it was not known."""
         codes = sources * self._num_vertices + destinations
         at = np.searchsorted(self._codes, codes)
-        if not len(self._codes) or (self._codes.take(at, mode="clip") != codes).any():
-            self._add(np.setdiff1d(codes, self._codes))
+        unknown = codes[self._codes.take(at, mode="clip") != codes] if len(self) else codes
+        if len(unknown):
+            self._add(np.unique(unknown))
             at = np.searchsorted(self._codes, codes)
         return self._numbers.take(at)
 

@@ -60,8 +60,14 @@ class Network:
 
     def vertices(self, endpoints: Sequence[Endpoint]) -> Indices:
         """The vertices of many endpoints. Raises KeyError for one that is not there."""
-        numbers = {one: self.vertex(one) for one in set(endpoints)}
-        return np.array([numbers[one] for one in endpoints], dtype=np.int64)
+        if str in map(type, endpoints):
+            numbers = {one: self.vertex(one) for one in set(endpoints)}
+            return np.array([numbers[one] for one in endpoints], dtype=np.int64)
+        nodes = np.array(endpoints, dtype=np.int64)
+        strangers = nodes[(nodes < 0) | (nodes >= self.num_hosts)]
+        if len(strangers):
+            raise KeyError(int(strangers[0]))
+        return nodes
 
     @property
     def switches(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
-import numpy as np
 import simpy
 
 from dcsim.formulas.incast import IncastPenalty, incast_capacities
@@ -176,16 +175,18 @@ class Fabric:
         self._advance()
         self._end_due()
         self._slots.drop_ended(self._environment.now)
-        if self._is_rewired:
+        is_rewired, self._is_rewired = self._is_rewired, False
+        if is_rewired:
             self._reroute()
         new, self._new = self._new, []
         self._start(new)
         arriving, self._arriving = self._arriving, []
         self._join(arriving)
+        is_changed = is_rewired or bool(arriving) or self._active.is_dirty
         if self._active.is_dirty:
             self._solve()
-        for occupation in list(self._occupations):
-            self._tell(occupation)
+        if is_changed:
+            self._tell_all()
         self._plan_wake()
 
     def _start(self, new: list[AnyMovement]) -> None:
@@ -240,7 +241,6 @@ class Fabric:
 
     def _reroute(self) -> None:
         """Ways round what is down now, for flows on it, on detours, or without a way."""
-        self._is_rewired = False
         moving = self._slots.to_reroute(~self._ways.is_up)
         self._slots.leave(moving)
         for member in self._stalled:
@@ -259,16 +259,19 @@ class Fabric:
             fan_in = self._active.weights_on_links() * self.network.num_ports_at_end()
             is_end = ~self.network.forwards[self.network.destinations]
             capacities = incast_capacities(capacities, fan_in, is_end, self._incast)
-            self._active.touch(np.arange(self.network.num_links))
+            self._active.touch()
         self._active.resolve(capacities, self._environment.now, self._ways.state)
         self.num_solutions += 1
-        if self._active.has_many_dead:
-            self._log.add(self._active.taken_loads())
-            self._active.sweep()
+
+    def _tell_all(self) -> None:
+        """Tell occupations of their shares, until one of them changes the fabric: then all after that."""
+        for occupation in list(self._occupations):
+            if self._active.is_dirty:
+                return
+            if not occupation.is_released:
+                self._tell(occupation)
 
     def _tell(self, occupation: Occupation) -> None:
-        if occupation.is_released:  # by what another was told
-            return
         if occupation.in_bursts:
             share = self._slots.burst_share_frac(occupation, self._ways.bytes_per_s, self._ways.state)
         else:

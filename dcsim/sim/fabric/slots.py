@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -48,9 +49,11 @@ class Slots:
     def newly_ended(self, now_s: float) -> tuple[list[Member], bool, float]:
         """Members whose end has come and was not told before; whether that changes rates; their least age."""
         slots = self._active.newly_due(now_s)
+        if not len(slots):
+            return [], False, math.inf
         members = [self._in_slot[slot] for slot in slots.tolist()]
         changes_rates = not bool(self._active.is_phase[slots].all())
-        return members, changes_rates, float((now_s - self._active.started_at_s[slots]).min(initial=np.inf))
+        return members, changes_rates, float((now_s - self._active.started_at_s[slots]).min())
 
     def drop_ended(self, now_s: float) -> None:
         """Take out all members that have ended. All must have moved up to now."""

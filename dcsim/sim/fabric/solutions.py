@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -10,41 +11,35 @@ from dcsim.networks.routes import Route
 MAX_FLOWS = 64  # more flows under way hardly come together again
 _MAX_KEPT = 4_096
 
-Together: TypeAlias = tuple[int, tuple[tuple[int, float], ...]]  # a state, and all that is under way in it
+Kind: TypeAlias = tuple[Route, float]  # the route of a flow and its cap: flows of one kind have one rate
+Together: TypeAlias = tuple[int, frozenset[tuple[Kind, int]]]  # a state, and how many of each kind are in it
 
 
 class Solutions:
-    """Rates by what is under way: routes, caps and the state of the network. Equal flows have equal rates."""
+    """Rates by what is under way in which state of the network."""
 
     def __init__(self) -> None:
-        self._rates: dict[Together, dict[tuple[int, float], float]] = {}
-        self._bursts: dict[tuple[Together, int], float] = {}
-        self._routes: dict[int, Route] = {}  # kept, so that no other gets the identity of one of these
+        self._rates: dict[Together, dict[Kind, float]] = {}
+        self._bursts: dict[tuple[Together, Route], float] = {}
 
-    def rates(self, routes: Sequence[Route], caps: Sequence[float], state: int) -> list[float] | None:
+    def rates(self, among: Together) -> dict[Kind, float] | None:
         """The rates of flows, if these were together before in the same state of the network."""
-        known = self._rates.get(together(routes, caps, state))
-        flows = [(id(route), cap) for route, cap in zip(routes, caps, strict=True)]
-        return None if known is None else [known[flow] for flow in flows]
+        return self._rates.get(among)
 
-    def keep(
-        self, routes: Sequence[Route], caps: Sequence[float], state: int, rates: Sequence[float]
-    ) -> None:
+    def keep(self, among: Together, kinds: Sequence[Kind], rates: Sequence[float]) -> None:
         """Remember the rates of all flows that are under way."""
         if len(self._rates) >= _MAX_KEPT:
-            self._rates, self._routes, self._bursts = {}, {}, {}
-        flows = [(id(route), cap) for route, cap in zip(routes, caps, strict=True)]
-        self._rates[together(routes, caps, state)] = dict(zip(flows, rates, strict=True))
-        self._routes |= {id(route): route for route in routes}
+            self._rates, self._bursts = {}, {}
+        self._rates[among] = dict(zip(kinds, rates, strict=True))
 
     def burst(self, among: Together, route: Route, find: Callable[[], float]) -> float:
         """What a burst on a route finds among flows whose rates are kept; found once."""
-        key = (among, id(route))
+        key = (among, route)
         if key not in self._bursts:
             self._bursts[key] = find()
         return self._bursts[key]
 
 
-def together(routes: Sequence[Route], caps: Sequence[float], state: int) -> Together:
+def together(state: int, kinds: Sequence[Kind]) -> Together:
     """What tells flows under way in a state of the network from others, in whatever order."""
-    return state, tuple(sorted((id(route), cap) for route, cap in zip(routes, caps, strict=True)))
+    return state, frozenset(Counter(kinds).items())

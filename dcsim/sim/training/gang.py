@@ -43,6 +43,7 @@ class Gang:
         self._num_accelerators_per_node = size.num_accelerators / size.num_nodes
         self._failures, self._pool, self._owner = failures, pool, owner
         self._nodes: set[int] = set()
+        self._in_order: tuple[int, ...] | None = None  # the same, once it has been asked for
         self._leaving: set[int] = set()
         self._forced: set[int] = set()
         self._requests: list[NodeRequest] = []
@@ -51,9 +52,11 @@ class Gang:
         return len(self._nodes)
 
     @property
-    def nodes(self) -> list[int]:
+    def nodes(self) -> tuple[int, ...]:
         """The nodes held, sorted."""
-        return sorted(self._nodes)
+        if self._in_order is None:
+            self._in_order = tuple(sorted(self._nodes))
+        return self._in_order
 
     @property
     def num_missing(self) -> int:
@@ -110,6 +113,7 @@ class Gang:
     def on_nodes(self, nodes: tuple[int, ...]) -> None:
         """Nodes have come."""
         self._nodes.update(nodes)
+        self._in_order = None
         for node in nodes:
             self._failures.holdings.begin(self._holder, node, self._num_accelerators_per_node)
         self._requests = [request for request in self._requests if not request.is_met]
@@ -120,6 +124,7 @@ class Gang:
         lost = self._nodes.intersection(failure.nodes)
         for held in (self._nodes, self._leaving, self._forced):
             held -= lost
+        self._in_order = None
         for node in lost:
             self._failures.holdings.end(self._holder, node)
         if lost or not failure.nodes:
@@ -147,5 +152,6 @@ class Gang:
     def _let_go(self, node: int) -> None:
         for held in (self._nodes, self._leaving, self._forced):
             held.discard(node)
+        self._in_order = None
         self._failures.holdings.end(self._holder, node)
         self._pool.give_back((node,), self)

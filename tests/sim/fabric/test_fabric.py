@@ -115,7 +115,7 @@ def test_to_solve_only_what_a_change_can_reach_is_to_solve_everything(
 ) -> None:
     ends, _ = random_run(seed)
     monkeypatch.setattr(
-        "dcsim.sim.fabric.active_flows.ActiveFlows._reached", lambda active, _: active.is_live.copy()
+        "dcsim.sim.fabric.active_flows.ActiveFlows._reached", lambda active, *_: active.is_live.copy()
     )
     everything, _ = random_run(seed)
     assert ends == pytest.approx(everything, rel=1e-9)

@@ -129,7 +129,7 @@ def test_a_slow_node_stretches_every_step_until_it_is_found_and_replaced(tmp_pat
     slow_s = float(table["slow_s"].sum())
     assert slow_s == pytest.approx((found_at_s - 100.0) / 3)  # steps of 1.5 s, a third of it the node's
     assert world.job.num_planned_stops == 1
-    assert world.job.gang.nodes == [1]
+    assert world.job.gang.nodes == (1,)
 
 
 def test_an_elastic_job_goes_on_with_the_replicas_that_are_left_and_grows_again(tmp_path: Path) -> None:

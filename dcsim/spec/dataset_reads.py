@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dcsim.formulas.dataset_reads import cached_bytes_per_s, pinned_hit_frac
 from dcsim.formulas.storage import StoreLimits, steady_bytes_per_s
+from dcsim.spec.sample_preparation import prepared_bytes_per_s
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
 from dcsim.spec.training import TrainingJob
@@ -45,7 +46,7 @@ def resolve_dataset_reads(scenario: Scenario, deployment: TrainingDeployment) ->
     job, num_nodes = deployment.job, deployment.num_nodes
     of_step = deployment.num_input_bytes_per_step
     wanted = of_step / deployment.step().total_s
-    prepared = job.dataset.preprocessing_bytes_per_s
+    prepared = prepared_bytes_per_s(job.dataset, scenario.cluster.node)
     most = math.inf if prepared is None else prepared * num_nodes
     spec = scenario.cluster.storage.get(job.dataset.store or "")
     if spec is None or job.dataset.store is None:

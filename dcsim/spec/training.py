@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from dcsim.catalog.engine import Engine
 from dcsim.catalog.model import Model
@@ -148,6 +149,11 @@ class Dataset(Section):
         alias="preprocessing_rate",
         description="Rate at which the processors of one node prepare samples; no limit if left out.",
     )
+    core_preprocessing_bytes_per_s: BytesPerSecond | None = Field(
+        default=None,
+        alias="preprocessing_rate_per_core",
+        description="Rate of one core, in its place: all cores of the node's processors prepare samples.",
+    )
     staged_from: str | None = Field(
         default=None,
         description="Store that it is copied from before training begins, to the store above; it lies there "
@@ -159,6 +165,13 @@ class Dataset(Section):
         description="Whether it is written anew, in another order, between epochs; orders are drawn while "
         "reading if not.",
     )
+
+    @model_validator(mode="after")
+    def _has_one_rate(self) -> Self:
+        if self.preprocessing_bytes_per_s is not None and self.core_preprocessing_bytes_per_s is not None:
+            message = "give either preprocessing_rate or preprocessing_rate_per_core"
+            raise PydanticCustomError("dataset", message)
+        return self
 
 
 class Checkpoint(Section):

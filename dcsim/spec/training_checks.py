@@ -36,6 +36,7 @@ def training_problems(scenario: Scenario, source: Document) -> list[Problem]:
         problems += _batch_problems(scenario, job, source, path)
         problems += _kind_problems(job, source, path)
         problems += _length_problems(job, source, path)
+        problems += _preparation_problems(scenario, job, source, path)
         if isinstance(job.model, Model):
             problems += _model_problems(job, job.model, source, path)
         else:
@@ -114,6 +115,16 @@ def _batch_problems(
             f"must be a multiple of 2 x context = {2 * sizes.context}, so that the causal work is balanced"
         )
         yield source.problem((*path, "batch", "tokens"), message, tokens)
+
+
+def _preparation_problems(
+    scenario: Scenario, job: TrainingJob, source: Document, path: YamlPath
+) -> Iterator[Problem]:
+    """A rate by core needs cores. A node of an unknown processor is told elsewhere."""
+    rate, node = job.dataset.core_preprocessing_bytes_per_s, scenario.cluster.node
+    if rate is not None and node.num_cpus == 0:
+        message, remedy = f"{node.name} has no processors of its own", "Give preprocessing_rate, of a node"
+        yield source.problem((*path, "dataset", "preprocessing_rate_per_core"), message, rate, remedy)
 
 
 def _model_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dcsim.catalog.model import Model
+from dcsim.catalog.node import Node
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.checkpoint import SavedBytes, num_checkpoint_bytes
 from dcsim.formulas.group_network import Collective
@@ -22,6 +23,7 @@ from dcsim.formulas.training.step import StepCondition, training_step
 from dcsim.formulas.training.totals import num_job_parameters, num_job_trained_parameters
 from dcsim.formulas.training.traffic import Direction, Pattern, scale_out_patterns
 from dcsim.spec.cluster import Cluster
+from dcsim.spec.sample_preparation import prepared_bytes_per_s
 from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_plan import num_data_parallel, num_micro_sequences, training_plan
 
@@ -54,7 +56,7 @@ def transformer_form(
     flops = step_flops(plan, has_flash_attention=software.has_flash_attention)
     saved = _saved(wide_bytes(plan), plan.optimizer.state_bytes, software)
     input_bytes = _input_bytes_per_token(job, plan.num_sequence_tokens)
-    limit = _preparation_limit(job, plan.num_accelerators, hardware)
+    limit = _preparation_limit(job, plan.num_accelerators, cluster.node)
 
     def time_of(condition: StepCondition) -> TrainingStep:
         return training_step(plan, hardware, software, limit(condition), input_bytes_per_token=input_bytes)
@@ -100,7 +102,7 @@ def fixed_cost_form(
         scale_out=(Pattern(Direction.NEXT, num_domains, 1, sent),) if sent else (),
         input_bytes_per_token=input_bytes,
         memory=fixed_cost_memory(plan, software, hardware.memory_bytes),
-        time_of=_fixed_cost_time(job, plan, hardware, input_bytes),
+        time_of=_fixed_cost_time(job, plan, hardware, cluster.node, input_bytes),
     )
 
 
@@ -123,9 +125,13 @@ def _fixed_cost_plan(job: TrainingJob, cluster: Cluster, name: str) -> FixedCost
 
 
 def _fixed_cost_time(
-    job: TrainingJob, plan: FixedCostPlan, hardware: TrainingHardware, input_bytes_per_token: float
+    job: TrainingJob,
+    plan: FixedCostPlan,
+    hardware: TrainingHardware,
+    node: Node,
+    input_bytes_per_token: float,
 ) -> Callable[[StepCondition], TrainingStep]:
-    limit = _preparation_limit(job, plan.data, hardware)
+    limit = _preparation_limit(job, plan.data, node)
     per_step = plan.num_samples * plan.workload.num_tokens * input_bytes_per_token
     software = job.software.facts
 
@@ -156,13 +162,13 @@ def _input_bytes_per_token(job: TrainingJob, tokens_per_sample: int) -> float:
 
 
 def _preparation_limit(
-    job: TrainingJob, num_accelerators: int, hardware: TrainingHardware
+    job: TrainingJob, num_accelerators: int, node: Node
 ) -> Callable[[StepCondition], StepCondition]:
     """Samples arrive no faster than the nodes' processors prepare them, however fast they are read."""
-    per_node = job.dataset.preprocessing_bytes_per_s
+    per_node = prepared_bytes_per_s(job.dataset, node)
     if per_node is None:
         return lambda condition: condition
-    prepared = per_node * -(-num_accelerators // hardware.num_per_node)
+    prepared = per_node * -(-num_accelerators // node.num_accelerators)
 
     def limited(condition: StepCondition) -> StepCondition:
         rate = condition.input_bytes_per_s

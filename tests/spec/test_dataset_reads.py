@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from dcsim.errors import ScenarioError
 from dcsim.spec.dataset_reads import DatasetReads, resolve_dataset_reads
 from dcsim.spec.loader import load
 from dcsim.spec.training_deployment import resolve_training
@@ -45,6 +46,17 @@ def test_without_a_store_samples_are_always_there() -> None:
 
 def test_preprocessing_can_be_what_limits() -> None:
     assert reads("{store: disk, preprocessing_rate: 1 MB/s}").available_bytes_per_s == pytest.approx(4e6)
+
+
+def test_all_cores_of_a_node_prepare_samples() -> None:
+    """A DGX H100 has two processors of 56 cores (NVIDIA's data sheet, Intel ARK)."""
+    found = reads("{store: disk, preprocessing_rate_per_core: 10 kB/s}")
+    assert found.available_bytes_per_s == pytest.approx(4 * 2 * 56 * 10e3)
+
+
+def test_preprocessing_has_one_rate() -> None:
+    with pytest.raises(ScenarioError, match="either preprocessing_rate or preprocessing_rate_per_core"):
+        reads("{preprocessing_rate: 1 MB/s, preprocessing_rate_per_core: 1 MB/s}")
 
 
 def test_small_samples_in_files_of_their_own_are_bound_by_metadata() -> None:

@@ -37,7 +37,7 @@ _FIRST: Mapping[str, Mapping[str, object]] = {  # by key; what is not here begin
         "scheduler": "easy_backfill",
     },
     "lending": {"autoscaler": "by_load"},
-    "reliability": {"preset": "meta-rsc"},
+    "reliability": {"preset": "llama3-h100"},
 }
 _FIRST_PRECISION = {"weights": "fp8", "activations": "fp8", "kv_cache": "bf16"}
 

@@ -46,6 +46,18 @@ class Link(Entry):
     torus_size: int | None = Field(
         default=None, gt=0, description="Most accelerators that one torus joins, over all its nodes."
     )
+    torus_ring_size: int | None = Field(
+        default=None,
+        alias="torus_ring",
+        gt=0,
+        description="The ends of an axis are joined where it has a multiple of so many accelerators; of every "
+        "axis if left out.",
+    )
+    needs_torus_cubes: bool = Field(
+        default=False,
+        alias="torus_cubes",
+        description="Whether no ends are joined unless all axes are such multiples.",
+    )
     is_full_mesh: bool = Field(
         default=False,
         alias="full_mesh",

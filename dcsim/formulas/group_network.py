@@ -26,9 +26,9 @@ class GroupNetwork:
 
     ``scale_out.bytes_per_s`` is an accelerator's share of its node's ports; contention leaves it
     ``scale_out_share_frac``. On a TPU torus ``scale_up`` is one link, one way, and ``torus_axes`` are the
-    sizes of the axes that the group spans, each a ring if ``has_wraparound``. In a full mesh ``scale_up`` is
-    all links of an accelerator to the others of its domain. ``measured`` holds measured sizes and times of
-    this very network, which go before any formula.
+    sizes of the axes that the group spans, of which ``torus_wraps`` are rings (all if empty). In a full mesh
+    ``scale_up`` is all links of an accelerator to the others of its domain. ``measured`` holds measured sizes
+    and times of this very network, which go before any formula.
 
     Between domains NCCL moves whole chunks, ``chunk_bytes`` of them at once for each accelerator, and LL and
     LL128 only if ``has_low_latency_protocols``. Over more than two domains a tree with reduction in the
@@ -41,7 +41,7 @@ class GroupNetwork:
     domain_size: int
     torus_axes: tuple[int, ...] = ()
     scale_out_share_frac: float = 1.0
-    has_wraparound: bool = True
+    torus_wraps: tuple[bool, ...] = ()
     is_full_mesh: bool = False
     measured: CollectiveCurves | None = None
     time_factor: float = 1.0  # by which all take longer than that: a drawn error

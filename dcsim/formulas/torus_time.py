@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dcsim.formulas.group_network import Collective, GroupNetwork, large_message_bytes_per_s
@@ -34,19 +35,18 @@ def _inside_s(kind: Collective, network: GroupNetwork, num_ranks: int, num_bytes
     wire = network.scale_up
     bandwidth = large_message_bytes_per_s(wire)
     num_chips = math.prod(network.torus_axes)
-    links = [_links(axis, network) for axis in network.torus_axes if axis > 1]
-    hops = sum(axis // 2 if _is_ring(axis, network) else axis - 1 for axis in network.torus_axes)
+    axes = [(size, _is_ring(size, wraps)) for size, wraps in _axes(network) if size > 1]
+    num_links = sum(2 if is_ring else 1 for _, is_ring in axes)  # of a chip, that serve at once
+    hops = sum(size // 2 if is_ring else size - 1 for size, is_ring in axes)
     if kind is Collective.SEND:
         return 0.0
     if kind is Collective.ALL_TO_ALL:
         share = num_chips / num_ranks
-        worst = max(
-            axis * axis // 4 / axis / _links(axis, network) for axis in network.torus_axes if axis > 1
-        )
+        worst = max(size * size // 4 / size / (2 if is_ring else 1) for size, is_ring in axes)
         return wire.base_s + hops * wire.hop_s + share * num_bytes * worst / bandwidth
     rounds = 2 if kind is Collective.ALL_REDUCE else 1
     volume = 1.0 if kind is Collective.BROADCAST else (num_chips - 1) / num_chips
-    return wire.base_s + rounds * (hops * wire.hop_s + num_bytes * volume / (sum(links) * bandwidth))
+    return wire.base_s + rounds * (hops * wire.hop_s + num_bytes * volume / (num_links * bandwidth))
 
 
 def _between_s(
@@ -64,15 +64,31 @@ def _between_s(
     return wire.base_s + levels * wire.hop_s + num_bytes * volume / bandwidth
 
 
-def _is_ring(axis: int, network: GroupNetwork) -> bool:
-    return network.has_wraparound and axis > 2
+def _axes(network: GroupNetwork) -> Iterator[tuple[int, bool]]:
+    """Size of each axis, and whether its ends are joined."""
+    wraps = network.torus_wraps or (True,) * len(network.torus_axes)
+    return zip(network.torus_axes, wraps, strict=True)
 
 
-def _links(axis: int, network: GroupNetwork) -> int:
-    """Links of a chip along an axis that a collective can use at once. Two chips share one."""
-    return 2 if _is_ring(axis, network) else 1
+def _is_ring(size: int, wraps: bool) -> bool:
+    """Whether a chip has two links along an axis; two chips share one."""
+    return wraps and size > 2
 
 
 def without_wraparound(network: GroupNetwork) -> GroupNetwork:
     """The same torus cut open: a mesh."""
-    return replace(network, has_wraparound=False)
+    return replace(network, torus_wraps=(False,) * len(network.torus_axes))
+
+
+def axis_wraps(axes: Sequence[int], ring_size: int | None, *, needs_cube: bool) -> tuple[bool, ...]:
+    """Which axes of a slice of accelerators have their ends joined.
+
+    Those of a multiple of ``ring_size``; all if that is None. Where optical switches join cubes of so many
+    accelerators a side, no axis has unless the slice is made of whole cubes (jax-ml, "How To Scale Your
+    Model", 2025, chapter 2: TPU v4 and v5p wrap on multiples of 4x4x4, v5e and v6e on axes of 16).
+
+    >>> axis_wraps((8, 16), 16, needs_cube=False), axis_wraps((2, 4, 4), 4, needs_cube=True)
+    ((False, True), (False, False, False))
+    """
+    wraps = tuple(ring_size is None or size % ring_size == 0 for size in axes)
+    return wraps if all(wraps) or not needs_cube else (False,) * len(wraps)

@@ -23,6 +23,7 @@ from dcsim.policies.routings.ecmp import Ecmp
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section
 from dcsim.topologies.leaf_spine import LeafSpine
+from dcsim.topologies.torus import Torus
 from dcsim.units import Fraction, PositiveSeconds, Ratio, Seconds
 from dcsim.validation import nearest
 
@@ -164,6 +165,14 @@ def resolve_network(
     for number, outage in enumerate(fabric.outages):
         outage_cables(network, outage, number)
     return network
+
+
+def torus_wraps(fabric: FabricSpec) -> tuple[bool, ...] | None:
+    """Which axes of a torus have their ends joined, the shortest first; None of any other topology."""
+    if not isinstance(fabric.topology, Torus):
+        return None
+    sizes, wraps = fabric.topology.axes, fabric.topology.axis_wraps
+    return tuple(does_wrap for _, does_wrap in sorted(zip(sizes, wraps, strict=False)))
 
 
 def outage_cables(network: Network, outage: PlannedOutage, number: int = 0) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import UNDISTURBED, StepCondition
 from dcsim.formulas.training.traffic import Pattern
+from dcsim.spec.fabric import torus_wraps
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training import TrainingJob
 from dcsim.spec.training_forms import JobForm, fixed_cost_form, transformer_form
@@ -110,6 +111,7 @@ def job_hardware(scenario: Scenario, name: str, efficiency: Efficiency | None = 
         f"training.{name}",
         num_accelerators=num_job_accelerators(job, cluster),
         efficiency=efficiency,
+        fabric_wraps=None if cluster.fabric is None else torus_wraps(cluster.fabric),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.efficiency import Efficiency
@@ -13,6 +15,7 @@ from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.torus_time import axis_wraps
 from dcsim.formulas.training.hardware import Kernel, TrainingHardware
 from dcsim.spec.ceilings import known_datatype, operator_ceiling, wide_datatype
 
@@ -27,25 +30,46 @@ def training_hardware(
     *,
     num_accelerators: int | None = None,
     efficiency: Efficiency | None = None,
+    fabric_wraps: Sequence[bool] | None = None,
 ) -> TrainingHardware:
     """The hardware of a job whose linear layers run in a datatype.
 
     Where a torus joins the accelerators of several nodes, those of the job (of one node if left out) make a
-    torus as near to a cube as their number allows, or several alike where they are more than it may join.
+    torus as near to a cube as their number allows, or several alike where they are more than it may join;
+    the ends of its axes are joined as the link says, but for those that the cluster's fabric leaves open
+    (``fabric_wraps``, the shortest axis first).
     The accelerator's own efficiency profile is used unless another is given.
     Raises InfeasibleError if the accelerator or its efficiency profile lacks the datatype.
     """
     link = load_entry("links", node.scale_up)
     assert isinstance(link, Link)
-    axes: tuple[int, ...] = ()
+    torus = _Slice()
     if link.num_torus_axes:
-        total, largest = num_accelerators or node.num_accelerators, link.torus_size or node.num_accelerators
-        num_slices = -(-total // largest)
-        axes = torus_axes(-(-total // num_slices), link.num_torus_axes)
+        torus = _slice(link, num_accelerators or node.num_accelerators, node.num_accelerators, fabric_wraps)
     if efficiency is not None:
-        return _made(_Installed("", node, accelerator, where), linear, axes, efficiency)
+        return _made(_Installed("", node, accelerator, where), linear, torus, efficiency)
     text = node.model_dump_json() + accelerator.model_dump_json()
-    return _hardware(_Installed(text, node, accelerator, where), linear, axes)
+    return _hardware(_Installed(text, node, accelerator, where), linear, torus)
+
+
+class _Slice(NamedTuple):
+    """The torus of a job's accelerators: sizes of its axes, and which have their ends joined."""
+
+    axes: tuple[int, ...] = ()
+    wraps: tuple[bool, ...] = ()
+
+
+def _slice(
+    link: Link, num_accelerators: int, num_per_node: int, fabric_wraps: Sequence[bool] | None
+) -> _Slice:
+    num_slices = -(-num_accelerators // (link.torus_size or num_per_node))
+    axes = torus_axes(-(-num_accelerators // num_slices), link.num_torus_axes)
+    wraps = axis_wraps(axes, link.torus_ring_size, needs_cube=link.needs_torus_cubes)
+    if fabric_wraps is not None:
+        if len(fabric_wraps) != len(axes):  # a fabric of other axes: of nodes, not of accelerators
+            fabric_wraps = [all(fabric_wraps)] * len(axes)
+        wraps = tuple(here and there for here, there in zip(wraps, fabric_wraps, strict=True))
+    return _Slice(axes, wraps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +83,19 @@ class _Installed:
 
 
 @lru_cache(maxsize=64)
-def _hardware(installed: _Installed, linear: Datatype, axes: tuple[int, ...]) -> TrainingHardware:
+def _hardware(installed: _Installed, linear: Datatype, torus: _Slice) -> TrainingHardware:
     """One object for equal hardware, so that operators timed once are found again."""
     efficiency = load_entry("efficiency", installed.accelerator.efficiency)
     assert isinstance(efficiency, Efficiency)
-    return _made(installed, linear, axes, efficiency)
+    return _made(installed, linear, torus, efficiency)
 
 
-def _made(
-    installed: _Installed, linear: Datatype, axes: tuple[int, ...], efficiency: Efficiency
-) -> TrainingHardware:
+def _made(installed: _Installed, linear: Datatype, torus: _Slice, efficiency: Efficiency) -> TrainingHardware:
     node, accelerator, where = installed.node, installed.accelerator, installed.where
     network = group_network(node)
-    if axes:
-        network = replace(network, domain_size=math.prod(axes), torus_axes=axes)
+    if torus.axes:
+        size = math.prod(torus.axes)
+        network = replace(network, domain_size=size, torus_axes=torus.axes, torus_wraps=torus.wraps)
     link = load_entry("links", node.host_link)
     assert isinstance(link, Link)
     wide = wide_datatype(linear, accelerator)

@@ -18,7 +18,8 @@ class Torus(Topology):
     """Nodes in a grid; node numbers count along the last axis first. Nodes pass on what is not for them.
 
     A TPU pod is one, of chips or of hosts with several chips. The cables are the node's scale-up link unless
-    ``bandwidth`` says otherwise. Scale-out ports lead to a switch for storage and other pods only.
+    ``bandwidth`` says otherwise. Scale-out ports lead to a switch for storage and other pods only. Where
+    ``wrap`` leaves ends open, collectives of training jobs count one link of a chip along that axis, not two.
     """
 
     axes: list[int] = Field(
@@ -33,12 +34,17 @@ class Torus(Topology):
         description="Rate of a cable per direction; the node's scale-up link if left out.",
     )
 
+    @property
+    def axis_wraps(self) -> list[bool]:
+        """Whether the ends of each axis are joined."""
+        return self.wrap if isinstance(self.wrap, list) else [self.wrap] * len(self.axes)
+
     def network(self, hosts: Hosts) -> Network:
         """The grid; its sizes must multiply to the number of nodes."""
         if any(size < 1 for size in self.axes) or math.prod(self.axes) != hosts.num_hosts:
             message = f"must multiply to the number of nodes, {hosts.num_hosts}"
             raise refuse(message, self.axes, "Change axes, or num_nodes", "axes")
-        wraps = self.wrap if isinstance(self.wrap, list) else [self.wrap] * len(self.axes)
+        wraps = self.axis_wraps
         if len(wraps) != len(self.axes):
             raise refuse(f"must have one value for each of {len(self.axes)} axes", wraps, "", "wrap")
         graph = new_graph(hosts.num_hosts)

@@ -31,8 +31,9 @@ class RankGroup:
             return 0.0
         inner = self.ranks_per_domain(network.domain_size)
         if network.torus_axes:
-            axes = _spanned(network.torus_axes, self.stride, self.num_ranks)
-            network = replace(network, torus_axes=axes)
+            wraps = network.torus_wraps or (True,) * len(network.torus_axes)
+            axes, wraps = _spanned(network.torus_axes, wraps, self.stride, self.num_ranks)
+            network = replace(network, torus_axes=axes, torus_wraps=wraps)
         return float(collective_time(kind, network, self.num_ranks, inner, num_bytes))
 
     def sent_bytes(self, kind: Collective, num_bytes: float, domain_size: int) -> float:
@@ -54,17 +55,24 @@ class RankGroup:
 
 
 @lru_cache(maxsize=1024)
-def _spanned(axes: tuple[int, ...], stride: int, num_ranks: int) -> tuple[int, ...]:
-    """The axes of a torus, or their parts, that a group spans when ranks are laid out axis by axis."""
-    spanned: list[int] = []
-    for size in axes:
+def _spanned(
+    axes: tuple[int, ...], wraps: tuple[bool, ...], stride: int, num_ranks: int
+) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """The axes of a torus, or their parts, that a group spans when ranks are laid out axis by axis.
+
+    With them whether they are rings; a part is where its axis is.
+    """
+    spanned: list[tuple[int, bool]] = []
+    for size, does_wrap in zip(axes, wraps, strict=True):
         skipped = min(stride, size)
         stride = max(1, stride // skipped)
         taken = min(num_ranks, max(1, size // skipped))
         num_ranks = -(-num_ranks // taken)
         if taken > 1:
-            spanned.append(taken)
-    return tuple(spanned) or (1,)
+            spanned.append((taken, does_wrap))
+    if not spanned:
+        return (1,), (False,)
+    return tuple(size for size, _ in spanned), tuple(is_ring for _, is_ring in spanned)
 
 
 def tensor_group(plan: TrainingPlan) -> RankGroup:

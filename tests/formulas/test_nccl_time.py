@@ -166,6 +166,15 @@ def test_racks_and_efa_are_met_without_any_curve(
         assert found / 1e9 == pytest.approx(bandwidth, rel=tolerance)
 
 
+@pytest.mark.parametrize(("num_bytes", "published_s"), [(16, 54.55e-6), (64, 55.60e-6), (256, 57.14e-6)])
+def test_small_all_reduces_of_two_b200_nodes_over_efa_are_met_within_6_percent(
+    num_bytes: float, published_s: float
+) -> None:
+    """dstackai/dstack, pull request 3961, two p6-b200, out of place."""
+    found_s = nccl_time_s(Collective.ALL_REDUCE, like("dgx-b200", scale_out="efa-400g"), 16, 8, num_bytes)
+    assert found_s == pytest.approx(published_s, rel=0.06)
+
+
 def test_without_low_latency_protocols_a_small_all_reduce_costs_the_latencies_of_simple() -> None:
     """A tree of two domains: base, a chain of eight, two steps between; nccl, src/graph/tuning.cc."""
     simple = replace(PLAIN, has_low_latency_protocols=False)

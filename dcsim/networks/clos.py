@@ -46,12 +46,32 @@ class Clos(Topology):
             num_down = min(max(num_down, 1), self.radix - 1)
         else:
             num_down = self.hosts_per_leaf
-        wanted = round(num_down / self.oversubscription)
-        num_up = min(max(wanted, 1), self.radix - num_down)
-        if num_up < 1 or wanted > self.radix - num_down:
-            needed = f"{num_down} hosts and {max(wanted, 1)} uplinks on a leaf"
+        wanted = num_down / self.oversubscription  # may be beyond all numbers
+        num_up = max(round(min(wanted, self.radix)), 1)
+        if num_up > self.radix - num_down:
+            needed = f"{num_down} hosts and {max(wanted, 1.0):.3g} uplinks on a leaf"
             raise refuse(f"needs {needed}, more than the switch's ports", self.radix, "Raise radix", "radix")
         return LeafPorts(num_down, num_up)
+
+    def join_leaves(self, graph: networkx.MultiGraph, hosts: Hosts, remedy: str) -> tuple[str, ...]:
+        """Join all hosts to leaves, with all their ports, and these to spines; the switches on top.
+
+        There are leaves of ``hosts_per_leaf``, and as many spines as a leaf has uplinks. Raises ScenarioError
+        with the remedy where a spine has too few ports.
+        """
+        ports = self.leaf_ports(hosts)
+        groups = leaves_of(hosts.num_hosts, ports.num_down)
+        if len(groups) > self.radix:
+            message = f"needs {len(groups)} leaves, more than the ports of a spine"
+            raise refuse(message, self.radix, remedy, "radix")
+        leaves = [f"leaf {number}" for number in range(len(groups))]
+        spines = [f"spine {number}" for number in range(ports.num_up)] if len(leaves) > 1 else []
+        for leaf, group in zip(leaves, groups, strict=True):
+            for host in group:
+                add_cable(graph, host, leaf, hosts.bytes_per_s, hosts.latency_s / 2)
+        uplink_bytes_per_s = ports.num_down * hosts.bytes_per_s / self.oversubscription / ports.num_up
+        join_tiers(graph, leaves, spines, uplink_bytes_per_s)
+        return tuple(spines or leaves)
 
 
 def leaves_of(num_hosts: int, hosts_per_leaf: int) -> list[range]:

@@ -146,22 +146,13 @@ def resolve_network(
         Where the topology has no room for the nodes, two of them cannot reach each other, or an outage names
         what is not there.
     """
-    outer, inner = fabric.link or _link(node.scale_out), _link(node.scale_up)
-    hosts = Hosts(
-        num_hosts=num_nodes,
-        num_ports=fabric.rails or node.num_nics,
-        port_bytes_per_s=outer.bytes_per_s * outer.achievable_frac,
-        latency_s=outer.hop_s,
-        scale_up_bytes_per_s=node.num_accelerators * inner.bytes_per_s * inner.achievable_frac,
-        scale_up_latency_s=inner.hop_s,
-        folder=folder,
-    )
+    hosts = _hosts(fabric, node, num_nodes, folder)
     network = fabric.whole_topology.network(hosts)
     for name, bytes_per_s in (gateway_bytes_per_s or {}).items():
         if not bytes_per_s > 0:
             path = f"cluster.storage.{name}"
             raise ScenarioError(Problem("has no bandwidth", path, bytes_per_s, "Give it servers"))
-        network = network.with_gateway(name, bytes_per_s, outer.hop_s)
+        network = network.with_gateway(name, bytes_per_s, hosts.latency_s)
     for number, outage in enumerate(fabric.outages):
         outage_cables(network, outage, number)
     return network
@@ -175,10 +166,24 @@ def torus_wraps(fabric: FabricSpec) -> tuple[bool, ...] | None:
     return tuple(does_wrap for _, does_wrap in sorted(zip(sizes, wraps, strict=False)))
 
 
+def _hosts(fabric: FabricSpec, node: Node, num_nodes: int, folder: Path) -> Hosts:
+    """The nodes as a topology joins them."""
+    outer, inner = fabric.link or _link(node.scale_out), _link(node.scale_up)
+    return Hosts(
+        num_hosts=num_nodes,
+        num_ports=fabric.rails or node.num_nics,
+        port_bytes_per_s=outer.bytes_per_s * outer.achievable_frac,
+        latency_s=outer.hop_s,
+        scale_up_bytes_per_s=node.num_accelerators * inner.bytes_per_s * inner.achievable_frac,
+        scale_up_latency_s=inner.hop_s,
+        folder=folder,
+    )
+
+
 def outage_cables(network: Network, outage: PlannedOutage, number: int = 0) -> tuple[int, ...]:
     """The cables that an outage takes along. Raises ScenarioError if the network has none of the name."""
     ends = [outage.switch] if outage.switch is not None else list(outage.cable or ())
-    path = f"cluster.fabric.outages.{number}"
+    path = f"cluster.fabric.outages.{number}.{'cable' if outage.switch is None else 'switch'}"
     for name in ends:
         if name not in network.names:
             raise ScenarioError(

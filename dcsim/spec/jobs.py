@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from dcsim.plugins import PolicyFrom
 from dcsim.policies.job_scheduler import JobScheduler
@@ -15,7 +14,8 @@ from dcsim.policies.job_schedulers.fifo import Fifo
 from dcsim.policies.job_schedulers.quota import Quota
 from dcsim.policies.placement import Placement
 from dcsim.policies.placements.pack import Pack
-from dcsim.spec.section import Section, or_alone
+from dcsim.spec.recorded import Recorded
+from dcsim.spec.section import Section
 from dcsim.units import Fraction, PositiveSeconds, Ratio, Seconds
 from dcsim.workloads.job_generator import JobGenerator
 from dcsim.workloads.job_trace import JOB_FORMATS, JobTraceFormat
@@ -24,14 +24,9 @@ _TEN_MINUTES_S = 600.0
 _MAX_NODES = 1_000_000
 
 
-class JobTraceSpec(Section):
+class JobTraceSpec(Recorded):
     """A recorded job trace. A path alone is short for {path: PATH}."""
 
-    name_key: ClassVar[str] = "path"
-
-    path: str = Field(
-        min_length=1, description="File, relative to the scenario's folder or the working directory."
-    )
     format: Annotated[JobTraceFormat, PolicyFrom(JOB_FORMATS)] | None = Field(
         default=None, description="Format; told from the file's beginning if left out, csv if that fails."
     )
@@ -46,18 +41,6 @@ class JobTraceSpec(Section):
     rate_scale: Ratio = Field(
         default=1.0, gt=0, description="Factor on the rate of submission: instants are divided by it."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_path_alone(cls, value: object) -> object:
-        return {"path": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Offer the path alone to editors beside the fields."""
-        return or_alone(handler.resolve_ref_schema(handler(schema)), {"type": "string"})
 
 
 class Preemption(Section):

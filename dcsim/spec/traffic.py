@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -12,8 +12,9 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from dcsim.catalog.loader import TRAFFIC, entry_mapping, entry_names, merged, without, without_sources
 from dcsim.errors import ScenarioError
 from dcsim.plugins import PolicyFrom
+from dcsim.spec.recorded import Recorded
 from dcsim.spec.reference import CATALOGUE_KEY
-from dcsim.spec.section import Section, or_alone
+from dcsim.spec.section import Section
 from dcsim.units import Ratio
 from dcsim.workloads.arrival_process import ArrivalProcess
 from dcsim.workloads.length_distribution import MAX_TOKENS, LengthDistribution
@@ -35,14 +36,9 @@ class SharedPrefix(Section):
     )
 
 
-class TraceSpec(Section):
+class TraceSpec(Recorded):
     """A recorded trace to replay. A path alone is short for {path: PATH}."""
 
-    name_key: ClassVar[str] = "path"
-
-    path: str = Field(
-        min_length=1, description="File, relative to the scenario's folder or the working directory."
-    )
     format: Annotated[TraceFormat, PolicyFrom(FORMATS)] | None = Field(
         default=None,
         description="Format: azure_llm_2023, csv or parquet with named columns; told from the "
@@ -54,18 +50,6 @@ class TraceSpec(Section):
         description="Factor on the arrival rate: instants are divided by it. It distorts daily shape; "
         "1 replays as recorded.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_path_alone(cls, value: object) -> object:
-        return {"path": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Offer the path alone to editors beside the fields."""
-        return or_alone(handler.resolve_ref_schema(handler(schema)), {"type": "string"})
 
 
 class Traffic(Section):

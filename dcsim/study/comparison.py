@@ -1,4 +1,14 @@
-"""A comparison of a few results: every number beside the baseline's, and which result wins what."""
+"""A comparison of a few results: every number beside the baseline's, and which result wins what.
+
+A difference is within the noise of the replications, beyond it, or clear: beyond what is not known of the
+calibration too, errors of the calibrations taken as independent. Those of the same device are shared, so that
+CLEAR is conservative there.
+
+Two results are paired if they have the same seed, several replications, and for the workloads compared the
+same traffic, failures, submitted jobs, duration and warm-up: each replication of one then saw the requests,
+failures and jobs of the other's, and the noise of a difference is that of its values in each replication.
+Otherwise, and for results saved without these values, the noise of the two is taken as independent.
+"""
 
 from __future__ import annotations
 
@@ -106,30 +116,11 @@ def compare(
     each result has one of a kind, these are compared with one another. Numbers that no result has are left
     out.
 
-    A difference is within the noise of the replications, beyond it, or clear: beyond what is not known of the
-    calibration too, errors of the calibrations taken as independent. Those of the same device are shared, so
-    that CLEAR is conservative there.
+    ``labels`` are the scenarios' names, with what differs between them, if left out; ``baseline`` is the
+    index of the result that the others are held against; ``latency`` is an objective beside cost and energy.
 
-    Two results are paired if they have the same seed, several replications, and for the workloads compared
-    the same traffic, failures, submitted jobs, duration and warm-up: each replication of one then saw the
-    requests, failures and jobs of the other's, and
-    the noise of a difference is that of its values in each replication. Otherwise, and for results saved
-    without these values, the noise of the two is taken as independent.
-
-    Parameters
-    ----------
-    labels
-        Names of the results; their scenarios' names, with what differs between them, if left out.
-    baseline
-        Index of the result that the others are held against.
-    latency
-        The latency that is an objective beside cost and energy, such as ``ttft_s.p99``.
-
-    Raises
-    ------
-    ScenarioError
-        There are fewer than two results or more than eight, the labels are not one for each, or there is no
-        such baseline or latency.
+    Raises ScenarioError for fewer than two results or more than eight, labels that are not one for each, or
+    no such baseline or latency.
     """
     check_comparable(len(results), baseline)
     _check_choices(len(results), labels, latency)

@@ -13,6 +13,7 @@ from pydantic import Field, InstanceOf
 from dcsim.metrics.columns import Mask, floats, integers
 from dcsim.metrics.window import Window, joint_window, measured_window
 from dcsim.sim.streams import Streams
+from dcsim.spec.lending import lends
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.traffic import TraceSpec, Traffic
 from dcsim.tables import RunTables, Table
@@ -43,11 +44,12 @@ def pilot_of(scenario: Scenario, tables: RunTables) -> Scenario:
     the requests that arrived at the beginning of each are put one behind the other, so that all phases of
     the traffic count with the load and the bursts that they had; closed loops simply run for so long. The
     warm-up lasts three mean times in the system; a fleet so large that this would take more requests is cut
-    down to some of its nodes, with their part of the traffic. Of a burst the first requests are taken.
+    down to some of its nodes, with their part of the traffic. Of a burst the first requests are taken. Loans
+    of nodes are longer than such a pilot: in it all replicas are on, and nobody waits for their nodes.
     """
-    num_requests = sum(len(one.requests) for one in tables.values())
-    if num_requests <= MAX_PILOT_REQUESTS:
+    if is_whole(tables):
         return _without_files(scenario, tables)
+    scenario, num_requests = _without_loans(scenario), _num_requests(tables)
     window = joint_window([measured_window(scenario, name, one) for name, one in tables.items()])
     arrived_at_s = np.concatenate([floats(one.requests, "arrived_at_s") for one in tables.values()])
     if arrived_at_s.max() <= arrived_at_s.min() or window.duration_s <= 0.0:
@@ -65,6 +67,23 @@ def pilot_of(scenario: Scenario, tables: RunTables) -> Scenario:
     return fleet.model_copy(
         update={"duration_s": duration_s, "warmup_s": warmup_s, "serving": serving, "replications": 1}
     )
+
+
+def is_whole(tables: RunTables) -> bool:
+    """Whether the run is so short that it is its own pilot."""
+    return _num_requests(tables) <= MAX_PILOT_REQUESTS
+
+
+def _num_requests(tables: RunTables) -> int:
+    return sum(len(one.requests) for one in tables.values())
+
+
+def _without_loans(scenario: Scenario) -> Scenario:
+    """The scenario without lending, and without the jobs that work on what is lent; itself if none is."""
+    if not lends(scenario):
+        return scenario
+    serving = {name: one.model_copy(update={"lending": None}) for name, one in scenario.serving.items()}
+    return scenario.model_copy(update={"serving": serving, "jobs": None})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from dcsim.errors import InfeasibleError
@@ -22,7 +22,7 @@ from dcsim.sim.simulation import simulate
 from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.executor import AdaptiveExecutor
-from dcsim.study.pilot import pilot_of
+from dcsim.study.pilot import is_whole, pilot_of
 from dcsim.study.resampling import Normals, assumed_spreads, resampled
 from dcsim.study.training_resampling import assumed_training_spreads, training_draws
 from dcsim.tables import RunTables
@@ -30,6 +30,10 @@ from dcsim.tables import RunTables
 _JOBS_NOTE = (
     "jobs: their run times are those that the scenario gives, whatever the calibration is: they have no "
     "prediction intervals"
+)
+_LOAN_NOTE = (
+    "{name}: its loans of nodes are longer than the short pilots that the draws run: what a draw changes is "
+    "read with all replicas on"
 )
 
 
@@ -57,31 +61,52 @@ def predict(
     measured, first = measuring.summary(), measuring.first
     scenario = first.scenario
     baseline, draws = _pilots(scenario, tables, executor, on_progress)
-    notes = list(pilot_notes(measured, baseline, draws))
-    assumptions = [*assumed_spreads(scenario), *assumed_training_spreads(scenario)]
+    notes = [*pilot_notes(measured, baseline, draws), *_left_out(scenario, tables)]
     if scenario.training:
         drawn = training_draws(scenario, first.work.training.values())
         trained = TrainedRun(first, measuring.first_figures)
         baseline, draws = with_training(trained, (baseline, draws), drawn)
-    about: Figures = {
+    intervals = prediction_intervals(measured, baseline, draws)
+    return replace(
+        measured,
+        values=_with_chances(scenario, measured, baseline, draws),
+        prediction={**_about(scenario, notes), **intervals},
+    )
+
+
+def _about(scenario: Scenario, notes: Sequence[str]) -> Figures:
+    """What the intervals rest on."""
+    assumptions = [*assumed_spreads(scenario), *assumed_training_spreads(scenario)]
+    return {
         "confidence_frac": CONFIDENCE_FRAC,
         "num_draws": scenario.calibration_draws,
         "assumptions": [asdict(one) for one in {one.parameter: one for one in assumptions}.values()],
-        "notes": [*notes, *([_JOBS_NOTE] if scenario.jobs else [])],
+        "notes": list(notes),
     }
+
+
+def _left_out(scenario: Scenario, tables: RunTables) -> Iterator[str]:
+    """What the draws of the calibration do not reach."""
+    if scenario.jobs is not None:
+        yield _JOBS_NOTE
+    if not is_whole(tables):
+        yield from (_LOAN_NOTE.format(name=name) for name, one in scenario.serving.items() if one.lending)
+
+
+def _with_chances(
+    scenario: Scenario, measured: Summary, baseline: Pilot, draws: Sequence[Pilot | None]
+) -> Figures:
+    """The values, and for each served model the probability that its SLO is met."""
     values = dict(measured.values)
     serving = values["serving"]
     assert isinstance(serving, dict)
+    chances = {name: slo_met_probability(scenario, name, measured, baseline, draws) for name in serving}
     values["serving"] = {
-        name: {
-            **one,
-            "slo_met_probability": slo_met_probability(scenario, name, measured, baseline, draws),
-        }
+        name: {**one, "slo_met_probability": chances[name]}
         for name, one in serving.items()
         if isinstance(one, dict)
     }
-    intervals = prediction_intervals(measured, baseline, draws)
-    return replace(measured, values=values, prediction={**about, **intervals})
+    return values
 
 
 def _pilots(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from dcsim.errors import ScenarioError
-from dcsim.metrics.summary import Measuring
+from dcsim.metrics.summary import Measuring, Summary
 from dcsim.result import Result, RunRecord, SummaryView
 from dcsim.result.tables import ResultTables
 from dcsim.sim.simulation import require_startable, simulate
@@ -33,22 +33,12 @@ def run(
     """Simulate every replication of the scenario and measure what they wrote.
 
     Then, unless ``calibration_draws`` is 0, simulate a short pilot for each draw of the calibration where
-    requests are served, and time the steps of training anew for each, for prediction intervals.
+    requests are served, and time the steps of training anew for each, for prediction intervals. The result
+    is the same bytes whatever ``num_processes`` (as many as there are processors if left out).
+    ``on_progress`` is called now and then with the fraction done; a run ends at once by whatever it raises.
+    ``on_partial`` is called after each replication but the last with the summary of those so far.
 
-    Parameters
-    ----------
-    num_processes
-        How many processes may work at once; as many as there are processors if left out. The result is
-        the same bytes whatever the number.
-    on_progress
-        Called now and then with the fraction done. A run ends at once by whatever it raises.
-    on_partial
-        Called after each replication but the last with the summary of those so far.
-
-    Raises
-    ------
-    InfeasibleError
-        No such system can exist: the model does not fit, or there are too few accelerators.
+    Raises InfeasibleError where no such system can exist.
     """
     resolve_all(scenario)  # infeasible? say so before any process starts
     started_at = datetime.now(UTC)
@@ -59,26 +49,28 @@ def run(
     is_predicted = has_pilots or bool(scenario.calibration_draws and scenario.training)
     share = _REPLICATIONS_FRAC if has_pilots else 1.0
     stream = _Stream(scenario, on_partial)
-    replications = executor.map(
-        simulate_task, tasks, lambda done_frac: tell(share * done_frac), stream.receive
-    )
+    replications = executor.map(simulate_task, tasks, lambda done: tell(share * done), stream.receive)
     if is_predicted:
-        rest = 1.0 - share
         measured = predict(
-            stream.measuring, replications[0], executor, lambda done_frac: tell(share + rest * done_frac)
+            stream.measuring, replications[0], executor, lambda done: tell(share + (1.0 - share) * done)
         )
     else:
         measured = stream.measuring.summary()
+    summary = _summary(scenario, measured, replications)
+    record = RunRecord(started_at, datetime.now(UTC))
+    return Result(lambda: scenario, ResultTables(lambda: replications), summary, record)
+
+
+def _summary(scenario: Scenario, measured: Summary, replications: Sequence[RunTables]) -> dict[str, object]:
+    """What stands in ``summary.json``."""
     document = measured.document()
-    summary = {
+    return {
         "schema": document.pop("schema"),
         "name": scenario.name,
         "question": scenario.question,
         **document,
         "provenance": provenance_of(scenario, replications),
     }
-    record = RunRecord(started_at, datetime.now(UTC))
-    return Result(lambda: scenario, ResultTables(lambda: replications), summary, record)
 
 
 def check(scenario: Scenario) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from dcsim.networks.clos import Clos, join_tiers, leaves_of
+from dcsim.networks.clos import Clos
 from dcsim.networks.graph import Hosts, add_cable, network_of, new_graph
 from dcsim.networks.network import SCALE_UP_COST, Network
-from dcsim.networks.topology import refuse
 
 
 class ScaleUpDomain(Clos):
@@ -20,20 +19,9 @@ class ScaleUpDomain(Clos):
 
     def network(self, hosts: Hosts) -> Network:
         """A scale-up switch for every domain beside the leaf-spine of all nodes."""
-        ports = self.leaf_ports(hosts)
-        groups = leaves_of(hosts.num_hosts, ports.num_down)
-        if len(groups) > self.radix:
-            message = f"needs {len(groups)} leaves, more than the ports of a spine"
-            raise refuse(message, self.radix, "Raise radix", "radix")
         graph = new_graph(hosts.num_hosts)
         for host in range(hosts.num_hosts):
             switch, latency_s = f"domain {host // self.nodes_per_domain}", hosts.scale_up_latency_s / 2
             add_cable(graph, host, switch, hosts.scale_up_bytes_per_s, latency_s, SCALE_UP_COST)
-        leaves = [f"leaf {number}" for number in range(len(groups))]
-        spines = [f"spine {number}" for number in range(ports.num_up)] if len(leaves) > 1 else []
-        for leaf, group in zip(leaves, groups, strict=True):
-            for host in group:
-                add_cable(graph, host, leaf, hosts.bytes_per_s, hosts.latency_s / 2)
-        uplink_bytes_per_s = ports.num_down * hosts.bytes_per_s / self.oversubscription / ports.num_up
-        join_tiers(graph, leaves, spines, uplink_bytes_per_s)
-        return network_of(graph, hosts.num_hosts, tuple(spines or leaves), hosts_forward=False)
+        tops = self.join_leaves(graph, hosts, "Raise radix")
+        return network_of(graph, hosts.num_hosts, tops, hosts_forward=False)

@@ -7,6 +7,7 @@ import pytest
 from dcsim.sim.simulation import simulate
 from dcsim.spec.scenario import Scenario
 from dcsim.study.pilot import MAX_PILOT_REQUESTS, pilot_of
+from dcsim.study.run import run
 from dcsim.tables import RunTables
 from tests.metrics.by_hand import requests, serving_tables, steps
 from tests.study.scenarios_for_tests import tiny
@@ -127,3 +128,32 @@ def test_a_pilot_crosses_a_process_boundary():
     again = pickle.loads(pickle.dumps(pilot))
     np.testing.assert_array_equal(replayed(again).arrived_at_s, replayed(pilot).arrived_at_s)
     assert again.folder == pilot.folder
+
+
+def test_a_pilot_lends_nothing_and_has_no_jobs_but_where_it_is_the_whole():
+    jobs = {"arrivals": {"policy": "poisson", "rate": "1 /s", "duration_mean": "5 s"}}
+    lending = {"idle": [{"start": "400 s", "duration": "100 s", "replicas": 1}]}
+    scenario = tiny(
+        duration="1000 s", jobs=jobs, serving__chat__lending=lending, serving__chat__num_replicas=2
+    )
+    pilot = pilot_of(scenario, tables(np.arange(0.0, 1000.0, 0.1)))
+    assert pilot.jobs is None
+    assert pilot.serving["chat"].lending is None
+    assert pilot_of(scenario, tables(np.arange(0.0, 100.0, 0.1))) is scenario
+
+
+def test_what_pilots_leave_out_is_noted():
+    jobs = {"arrivals": {"policy": "poisson", "rate": "1 /s", "duration_mean": "5 s"}}
+    lending = {"idle": [{"start": "100 s", "duration": "100 s", "replicas": 1}]}
+    arrivals = {"policy": "constant", "rate": "10 /s"}
+    scenario = tiny(
+        duration="220 s",
+        calibration_draws=2,
+        jobs=jobs,
+        serving__chat__lending=lending,
+        serving__chat__num_replicas=2,
+        serving__chat__traffic__arrivals=arrivals,
+    )
+    notes = run(scenario, num_processes=1).summary["prediction"]["notes"]
+    assert any("chat: its loans of nodes are longer than the short pilots" in note for note in notes)
+    assert any("jobs: their run times are those that the scenario gives" in note for note in notes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -51,6 +52,7 @@ _FAMILIES = {
 }
 _WITHOUT_VALUE = frozenset({"missing", "extra_forbidden", "union_tag_not_found"})
 _EXAMPLE = re.compile(r"[;:,] (write .*)$", re.DOTALL)
+_KEY = "[key]"  # in the location of an error: the key is at fault
 _MAX_LISTED = 12
 _LONGEST_NAME = 100
 
@@ -85,10 +87,16 @@ def problems_of(
 ) -> list[Problem]:
     """Every error of a validation of ``document`` as a Problem."""
     found: dict[tuple[str, str], Problem] = {}
+    words: dict[str, str] = {}  # what may stand somewhere instead: a value that is no word is at fault once
     for details in error.errors(include_url=False):
+        is_word = details["type"] == "literal_error" and _KEY not in details["loc"]
         for problem in _problems_of_one(details, model, document, place_of):
+            if is_word:
+                words.setdefault(problem.path, details["ctx"]["expected"])
             found.setdefault((problem.path, problem.message), problem)
-    return list(found.values())
+    return [
+        one for path, kept in _by_path(found.values()).items() for one in _without_word(kept, words.get(path))
+    ]
 
 
 def type_problems(
@@ -126,6 +134,8 @@ def _problems_of_one(
     details: Any, model: type[BaseModel], document: object, place_of: Callable[[YamlPath], Place]
 ) -> Iterator[Problem]:
     kind, context = details["type"], details.get("ctx", {})
+    if kind == "too_short" and len(details["input"]) >= context["min_length"]:
+        return  # its entries are at fault, and say so
     path = _without_internals(details["loc"], document, kind)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         path = (*path, str(context["discriminator"]).strip("'"))
@@ -150,6 +160,25 @@ def _problems_of_one(
         remedy = "Put it in quotes"
     file, line = place_of(path)
     yield Problem(message, dotted(path), value, remedy, file, line)
+
+
+def _by_path(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    """Problems by where they are, in the order in which places were met."""
+    places: dict[str, list[Problem]] = {}
+    for problem in problems:
+        places.setdefault(problem.path, []).append(problem)
+    return places
+
+
+def _without_word(problems: list[Problem], word: str | None) -> list[Problem]:
+    """The problems of one place; that a word was expected there becomes part of the others' remedy."""
+    others = [one for one in problems if not one.message.startswith(f"must be {word}")]
+    if word is None or not others:
+        return problems
+    return [
+        replace(one, remedy=f"{one.remedy}, or {word}" if one.remedy else f"Or write {word}")
+        for one in others
+    ]
 
 
 def _words(kind: str, context: Mapping[str, object], original: str) -> tuple[str, str]:

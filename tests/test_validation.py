@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dcsim.errors import ScenarioError
 from dcsim.strict_yaml import dotted
+from dcsim.units import PositiveSeconds
 from dcsim.validation import nearest, validated
 
 
@@ -25,6 +26,8 @@ class House(BaseModel):
     sizes: dict[Literal["s", "m"], int] = {}
     is_open: bool = True
     rooms: list[int] = Field(default=[1], min_length=1, description="Rooms per floor.")
+    doors: tuple[int, ...] = Field(default=(1,), min_length=1)
+    area: PositiveSeconds | Literal["auto"] = "auto"
 
 
 def problems(document):
@@ -58,6 +61,23 @@ def test_an_error_is_told_in_plain_words_at_the_documents_path(document, text):
 
 def test_a_sound_document_is_an_instance():
     assert validated(House, {"pet": CAT}, lambda path: ("", None)).pet.lives == 9
+
+
+def test_a_list_whose_entries_are_wrong_is_not_called_too_short() -> None:
+    assert problems({"pet": CAT, "doors": ["x"]}) == ["2: doors.0: must be a whole number (got 'x')"]
+    assert problems({"pet": CAT, "doors": []}) == ["1: doors: must have at least 1 entries (got [])"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5, "a unit is missing (got 5). Write for example 500 ms, 10 min, 2 h, or 'auto'"),
+        ("-1 s", "must be greater than 0 s (got '-1 s'). Or write 'auto'"),
+        (None, "must be a quantity, a number with a unit, not null. Or write 'auto'"),
+    ],
+)
+def test_one_of_two_forms_is_one_message(value, text):
+    assert problems({"pet": CAT, "area": value}) == [f"1: area: {text}"]
 
 
 @pytest.mark.parametrize(

@@ -95,5 +95,6 @@ def _fabric_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
         resolve_network(cluster.fabric, cluster.node, cluster.num_nodes, folder=source.folder)
     except ScenarioError as error:
         for one in error.problems:
-            at = ("cluster", "fabric", *one.path.split(".")[2:]) if one.path else ("cluster", "fabric")
+            below = [int(part) if part.isdecimal() else part for part in one.path.split(".")[2:]]
+            at = ("cluster", "fabric", *below)
             yield source.problem(at, one.message, one.value, one.remedy)

@@ -15,6 +15,7 @@ from dcsim.errors import ScenarioError
 from dcsim.networks.network import Network
 from dcsim.spec.cluster import Cluster
 from dcsim.spec.fabric import FabricSpec, resolve_network
+from dcsim.spec.loader import load
 from dcsim.strict_yaml import read_yaml
 
 
@@ -120,3 +121,33 @@ def test_the_examples_of_the_page_are_networks() -> None:
 def test_mistakes_are_refused(section: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         FabricSpec.model_validate(section)
+
+
+def test_an_outage_of_what_is_not_there_is_told_at_its_own_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: s\n"
+        "cluster:\n"
+        "  node: dgx-h100\n"
+        "  num_nodes: 4\n"
+        "  fabric:\n"
+        "    outages:\n"
+        "      - {switch: leaf 0, at: 1 s, duration: 1 s}\n"
+        "      - cable: [leaf 0, spine 9]\n"
+        "        at: 1 s\n"
+        "        duration: 1 s\n"
+        "training: {job: {model: llama-3.1-8b, batch: {sequences: 32}, steps: 1}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.line) == ("cluster.fabric.outages.1.cable", 8)
+
+
+@pytest.mark.parametrize("ratio", [1e-300, 5e-324])
+def test_uplinks_beyond_all_numbers_are_refused_in_one_short_line(ratio: float) -> None:
+    section = {"oversubscription": ratio}
+    with pytest.raises(ScenarioError, match="uplinks on a leaf") as caught:
+        resolved(section)
+    assert len(str(caught.value)) < 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,7 +25,6 @@ from dcsim.spec.training_hardware import training_hardware
 
 OVERLAP = "overlap."  # begins those of a case's facts that belong to the overlap
 _BRACKET = (0.3, 1.5)  # efficiencies between which the fitted one is sought
-_MOST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +106,16 @@ def predict(case: Case, efficiencies: Mapping[str, float] | None = None) -> Pred
 
 
 def fitted_efficiency(cases: Sequence[Case]) -> float:
-    """The efficiency at which the mean logarithmic error of some cases of one framework is zero.
+    """The efficiency at which the median logarithmic error of some cases of one framework is zero.
 
-    An error beyond ``_MOST`` counts as that: steps which a cluster's own trouble made long do not pull.
+    That is where the mean of their absolute values is least; steps which a cluster's own trouble made long
+    do not pull.
     """
     framework, (low, high) = cases[0].framework, _BRACKET
     for _ in range(30):
         middle = math.sqrt(low * high)
         found = [predict(case, {framework: middle}) for case in cases]
-        errors = [max(-_MOST, min(_MOST, one.log_error)) for one in found if one is not None]
-        if sum(errors) > 0.0:  # too slow
+        if statistics.median(one.log_error for one in found if one is not None) > 0.0:  # too slow
             low = middle
         else:
             high = middle

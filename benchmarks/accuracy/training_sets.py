@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from benchmarks.accuracy.training_case import Case, Machine, label_of, plan_of
+from benchmarks.accuracy.training_machines import MACHINES
+from benchmarks.accuracy.training_recipes import RECIPES, megatron_bridge, with_second_token
 from benchmarks.accuracy.training_rows import Convention, PublishedRow
 from benchmarks.accuracy.training_tpu import maxtext_cases, palm_cases
-from dcsim.formulas.training.choices import Recompute, Sharding
+from dcsim.formulas.training.choices import Recompute, RecomputedModule, Sharding
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.policies.pipeline_schedules.dualpipe import Dualpipe
 from dcsim.policies.pipeline_schedules.interleaved import Interleaved
@@ -17,49 +19,32 @@ from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 SEED = 7  # of the half of vTrain's rows that may be fitted
 MICRO_BATCHES = (1, 2, 4, 8, 16)
 CHUNKS = (1, 2, 3)  # the same authors' later tables have three at most (arXiv:2205.05198, table 3)
-DGX_A100 = Machine("dgx-a100")
-MACHINES = {
-    "H100": Machine("dgx-h100"),
-    "H100-80GB": Machine("dgx-h100"),
-    "H100-SXM5-80GB": Machine("dgx-h100"),
-    "H100-SXM-80GB": Machine("dgx-h100"),
-    "H100-96GB(HBM2e,500W)": Machine("grand-teton-h100"),
-    "H200": Machine("dgx-h200"),
-    "H200-SXM5-141GB": Machine("dgx-h200"),
-    "H800-80GB": Machine("hgx-h800"),
-    "B200": Machine("dgx-b200"),
-    "B200-SXM": Machine("dgx-b200"),
-    "Blackwell GPU (B200-SXM-180GB)": Machine("dgx-b200"),
-    "B300": Machine("dgx-b300"),
-    "GB200": Machine("gb200-nvl72"),
-    "Blackwell GPU (GB200)": Machine("gb200-nvl72"),
-    "GB300": Machine("gb300-nvl72"),
-    "A100-80GB": DGX_A100,
-    "A100-40GB": Machine("a100-40gb-8x", num_nics=8, scale_out="infiniband-hdr"),
+MEGATRON_OF_2022: Mapping[
+    str, object
+] = {  # ColumnParallelLinearWithAsyncAllreduce, and the fused accumulation
+    "fuses_accumulation": True,
+    "overlap.tensor_gradients_frac": 0.6,
+    "overlap.compute_slowdown_frac": 0.15,
+    "overlap.network_slowdown_frac": 0.1,
 }
-RECIPES: Mapping[str, object] = {"reduced_bytes": 2.0, "gradient_bytes": 2.0}  # grad_reduce_in_fp32=False
 DEFAULT_FLAGS: Mapping[str, object] = {"overlap.tensor_frac": 0.0}  # --tp-comm-overlap is off
 FLASH_2_HOPPER = (
     0.35  # FlashAttention-2 "achieves only 35 % utilization on the H100" (arXiv:2407.08608, abstract)
 )
 TRITON = 1.3  # by which FlashAttention in Triton, MPT's of 2023, is slower (arXiv:2307.08691, section 4.1)
 FLASH_2_AMPERE = 0.5  # "50-73 %" on A100 (abstract of the same)
-FUSED_EXPERTS = (
-    0.5  # of the traffic between the products: activation and quantisation are read and written once
-)
-GRAPHED_EXPERTS_S = 0.9e-3  # a third of the host's time, where attention, router and sorting are graphs
 ZERO_3_OF_2021: Mapping[str, object] = {  # overlap_comm was off by default
     "has_flash_attention": False,
     "overlap.parameters_frac": 0.0,
     "overlap.gradients_frac": 0.0,
 }
 FLASH_1_AMPERE = 0.33  # FlashAttention reaches "only 25-40 %" on A100 (arXiv:2307.08691, abstract)
+DEEPSEEK_MODULES = (RecomputedModule.NORMS, RecomputedModule.LATENT_UP)
 COMPILED = {"elementwise_factor": 1.0}  # torch.compile fuses what lies between the products
 EAGER = {"elementwise_factor": 3.4}
 """Bytes per token and width of Llama 3's layer where nothing is compiled, 156: 36 for each norm (to 32 bits,
 square, mean, scale, back, weight), 6 for each residual sum, 37 for rotary positions in 32 bits, 35 for the
 activation and its product; 46 where each of these is one kernel."""
-UNKNOWN_SHAPES = ("Nemotron", "DeepSeekV4")  # Mamba layers, or sizes that were not published
 
 
 def _case(
@@ -132,7 +117,7 @@ def korthikanti(rows: list[PublishedRow]) -> Iterator[Case]:
             virtual_stages=chunks,
         )
         name = "Korthikanti, selective" if is_selective else "Korthikanti, full"
-        yield _case(name, "megatron-2021", row, [plan])
+        yield _case(name, "megatron-2021", row, [plan], facts=MEGATRON_OF_2022)
 
 
 def megatron_2020(rows: list[PublishedRow]) -> Iterator[Case]:
@@ -233,7 +218,8 @@ def torchtitan(rows: list[PublishedRow]) -> Iterator[Case]:
             plan = replace(plan, recompute=Recompute.FULL, num_recomputed_layers=half)
         kind = "fp8" if "fp8" in row.precision else "bf16"
         kind += ", scales of rows" if "rowwise" in row.precision else ""
-        facts: dict[str, object] = {"overlap.tensor_frac": 0.9 if "async" in row.notes.lower() else 0.0}
+        share = 0.9 if "async" in row.notes.lower() else 0.0
+        facts: dict[str, object] = {"overlap.tensor_frac": share, "overlap.tensor_gradients_frac": share}
         facts["attention_frac"] = FLASH_2_HOPPER  # of scaled_dot_product_attention in PyTorch 2.6
         facts |= COMPILED if "compile" in row.notes or "TP" in row.notes else EAGER
         yield _case(f"torchtitan, {kind}", "fsdp", row, [plan], facts=facts)
@@ -263,50 +249,16 @@ def mlperf(rows: list[PublishedRow]) -> Iterator[Case]:
         yield _case(name, "megatron", row, [plan], facts=RECIPES)
 
 
-def megatron_bridge(rows: list[PublishedRow]) -> Iterator[Case]:
-    """NVIDIA Megatron-Bridge summaries; experts forced to balance, nothing recomputed."""
-    for row in rows:
-        if row.metric != "tokens_per_s_per_gpu" or row.model.startswith(UNKNOWN_SHAPES):
-            continue
-        is_sharded = "FSDP=" in row.notes
-        sharding = Sharding.FULL if is_sharded else Sharding.OPTIMIZER
-        plan = plan_of(row, has_sequence_parallelism=row.tensor > 1, sharding=sharding)
-        if "[LoRA]" in row.model:
-            continue  # the rank of the adapters is not published
-        year = "2026" if " 26." in row.source else "2025"
-        kind = "MoE" if plan.shape.experts else "dense"
-        facts = dict(RECIPES) | (_expert_facts(row) if plan.shape.experts else {})
-        yield _case(f"Megatron-Bridge {year}, {kind} {plan.linear}", "megatron", row, [plan], facts=facts)
-
-
-def _expert_facts(row: PublishedRow) -> dict[str, object]:
-    """What the recipes say of experts (scripts/performance/configs, and what the releases changed).
-
-    Dispatch by DeepEP or HybridEP, but for Qwen3-235B on H100, B200 and B300, and for GB200 before HybridEP
-    (DeepEP knows eight ranks to a domain). It is overlapped for that on
-    H100, for DeepSeek-V3 over 32 ranks on B200, and for MXFP8 from 26.06 on, when activation and quantisation
-    also moved into the grouped products (cutedsl_fused_grouped_mlp) and the whole step into one graph;
-    before, on GB200 and GB300 attention and router were graphs.
-    """
-    is_plain = row.model.startswith("qwen3-235b") and row.device in ("H100", "B200", "B300")
-    is_plain |= " 25.09" in row.source and row.device == "GB200"
-    is_new = row.precision == "MXFP8" and any(release in row.source for release in (" 26.06", " 26.08"))
-    is_wide = row.device == "B200" and row.expert == 32
-    overlaps = is_new or is_wide or (is_plain and row.device == "H100")
-    facts: dict[str, object] = {"sends_tokens_once": not is_plain}
-    facts["overlap.expert_frac"] = 0.9 if overlaps else 0.0
-    if row.device in ("GB200", "GB300"):
-        facts["expert_host_s"] = GRAPHED_EXPERTS_S
-    if is_new:
-        facts |= {"elementwise_factor": FUSED_EXPERTS, "expert_host_s": 0.0, "layer_host_s": 0.0}
-    return facts
-
-
 def deepseek_v3(rows: list[PublishedRow]) -> Iterator[Case]:
-    """DeepSeek-V3's own training: DualPipe, one sequence per micro-batch, four nodes per token at most."""
+    """DeepSeek-V3's own training: DualPipe, one sequence per micro-batch, four nodes per token at most.
+
+    With one layer and one head for the second token; norms and latent projections are computed again
+    (arXiv:2412.19437, sections 2.2 and 3.2.3).
+    """
     for row in rows:
         if row.metric == "tokens_per_s_per_gpu":
-            plan = replace(plan_of(row), schedule=Dualpipe(), max_routed_nodes=4, num_logit_heads=2)
+            plan = replace(plan_of(row), schedule=Dualpipe(), max_routed_nodes=4)
+            plan = replace(with_second_token(plan), recomputed_modules=frozenset(DEEPSEEK_MODULES))
             facts = {"sends_tokens_once": True, "dispatch_bytes": 1.0}  # section 3.2.2
             yield _case("DeepSeek-V3 on 2,048 H800", "megatron", row, [plan], facts=facts)
 

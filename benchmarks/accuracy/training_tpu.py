@@ -134,7 +134,7 @@ def palm_cases(rows: list[PublishedRow]) -> Iterator[Case]:
         )
         machine = Machine("tpu-v4-host", torus_axes=SLICES["TPU-v4"][3072])
         measured_s = row.num_sequences * row.num_sequence_tokens / (row.value * row.num_accelerators)
-        facts = {"overlap.tensor_frac": 0.0}
+        facts = {"overlap.tensor_frac": 0.0, "overlap.tensor_gradients_frac": 0.0}
         yield Case("PaLM 540B on TPU v4", label_of(row), "maxtext", machine, (plan,), measured_s, facts)
 
 

@@ -17,6 +17,12 @@ class OverlapShares(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tensor_frac: Fraction = Field(default=0.0, alias="tensor", description="Tensor-parallel collectives.")
+    tensor_gradients_frac: Fraction = Field(
+        default=0.0,
+        alias="tensor_gradients",
+        description="Summing up the gradients of inputs over tensor-parallel ranks, and gathering inputs "
+        "again, beside the gradients of weights.",
+    )
     context_frac: Fraction = Field(default=0.0, alias="context", description="Keys and values.")
     expert_frac: Fraction = Field(default=0.0, alias="expert", description="Dispatch and combination.")
     pipeline_frac: Fraction = Field(default=0.0, alias="pipeline", description="Sends between stages.")
@@ -71,6 +77,12 @@ class Software(Entry):
         alias="elementwise_traffic",
         description="Memory traffic between the products over that of fused kernels: 1 if all are fused.",
     )
+    loss_bytes: Bytes = Field(
+        default=10.0,
+        alias="loss_traffic",
+        description="Bytes moved per logit by the loss and its gradient: 10 if 16 bits are read, 32 written, "
+        "and 16 of the gradient written and read.",
+    )
     cast_bytes: Bytes = Field(
         default=4.0,
         alias="cast_traffic",
@@ -96,6 +108,12 @@ class Software(Entry):
         description="Exposed time of the host for each send between stages that empties the device.",
     )
     gradient_bytes: Bytes = Field(alias="gradient_size", description="Bytes per parameter of kept gradients.")
+    fuses_accumulation: bool = Field(
+        default=True,
+        alias="fused_accumulation",
+        description="Whether the product of a weight gradient adds to the kept gradients itself, rather than "
+        "another kernel behind it for every micro-batch.",
+    )
     reduced_bytes: Bytes = Field(
         alias="reduced_gradient_size", description="Bytes per parameter of gradients that are summed up."
     )
@@ -117,6 +135,12 @@ class Software(Entry):
         default=False,
         alias="tokens_sent_once",
         description="Whether a token goes once to each node that holds one of its experts.",
+    )
+    repeats_keys: bool = Field(
+        default=False,
+        alias="repeated_keys",
+        description="Whether context parallelism gathers keys and values of the whole sequence at once, "
+        "repeated for all query heads, rather than pass them round a ring.",
     )
     keeps_narrow_inputs: bool = Field(
         default=True, description="Whether inputs of narrow linear layers are kept in their type."

@@ -14,7 +14,7 @@ from dcsim.catalog.software import Software
 from dcsim.catalog.trained_model import AnyModel
 from dcsim.formulas.checkpoint import CheckpointMode
 from dcsim.formulas.datatypes import Datatype
-from dcsim.formulas.training.choices import OptimizerName, Recompute, Sharding
+from dcsim.formulas.training.choices import OptimizerName, Recompute, RecomputedModule, Sharding
 from dcsim.plugins import PolicyFrom
 from dcsim.policies.pipeline_schedule import PipelineSchedule
 from dcsim.spec.reference import Reference
@@ -260,6 +260,11 @@ class TrainingJob(Section):
         ge=0,
         alias="recompute_layers",
         description="Layers of full recomputation; all if left out.",
+    )
+    recomputed_modules: frozenset[RecomputedModule] = Field(
+        default=frozenset(),
+        alias="recompute_modules",
+        description="Parts of layers computed again by themselves: layernorm, moe_act, mla_up_proj, mlp.",
     )
     sharding: Sharding = Field(
         default=Sharding.OPTIMIZER,

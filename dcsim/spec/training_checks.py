@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dcsim.catalog.model import Model
 from dcsim.errors import Problem
+from dcsim.formulas.training.choices import Recompute, RecomputedModule
 from dcsim.formulas.training.schedule import PipelineSize
 from dcsim.spec.document import Document
 from dcsim.spec.training import JobKind, TrainingJob
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from dcsim.spec.scenario import Scenario
 
 
+_MODULE_PARTS = {
+    RecomputedModule.EXPERT_ACTIVATION: "experts",
+    RecomputedModule.LATENT_UP: "latent attention",
+}
 _SPARE_CHUNKS = (
     2  # Llama 3 405B: 126 layers in 128 chunks, the first and the last hold embedding and head alone
 )
@@ -127,6 +132,22 @@ def _preparation_problems(
         yield source.problem((*path, "dataset", "preprocessing_rate_per_core"), message, rate, remedy)
 
 
+def _module_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:
+    """Modules computed again by themselves must be there, and not be computed again with the whole layer."""
+    at, chosen = (*path, "recompute_modules"), sorted(job.recomputed_modules)
+    if chosen and job.recompute is Recompute.FULL:
+        yield source.problem(at, "full recomputation has them all", chosen, "Leave one of the two out")
+    lacking = {
+        RecomputedModule.EXPERT_ACTIVATION: model.shape.experts,
+        RecomputedModule.LATENT_UP: model.shape.latent,
+    }
+    for module in chosen:
+        if module in lacking and lacking[module] is None:
+            yield source.problem(
+                at, f"the model has no {_MODULE_PARTS[module]}", module.value, "Leave it out"
+            )
+
+
 def _model_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:
     """Parallelism against the sizes of a transformer."""
     sizes, shape, at = job.parallelism, model.shape, (*path, "parallelism")
@@ -142,6 +163,7 @@ def _model_problems(job: TrainingJob, model: Model, source: Document, path: Yaml
     if job.num_recomputed_layers is not None and job.num_recomputed_layers > shape.num_layers:
         message = f"must be at most the model's {shape.num_layers} layers"
         yield source.problem((*path, "recompute_layers"), message, job.num_recomputed_layers)
+    yield from _module_problems(job, model, source, path)
     if job.batch.tokens is not None and job.batch.tokens > model.max_context_tokens:
         message = f"must be at most the model's longest context, {model.max_context_tokens}"
         remedy = "Shorten it, or write {base: MODEL, max_context_tokens: ...}"

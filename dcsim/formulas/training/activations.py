@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from dcsim.formulas.training.choices import Recompute
+from dcsim.formulas.training.choices import Recompute, RecomputedModule
 from dcsim.formulas.training.parameters import fullest_stage
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.products import num_routed_rows, wide_bytes
@@ -44,17 +44,21 @@ def _kept_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
     entering = min(plan.linear.num_bytes, wide) if software.keeps_narrow_inputs else wide
     gathered_split = 1 if software.keeps_gathered_inputs else split
     per_token = 2.0 * (wide + dropout) * shape.hidden_size / split
-    per_token += 2.0 * entering * shape.hidden_size / gathered_split
+    modules = plan.recomputed_modules
+    if RecomputedModule.NORMS not in modules:
+        per_token += 2.0 * entering * shape.hidden_size / gathered_split
     per_token += _attention_bytes(plan, software, entering)
     experts = shape.experts
     dense_frac = fullest_stage(plan).dense_frac
     inner = (num_mlp_matrices(shape) - 1) * wide + entering
-    per_token += dense_frac * inner * shape.ffn_size / plan.tensor
+    if RecomputedModule.MLP not in modules:
+        per_token += dense_frac * inner * shape.ffn_size / plan.tensor
     kept = per_token * plan.num_micro_tokens
     if experts is None:
         return kept
     shared = inner * experts.num_shared_experts * experts.expert_ffn_size / plan.tensor
     rows = num_routed_rows(plan, shape) * plan.imbalance
+    inner -= entering if RecomputedModule.EXPERT_ACTIVATION in modules else 0.0
     routed = rows * (inner * experts.expert_ffn_size / plan.expert_tensor + 2.0 * wide * shape.hidden_size)
     scores = 4.0 * experts.num_experts * plan.num_micro_tokens / split
     return kept + (1.0 - dense_frac) * (shared * plan.num_micro_tokens + routed + scores)
@@ -74,6 +78,8 @@ def _attention_bytes(plan: TrainingPlan, software: SoftwareFacts, entering: floa
         key = latent.nope_head_size + latent.rope_head_size
         width = shape.num_heads * (2 * key + latent.value_head_size)
         output = shape.num_heads * latent.value_head_size
+        if RecomputedModule.LATENT_UP in plan.recomputed_modules:
+            width = 0
         compressed = float((latent.query_rank or 0) + latent.kv_rank + latent.rope_head_size)
     kept = wide * width / plan.tensor + entering * output / plan.tensor + 2.0 * wide * compressed
     if software.has_flash_attention:

@@ -26,7 +26,8 @@ LATENT_BACKWARD_FRAC = 0.72
 """Likewise for latent attention, whose keys are wider than its values: 0.30 of 0.42 (the same table)."""
 
 SCORE_BYTES = 4.0  # softmax reads and writes each score in 16 bits
-DROPOUT_BYTES = 5.0  # dropout reads, writes, and keeps a mask of one byte
+SCORE_GRADIENT_BYTES = 6.0  # its gradient reads its result and the gradient of that, and writes one
+DROPOUT_BYTES = 5.0  # dropout reads, writes, and keeps a mask of one byte; its gradient reads all of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,7 @@ def attention_passes(
         forward = _fused(plan, shape, hardware, software).times(share)
         rate_frac = FLASH_BACKWARD_FRAC if shape.latent is None else LATENT_BACKWARD_FRAC
         return AttentionPasses(forward, forward.times(FLASH_BACKWARD_FLOPS / rate_frac))
-    products, between = _separate(plan, shape, hardware)
-    forward = products.plus(between).times(share)
-    return AttentionPasses(forward, forward.times(2.0))
+    return _separate(plan, shape, hardware, share)
 
 
 def num_pairs(plan: TrainingPlan, shape: TransformerShape, causal_frac: float) -> float:
@@ -80,8 +79,10 @@ def _fused(
     return cost.times(max(1.0, least_s / cost.total_s))
 
 
-def _separate(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware) -> tuple[Cost, Cost]:
-    """Two batched products over the whole square, and the passes of softmax and dropout over the scores."""
+def _separate(
+    plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHardware, share: float
+) -> AttentionPasses:
+    """Two batched products over the whole square, four backward, and passes of softmax and dropout."""
     heads, size, length = -(-shape.num_heads // plan.tensor), shape.head_size, plan.num_sequence_tokens
     groups = float(plan.micro_sequences * heads)
     rows = groups * length / plan.context
@@ -89,6 +90,9 @@ def _separate(plan: TrainingPlan, shape: TransformerShape, hardware: TrainingHar
     moved = wide * (rows * (size + length) + groups * length * size)
     scores = matmul_cost(hardware.wide, rows, length, size, groups, moved)
     values = matmul_cost(hardware.wide, rows, size, length, groups, moved)
-    per_score = SCORE_BYTES + (DROPOUT_BYTES if plan.has_dropout else 0.0)
-    between = streaming_cost(hardware, per_score * rows * length)
-    return scores.plus(values), between
+    products, dropout = scores.plus(values), DROPOUT_BYTES if plan.has_dropout else 0.0
+    forward = streaming_cost(hardware, (SCORE_BYTES + dropout) * rows * length)
+    backward = streaming_cost(hardware, (SCORE_GRADIENT_BYTES + dropout) * rows * length)
+    return AttentionPasses(
+        products.plus(forward).times(share), products.times(2.0).plus(backward).times(share)
+    )

@@ -14,6 +14,15 @@ class Recompute(StrEnum):
     FULL = "full"  # everything but the input of each layer
 
 
+class RecomputedModule(StrEnum):
+    """Parts of a layer that are computed again by themselves (Megatron-LM, --recompute-modules)."""
+
+    NORMS = "layernorm"  # before attention and before the MLP
+    EXPERT_ACTIVATION = "moe_act"  # of routed experts
+    LATENT_UP = "mla_up_proj"  # latent attention's projections up from the ranks, and positions
+    MLP = "mlp"  # of dense layers
+
+
 class Sharding(StrEnum):
     """What data-parallel ranks share out instead of copying (ZeRO, Rajbhandari et al., arXiv:1910.02054)."""
 

@@ -82,7 +82,8 @@ class StepMessages:
     """All messages of a step. Those of layers are of one micro-batch and the mean layer."""
 
     tensor_forward: Messages
-    tensor_backward: Messages
+    tensor_backward: Messages  # of the gradients of outputs
+    tensor_gradients: Messages  # of the gradients of inputs, which those of weights do not wait for
     context_forward: Messages
     context_backward: Messages
     expert_forward: Messages
@@ -104,13 +105,15 @@ def total_s(messages: Messages, network: GroupNetwork) -> float:
 def step_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: int) -> StepMessages:
     """What the ranks of a job send each other in one step."""
     tensor = _tensor_messages(plan)
-    context = _context_message(plan)
+    outputs, inputs = _tensor_gradient_messages(tensor, software)
+    context = _context_message(plan, software)
     expert = _expert_messages(plan, software, domain_size)
     gather, scatter = _layer_shards(plan, software)
     reduce, regather = _gradient_messages(plan, software)
     return StepMessages(
         tensor_forward=tensor,
-        tensor_backward=tensor,
+        tensor_backward=outputs,
+        tensor_gradients=inputs,
         context_forward=context,
         context_backward=tuple(replace(one, count=2.0 * one.count) for one in context),
         expert_forward=expert,
@@ -148,20 +151,39 @@ def _tensor_messages(plan: TrainingPlan) -> Messages:
     )
 
 
-def _context_message(plan: TrainingPlan) -> Messages:
+def _tensor_gradient_messages(forward: Messages, software: SoftwareFacts) -> tuple[Messages, Messages]:
+    """Those of the backward pass: gradients of what a block puts out, and of what it takes in.
+
+    An all-reduce behind forward is one of the gradients of inputs. With sequence parallelism the gradients of
+    outputs are gathered and those of inputs reduced and scattered; the inputs, of which each rank keeps its
+    part, are gathered once more for the gradients of weights (arXiv:2205.05198, section 4.2.2).
+    """
+    if len(forward) < 2:
+        return (), forward
+    gather, scatter = forward
+    return (gather,), (scatter,) if software.keeps_gathered_inputs else (gather, scatter)
+
+
+def _context_message(plan: TrainingPlan, software: SoftwareFacts) -> Messages:
     """Keys and values of the whole sequence, gathered or passed round a ring (arXiv:2310.01889)."""
     if plan.context == 1:
         return ()
+    share = num_attention_layers(plan.shape) / plan.shape.num_layers
+    size = context_bytes(plan, software)
+    return (Message(Collective.ALL_GATHER, context_group(plan), size, share),)
+
+
+def context_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
+    """Bytes of the keys and values of a whole micro-batch, of the heads of one tensor-parallel rank."""
     shape = plan.shape
     if shape.latent is None:
-        width = 2 * -(-shape.num_kv_heads // plan.tensor) * shape.head_size
+        heads = shape.num_heads if software.repeats_keys else shape.num_kv_heads
+        width = 2 * -(-heads // plan.tensor) * shape.head_size
     else:
         latent = shape.latent
         head = latent.nope_head_size + latent.rope_head_size + latent.value_head_size
         width = -(-shape.num_heads // plan.tensor) * head
-    size = plan.num_micro_tokens * plan.context * width * wide_bytes(plan)
-    share = num_attention_layers(shape) / shape.num_layers
-    return (Message(Collective.ALL_GATHER, context_group(plan), size, share),)
+    return plan.num_micro_tokens * plan.context * width * wide_bytes(plan)
 
 
 def _expert_messages(plan: TrainingPlan, software: SoftwareFacts, domain_size: int) -> Messages:

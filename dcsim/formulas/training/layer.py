@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.training.attention import attention_passes
+from dcsim.formulas.training.between import recomputed_bytes, traffic_between
 from dcsim.formulas.training.choices import Recompute
 from dcsim.formulas.training.cost import NOTHING, Cost
-from dcsim.formulas.training.hardware import TrainingHardware
+from dcsim.formulas.training.hardware import Kernel, TrainingHardware
 from dcsim.formulas.training.operator_time import streaming_cost
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.products import (
@@ -19,26 +20,12 @@ from dcsim.formulas.training.products import (
     input_gradient_cost,
     layer_products,
     narrow_bytes,
-    num_routed_rows,
     weight_gradient_cost,
     wide_bytes,
 )
 from dcsim.formulas.training.software import SoftwareFacts
-from dcsim.formulas.transformer import TransformerShape, num_mlp_matrices
 
-CROSS_ENTROPY_BYTES = 10.0  # per logit: 16 bits read, 32 written, 16 of gradient written and read
-SORT_TRAFFIC = 4.0 * 0.67 / 0.5
-"""Elements read and written to sort tokens by expert and back. Kernels that permute reach 0.5 of a B200's
-memory bandwidth where others reach 0.67 (MooreThreads, SimuMax, configs/system/b200_bf16_ceperm.json)."""
-
-BIAS_INNER_BYTES = 16.0
-"""Per element of an expert's inner width, gate and inner half clamped one by one and joined again: read and
-written in 16 bits, twice (Megatron-LM, fused_bias_geglu.py, weighted_bias_quick_geglu_impl)."""
-
-BIAS_OUTER_BYTES = 28.0
-"""Per element that leaves an expert: its bias by the router's weight, the sum with it, and the joining of all
-experts' rows in 32 bits, cast to 16 (Megatron-LM, experts.py, TEGroupedMLP)."""
-
+WRITTEN_GRADIENT_BYTES = 2.0  # of a weight gradient that is added up later
 _NARROW = frozenset({Datatype.FP8, Datatype.NVFP4, Datatype.MXFP4, Datatype.INT8})
 
 
@@ -81,17 +68,35 @@ def layer_costs(plan: TrainingPlan, hardware: TrainingHardware, software: Softwa
     shape = plan.shape
     products = _passes(layer_products(plan, shape), plan, hardware, software)
     attention = attention_passes(plan, shape, hardware, software)
-    between = streaming_cost(hardware, elementwise_bytes(plan, shape) * software.elementwise_factor)
-    forward = products.forward.plus(attention.forward).plus(between)
-    input_backward = products.input_backward.plus(attention.backward).plus(between.times(2.0))
-    recompute = NOTHING
+    between = traffic_between(plan, shape, software).times(software.elementwise_factor)
+    forward = products.forward.plus(attention.forward).plus(streaming_cost(hardware, between.forward))
+    input_backward = products.input_backward.plus(attention.backward)
+    input_backward = input_backward.plus(streaming_cost(hardware, between.backward))
     if plan.recompute is Recompute.FULL:
         spared = NOTHING if software.recomputes_layer_end else _layer_end(plan, hardware)
         recompute = forward.plus(spared.times(-1.0)).times(plan.recomputed_frac)
-    elif plan.recompute is Recompute.SELECTIVE and not software.has_flash_attention:
-        recompute = attention.forward
+    else:
+        recompute = _recomputed_modules(plan, hardware, software)
+        if plan.recompute is Recompute.SELECTIVE and not software.has_flash_attention:
+            recompute = recompute.plus(attention.forward)
     costs = PassCosts(forward, input_backward, products.weight_backward, recompute)
     return _tuned(plan, hardware, software, costs).times(1.0 / software.efficiency_frac)
+
+
+def _recomputed_modules(plan: TrainingPlan, hardware: TrainingHardware, software: SoftwareFacts) -> Cost:
+    """Modules of the mean layer that are computed again by themselves.
+
+    What they put out was thrown away, so that all of it is made anew, but for the last product of an MLP.
+    """
+    if not plan.recomputed_modules:
+        return NOTHING
+    again = [
+        one
+        for one in layer_products(plan, plan.shape)
+        if one.module in plan.recomputed_modules and not one.ends_layer
+    ]
+    between = streaming_cost(hardware, recomputed_bytes(plan) * software.elementwise_factor)
+    return _passes(again, plan, hardware, software).forward.plus(between)
 
 
 def _layer_end(plan: TrainingPlan, hardware: TrainingHardware) -> Cost:
@@ -112,8 +117,8 @@ def teacher_layer_cost(plan: TrainingPlan, hardware: TrainingHardware, software:
     shape = plan.teacher
     cost = _passes(layer_products(plan, shape), plan, hardware, software).forward
     cost = cost.plus(attention_passes(plan, shape, hardware, software).forward)
-    between = streaming_cost(hardware, elementwise_bytes(plan, shape) * software.elementwise_factor)
-    return cost.plus(between).times(1.0 / software.efficiency_frac)
+    between = traffic_between(plan, shape, software).forward * software.elementwise_factor
+    return cost.plus(streaming_cost(hardware, between)).times(1.0 / software.efficiency_frac)
 
 
 @lru_cache(maxsize=4096)
@@ -122,7 +127,7 @@ def head_costs(plan: TrainingPlan, hardware: TrainingHardware, software: Softwar
     tokens, shape = plan.num_micro_tokens, plan.shape
     logits = -(-shape.vocab_size // plan.tensor)
     passes = _passes([Product(tokens, logits, shape.hidden_size, is_wide=True)], plan, hardware, software)
-    loss_bytes = CROSS_ENTROPY_BYTES * tokens * logits * software.elementwise_factor
+    loss_bytes = software.loss_bytes * tokens * logits * software.elementwise_factor
     row = 2.0 * wide_bytes(plan) * tokens * shape.hidden_size
     forward = passes.forward.plus(streaming_cost(hardware, 0.6 * loss_bytes + row))
     backward = passes.input_backward.plus(streaming_cost(hardware, 0.4 * loss_bytes + 2.0 * row))
@@ -136,50 +141,35 @@ def _passes(
 ) -> PassCosts:
     wide = wide_bytes(plan)
     forward = inputs = weights = NOTHING
-    cast_bytes = 0.0
+    entering_elements = returning_elements = 0.0  # made narrow, forward and backward
     for one in products:
         kernel = hardware.wide if one.is_wide else hardware.linear
         entering = wide if one.is_wide else narrow_bytes(plan)
         share = one.layers_frac
         forward = forward.plus(forward_cost(one, kernel, entering, wide).times(share))
         inputs = inputs.plus(input_gradient_cost(one, kernel, entering, wide).times(share))
-        gradient = weight_gradient_cost(one, kernel, entering, software.gradient_bytes)
-        weights = weights.plus(gradient.times(share))
+        weights = weights.plus(_weight_gradient(one, kernel, entering, hardware, software).times(share))
         if plan.linear in _NARROW and not one.is_wide:
-            cast_bytes += software.cast_bytes * one.rows * share * one.inner
-    cast = streaming_cost(hardware, cast_bytes)
-    return PassCosts(forward.plus(cast), inputs.plus(cast), weights)
+            entering_elements += one.rows * share * one.inner
+            returning_elements += one.rows * share * one.columns
+    forward = forward.plus(streaming_cost(hardware, software.cast_bytes * entering_elements))
+    inputs = inputs.plus(streaming_cost(hardware, software.cast_bytes * returning_elements))
+    return PassCosts(forward, inputs, weights)
 
 
-def elementwise_bytes(plan: TrainingPlan, shape: TransformerShape) -> float:
-    """Memory traffic of the forward pass between the products, kernels fused: (22/t_sp + 16/t) T h for GPT.
+def _weight_gradient(
+    one: Product, kernel: Kernel, entering: float, hardware: TrainingHardware, software: SoftwareFacts
+) -> Cost:
+    """The gradient of a weight matrix, added to those of the micro-batches before.
 
-    Two norms (read, write), two residual additions with dropout where there is any, activation, rotary
-    positions where there is no dropout (models of one kind have learned positions), routing of experts.
-    Backward is twice that (Korthikanti et al., arXiv:2205.05198, count the same tensors).
+    Either by the product itself, or by a kernel that reads what the product wrote in 16 bits, and reads and
+    writes the sum.
     """
-    wide, tokens = wide_bytes(plan), plan.num_micro_tokens
-    split = plan.sequence_split
-    dropout = 1.0 if plan.has_dropout else 0.0
-    num_blocks = 1.0 if shape.has_parallel_blocks else 2.0
-    per_token = num_blocks * (2.0 * wide + 3.0 * wide + dropout) * shape.hidden_size / split
-    heads = (shape.num_heads + shape.num_kv_heads) * shape.head_size / plan.tensor
-    if not plan.has_dropout:
-        per_token += 2.0 * wide * heads
-    if shape.has_qk_norm:
-        per_token += 2.0 * wide * heads
-    inputs = num_mlp_matrices(shape)  # gate and up in, product out; or one in, one out
-    experts = shape.experts
-    dense_frac = 1.0 if experts is None else experts.num_dense_layers / shape.num_layers
-    per_token += dense_frac * inputs * wide * shape.ffn_size / plan.tensor
-    if experts is None:
-        return per_token * tokens
-    shared = inputs * wide * experts.num_shared_experts * experts.expert_ffn_size / plan.tensor
-    rows = num_routed_rows(plan, shape) * plan.imbalance
-    width = experts.expert_ffn_size / plan.expert_tensor
-    routed = rows * (inputs * wide * width + SORT_TRAFFIC * wide * shape.hidden_size)
-    routed += rows * (BIAS_INNER_BYTES * width + BIAS_OUTER_BYTES * shape.hidden_size) * experts.has_biases
-    return per_token * tokens + (1.0 - dense_frac) * (shared * tokens + routed)
+    if software.fuses_accumulation:
+        return weight_gradient_cost(one, kernel, entering, software.gradient_bytes)
+    alone = weight_gradient_cost(one, kernel, entering, 0.5 * WRITTEN_GRADIENT_BYTES)
+    moved = (WRITTEN_GRADIENT_BYTES + 2.0 * software.gradient_bytes) * one.num_rank_weights
+    return alone.plus(streaming_cost(hardware, moved))
 
 
 def _tuned(

@@ -11,6 +11,7 @@ from dcsim.formulas.training.activations import (
     working_bytes,
 )
 from dcsim.formulas.training.choices import MASTER_BYTES, Sharding
+from dcsim.formulas.training.communication import context_bytes
 from dcsim.formulas.training.parameters import (
     LayerMix,
     fullest_stage,
@@ -34,7 +35,7 @@ class RankMemory:
     weight_bytes: float
     gradient_bytes: float
     optimizer_bytes: float  # master weights included
-    gathered_bytes: float  # whole weights of the layers at work, where weights are sharded
+    gathered_bytes: float  # of the layers at work: whole weights where they are sharded, whole contexts
     activation_bytes: float
     logit_bytes: float
     reserved_bytes: float  # context, communication buffers, the gradients at work, fragmentation
@@ -78,7 +79,7 @@ def rank_memory(plan: TrainingPlan, software: SoftwareFacts, capacity_bytes: flo
         weight_bytes=weights * (1.0 - offload.weight_frac),
         gradient_bytes=gradients,
         optimizer_bytes=state * (1.0 - offload.optimizer_frac),
-        gathered_bytes=_gathered_bytes(plan, software),
+        gathered_bytes=_gathered_bytes(plan, software) + _gathered_context_bytes(plan, software),
         activation_bytes=activation * (1.0 - offload.activation_frac),
         logit_bytes=logits,
         reserved_bytes=software.reserved_bytes
@@ -129,6 +130,11 @@ def _gathered_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
     dense, experts = mix_parameters(plan, one)
     per_parameter = NUM_GATHERED_LAYERS * software.gathered_bytes + software.reduced_bytes
     return (dense + experts) * per_parameter
+
+
+def _gathered_context_bytes(plan: TrainingPlan, software: SoftwareFacts) -> float:
+    """Keys and values of the whole context at the one layer at work, where they are gathered at once."""
+    return context_bytes(plan, software) if software.repeats_keys and plan.context > 1 else 0.0
 
 
 def _activations(plan: TrainingPlan, software: SoftwareFacts) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from dcsim.formulas.training.choices import (
     Optimizer,
     OptimizerName,
     Recompute,
+    RecomputedModule,
     Sharding,
 )
 from dcsim.formulas.training.schedule import PipelineSize, Schedule
@@ -79,6 +80,7 @@ class TrainingPlan:
     has_sequence_parallelism: bool = False
     recompute: Recompute = Recompute.NONE
     num_recomputed_layers: int | None = None  # of all, under full recomputation; all if None
+    recomputed_modules: frozenset[RecomputedModule] = frozenset()  # where not all of a layer is
     sharding: Sharding = Sharding.OPTIMIZER
     num_shards: int | None = None  # ranks that share out; all data-parallel ones if None (HSDP: fewer)
     linear: Datatype = Datatype.BF16
@@ -125,8 +127,14 @@ class TrainingPlan:
 
     @property
     def num_stage_layers(self) -> int:
-        """Layers of the fullest stage."""
-        return -(-self.shape.num_layers // self.pipeline)
+        """Layers of the fullest stage: whole chunks of them."""
+        return -(-self.shape.num_layers // (self.pipeline * self.virtual_stages)) * self.virtual_stages
+
+    @property
+    def num_last_layers(self) -> int:
+        """Layers of the last stage: what full ones before it leave, if that is any."""
+        left = self.shape.num_layers - (self.pipeline - 1) * self.num_stage_layers
+        return left if left > 0 else self.shape.num_layers // self.pipeline
 
     @property
     def dense_layers_frac(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.training.choices import RecomputedModule
 from dcsim.formulas.training.cost import NOTHING, Cost
 from dcsim.formulas.training.hardware import Kernel
 from dcsim.formulas.training.operator_time import matmul_cost
@@ -43,6 +44,7 @@ class Product:
     layers_frac: float = 1.0
     is_wide: bool = False
     ends_layer: bool = False  # what comes out leaves the layer: no gradient within it needs it
+    module: RecomputedModule | None = None  # that it belongs to, of those that may be computed again alone
 
     @property
     def is_grouped(self) -> bool:
@@ -55,9 +57,14 @@ class Product:
         return 2.0 * self.rows * self.columns * self.inner
 
     @property
+    def num_rank_weights(self) -> float:
+        """Weights on the rank, of a layer that has it."""
+        return self.num_groups * self.columns * self.inner
+
+    @property
     def num_parameters(self) -> float:
         """Weights on the rank, over the mean layer."""
-        return self.num_groups * self.columns * self.inner * self.layers_frac
+        return self.num_rank_weights * self.layers_frac
 
 
 def wide_bytes(plan: TrainingPlan) -> float:
@@ -102,14 +109,20 @@ def layer_products(plan: TrainingPlan, shape: TransformerShape) -> list[Product]
     """The products of the mean layer."""
     tokens = plan.num_micro_tokens
     softmax_frac = num_attention_layers(shape) / shape.num_layers
+    up = RecomputedModule.LATENT_UP
     products = [
-        Product(tokens, columns, inner, layers_frac=softmax_frac)
+        Product(tokens, columns, inner, layers_frac=softmax_frac, module=up if _is_up(shape, inner) else None)
         for columns, inner in attention_sizes(shape, plan.tensor)
     ]
     if shape.linear is not None:
         columns = -(-num_linear_attention_parameters(shape) // (shape.hidden_size * plan.tensor))
         products.append(Product(tokens, columns, shape.hidden_size, layers_frac=1.0 - softmax_frac))
     return products + _mlp_products(plan, shape)
+
+
+def _is_up(shape: TransformerShape, inner: int) -> bool:
+    """Whether a projection of attention goes up from a rank of latent attention."""
+    return shape.latent is not None and inner in (shape.latent.query_rank, shape.latent.kv_rank)
 
 
 def attention_sizes(shape: TransformerShape, tensor: int) -> list[tuple[int, int]]:
@@ -143,7 +156,8 @@ def _mlp_products(plan: TrainingPlan, shape: TransformerShape) -> list[Product]:
     dense_frac = 1.0 if experts is None else experts.num_dense_layers / shape.num_layers
     if dense_frac > 0.0:
         width = -(-shape.ffn_size // plan.tensor)
-        products += _pair(Product(tokens, (matrices - 1) * width, hidden, layers_frac=dense_frac), width)
+        dense = Product(tokens, (matrices - 1) * width, hidden, layers_frac=dense_frac)
+        products += _pair(replace(dense, module=RecomputedModule.MLP), width)
     if experts is None:
         return products
     sparse_frac = 1.0 - dense_frac

@@ -22,6 +22,7 @@ class Overlap:
     parameters_frac: float = 0.0
     compute_slowdown_frac: float = 0.0
     network_slowdown_frac: float = 0.0
+    tensor_gradients_frac: float = 0.0  # of what summing up gradients of inputs over tensor ranks may hide in
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class SoftwareFacts:
     )
     recomputes_layer_end: bool = True  # also the product whose result only leaves the layer
     elementwise_factor: float = 1.0  # memory traffic between the products over that of fused kernels
+    loss_bytes: float = 10.0  # moved per logit: 16 bits read, 32 written, 16 of gradient written and read
     cast_bytes: float = 4.0  # per element that is made narrow: 16 bits read, 8 written twice, once transposed
     layer_host_s: float = 0.0  # the host's time to launch one layer's forward pass; twice that backward
     expert_host_s: float = 0.0  # likewise to route tokens and launch one layer's experts
     step_host_s: float = 0.0  # exposed once per step: loss, logging, schedule
     send_host_s: float = 0.0  # the host's, exposed by each send between stages that devices wait for
     gradient_bytes: float = 4.0  # per parameter, accumulated and kept
+    fuses_accumulation: bool = True  # products add to the kept gradients; else a kernel behind each does
     reduced_bytes: float = 4.0  # per parameter, sent to be summed up
     gathered_bytes: float = 2.0  # per parameter, gathered
     splits_sends: bool = True  # tensor ranks send their part of what goes to the next stage
@@ -53,6 +56,7 @@ class SoftwareFacts:
     logit_bytes: float = 12.0  # per logit at the peak: three copies in 32 bits, see the presets
     dispatch_bytes: float = 2.0  # per element of a token sent to an expert
     sends_tokens_once: bool = False  # to each scale-up domain that holds one of its experts
+    repeats_keys: bool = False  # keys and values for all query heads, and gathers them whole over a context
     keeps_narrow_inputs: bool = True  # inputs of narrow linear layers are kept in their type
     keeps_gathered_inputs: bool = False  # of tensor-parallel products, instead of gathering them again
     has_master_weights: bool = True  # in 32 bits beside 16-bit weights

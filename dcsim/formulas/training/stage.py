@@ -19,6 +19,7 @@ class LayerMessages:
 
     tensor_forward_s: float
     tensor_backward_s: float
+    tensor_gradients_s: float
     context_forward_s: float
     context_backward_s: float
     expert_forward_s: float
@@ -39,6 +40,7 @@ class LayerMessages:
         return cls(
             time_s(messages.tensor_forward),
             time_s(messages.tensor_backward),
+            time_s(messages.tensor_gradients),
             time_s(messages.context_forward),
             time_s(messages.context_backward),
             time_s(messages.expert_forward),
@@ -149,7 +151,11 @@ def _exposed_forward(forward: Cost, messages: LayerMessages, software: SoftwareF
 
 
 def _exposed_backward(layer: PassCosts, messages: LayerMessages, software: SoftwareFacts) -> Exposed:
-    """Of the backward pass; recomputing a layer repeats its forward messages."""
+    """Of the backward pass; recomputing a layer repeats its forward messages.
+
+    What tensor ranks sum up for the gradients of inputs may run beside the products of the gradients of
+    weights.
+    """
     window_s = layer.input_backward.total_s + layer.weight_backward.total_s
     times = (
         messages.tensor_backward_s,
@@ -158,13 +164,26 @@ def _exposed_backward(layer: PassCosts, messages: LayerMessages, software: Softw
         messages.gather_s + messages.scatter_s,
     )
     chunks = messages.num_tensor_chunks
-    exposed = _exposed(times, window_s, chunks, software)
+    exposed = _exposed(times, window_s, chunks, software).plus(_exposed_gradients(layer, messages, software))
     if messages.repeated_frac == 0.0:
         return exposed
     again = (messages.tensor_forward_s, messages.context_forward_s, messages.expert_forward_s, 0.0)
     return exposed.plus(
         _exposed(again, layer.forward.total_s, chunks, software).times(messages.repeated_frac)
     )
+
+
+def _exposed_gradients(layer: PassCosts, messages: LayerMessages, software: SoftwareFacts) -> Exposed:
+    """Of the sums of the gradients of inputs over tensor ranks."""
+    overlap = software.overlap
+    found = overlapped(
+        messages.tensor_gradients_s,
+        layer.weight_backward.total_s,
+        overlap.tensor_gradients_frac,
+        compute_slowdown_frac=overlap.compute_slowdown_frac,
+        network_slowdown_frac=overlap.network_slowdown_frac,
+    )
+    return Exposed(tensor_s=found.exposed_s, overlap_s=found.slowdown_s)
 
 
 def _exposed(

@@ -123,10 +123,9 @@ def _slowest_stage(
     most = plan.num_stage_layers
     if plan.pipeline == 1:
         return stage_time(layer, head, most, times, software)
-    fewest = plan.shape.num_layers // plan.pipeline
     middle = stage_time(layer, PassCosts(), most, times, software)
     shared = head.times(1.0 / plan.schedule.num_weight_copies())
-    last = stage_time(layer, shared, fewest, times, software)
+    last = stage_time(layer, shared, plan.num_last_layers, times, software)
     return middle if middle.total_s >= last.total_s else last
 
 

@@ -59,6 +59,7 @@ def _messages(
     per_layer = plan.num_micro_batches * plan.shape.num_layers / plan.pipeline
     for forward in (messages.tensor_forward, messages.context_forward, messages.expert_forward):
         yield forward, per_layer * (1.0 + again)
+    yield messages.tensor_gradients, per_layer
     for backward in (messages.tensor_backward, messages.context_backward, messages.expert_backward):
         yield backward, per_layer
     yield messages.gather_layer, 2.0 * per_layer

@@ -9,8 +9,9 @@ import pytest
 from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.training.activations import layer_activation_bytes, working_bytes
 from dcsim.formulas.training.attention import attention_passes
+from dcsim.formulas.training.between import traffic_between
 from dcsim.formulas.training.communication import Message, step_messages
-from dcsim.formulas.training.layer import elementwise_bytes, layer_costs
+from dcsim.formulas.training.layer import layer_costs
 from dcsim.formulas.training.routing import num_visited_domains
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import training_step
@@ -28,7 +29,10 @@ def biased(shape: TransformerShape) -> TransformerShape:
 
 def test_biases_of_experts_are_traffic_of_every_routed_row() -> None:
     one = plan(shape=MIXTRAL)
-    more = elementwise_bytes(one, biased(MIXTRAL)) - elementwise_bytes(one, MIXTRAL)
+    more = (
+        traffic_between(one, biased(MIXTRAL), SOFTWARE).forward
+        - traffic_between(one, MIXTRAL, SOFTWARE).forward
+    )
     rows = 2 * one.num_micro_tokens  # two experts for each token
     assert more == pytest.approx(rows * (16 * 14336 + 28 * 4096))
 
@@ -42,7 +46,7 @@ def test_blocks_side_by_side_share_their_collectives() -> None:
     assert isinstance(shared[0], Message)
     assert (apart[0].count, shared[0].count) == (2, 1)
     one = plan(tensor=8)
-    assert elementwise_bytes(one, PARALLEL) < elementwise_bytes(one, LLAMA_8B)
+    assert traffic_between(one, PARALLEL, SOFTWARE).forward < traffic_between(one, LLAMA_8B, SOFTWARE).forward
 
 
 def test_a_token_goes_once_to_each_rank_of_a_domain_where_the_software_does() -> None:

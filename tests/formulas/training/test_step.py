@@ -257,4 +257,12 @@ def test_a_ring_of_chunks_leaves_one_exposed() -> None:
         training_step(plan(tensor=2, has_sequence_parallelism=True), HARDWARE, f).tensor_s
         for f in (SOFTWARE, facts)
     )
-    assert hidden == pytest.approx(bare / 2)
+    # of five halves of an all-reduce, two forward and one backward are in the ring
+    assert hidden == pytest.approx(bare * (0.5 * 3 + 2) / 5)
+
+
+def test_sums_of_the_gradients_of_inputs_hide_beside_those_of_weights() -> None:
+    facts = SoftwareFacts(overlap=Overlap(tensor_gradients_frac=1.0))
+    one = plan(tensor=2)
+    bare, hidden = (training_step(one, HARDWARE, f).tensor_s for f in (SOFTWARE, facts))
+    assert hidden == pytest.approx(bare / 2)  # the all-reduces of the backward pass

@@ -28,7 +28,7 @@ def jobs_figures(tables: Mapping[str, Table], window: Window) -> Figures:
     that falls among them is None. Means and maxima are those of finished jobs.
 
     Bounded slowdown is (wait + run time) / max(run time, 10 s), at least 1 (Feitelson, "Metrics for parallel
-    job scheduling and their convergence", 2001).
+    job scheduling and their convergence", JSSPP 2001, LNCS 2221).
     """
     jobs, pool = tables["jobs"], tables["pool"]
     submitted_at_s = floats(jobs, "submitted_at_s")

@@ -10,11 +10,13 @@ from functools import cache
 
 from benchmarks.accuracy.training_case import Case, Machine
 from dcsim.catalog.accelerator import Accelerator
+from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.catalog.software import Software
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.datatypes import Datatype
+from dcsim.formulas.torus_time import axis_wraps
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.hardware import TrainingHardware
 from dcsim.formulas.training.memory import rank_memory
@@ -62,8 +64,10 @@ def hardware_of(machine: Machine, linear: Datatype) -> TrainingHardware:
     hardware = training_hardware(node, accelerator, linear)
     if not machine.torus_axes:
         return hardware
-    size = math.prod(machine.torus_axes)
-    network = replace(hardware.network, domain_size=size, torus_axes=machine.torus_axes)
+    link, axes = load_entry("links", node.scale_up), machine.torus_axes
+    assert isinstance(link, Link)
+    wraps = axis_wraps(axes, link.torus_ring_size, needs_cube=link.needs_torus_cubes)
+    network = replace(hardware.network, domain_size=math.prod(axes), torus_axes=axes, torus_wraps=wraps)
     return replace(hardware, network=network)
 
 

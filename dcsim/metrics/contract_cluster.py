@@ -62,6 +62,8 @@ _TRAINING = {
     "usd_per_million_tokens": Key("USD", "that / tokens of steps that count"),
     "it_j": Key("J", "the cluster's IT energy by the accelerator time that the job held"),
     "it_j_per_token": Key("J", "that / tokens of steps that count"),
+    "carbon_kg": Key("kg CO2e", "the cluster's carbon by the accelerator time that the job held"),
+    "kg_per_million_tokens": Key("kg CO2e", "that / million tokens of steps that count"),
 }
 _JOBS = {
     "num_submitted": Key("", "jobs submitted in the window"),
@@ -91,6 +93,7 @@ _JOBS = {
     "accelerator_h": Key("h", "accelerator-hours held by jobs in the window"),
     "cost_usd": Key("USD", "the cluster's cost by the accelerator time that jobs held"),
     "it_j": Key("J", "the cluster's IT energy by the accelerator time that jobs held"),
+    "carbon_kg": Key("kg CO2e", "the cluster's carbon by the accelerator time that jobs held"),
     "by_queue.QUEUE.{num_submitted,num_finished}": Key(
         "", "by queue, where there are several (the hundred that held the most): jobs submitted in the window"
     ),
@@ -154,14 +157,18 @@ _SHARES = {
     "usd_per_million_output_tokens": Key("USD", "that per million output tokens of the workload"),
     "it_j": Key("J", "the cluster's IT energy by the accelerators that the workload holds"),
     "it_j_per_output_token": Key("J", "that / output tokens of the workload"),
+    "carbon_kg": Key("kg CO2e", "the cluster's carbon by the accelerators that the workload holds"),
+    "kg_per_million_output_tokens": Key("kg CO2e", "that per million output tokens of the workload"),
 }
 _UNHELD_J = {"unheld_it_j": Key("J", "the IT energy by the accelerator time that no work held")}
 _UNHELD_USD = {"unheld_usd": Key("USD", "the total by the accelerator time that no work held")}
+_UNHELD_KG = {"unheld_kg": Key("kg CO2e", "the total by the accelerator time that no work held")}
 
 CLUSTER_SECTIONS: Sections = {
     "share of the cluster (absent where serving is alone on it)": ("serving.NAME.", _SHARES),
     "energy that no work has a share of (absent where serving is alone)": ("energy.", _UNHELD_J),
     "cost that no work has a share of (absent where serving is alone)": ("cost.", _UNHELD_USD),
+    "carbon that no work has a share of (absent where serving is alone)": ("carbon.", _UNHELD_KG),
     "training (absent without jobs to train)": ("training.NAME.", _TRAINING),
     "jobs (absent without a section jobs)": ("jobs.", _JOBS),
     "lending (absent unless a served model lends nodes)": ("lending.", _LENDING),

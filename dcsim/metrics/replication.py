@@ -151,6 +151,7 @@ class Replication:
         for section, key, value in (
             ("cost", "unheld_usd", unheld.cost_usd),
             ("energy", "unheld_it_j", unheld.it_j),
+            ("carbon", "unheld_kg", unheld.carbon_kg),
         ):
             found = cluster[section]
             if isinstance(found, dict):

@@ -111,6 +111,7 @@ class TrainedRun:
 _SHARES: Iterable[tuple[str, str, Path]] = (
     ("cost_usd", "usd_per_million_tokens", ("cost", "total_usd")),
     ("it_j", "it_j_per_token", ("energy", "it_j")),
+    ("carbon_kg", "kg_per_million_tokens", ("carbon", "total_kg")),
 )
 
 

@@ -61,6 +61,8 @@ _SHARE = {
     "cost_usd": "cost of the window",
     "it_j_per_output_token": "IT energy per output token",
     "it_j": "IT energy",
+    "kg_per_million_output_tokens": "carbon per M output tokens",
+    "carbon_kg": "carbon",
 }
 _ENERGY = {
     "energy.mean_it_w": "IT power",

@@ -39,6 +39,7 @@ _WHOLE = {
     "usd_per_million_tokens": "cost per M tokens",
     "it_j": "IT energy",
     "it_j_per_token": "IT energy per token",
+    "carbon_kg": "carbon",
 }
 _SHOWN_IF_ANY = ("num_failures", "num_planned_stops")
 

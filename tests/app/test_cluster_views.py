@@ -8,10 +8,11 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the extra dashboard is not installed")
 
-from dcsim import Job
+from dcsim import Job, Workspace
 from tests.app.cluster_runs import cluster_text, finished_cluster_runs
 from tests.app.pages import opened, texts
-from tests.app.runs import finished_runs
+from tests.app.runs import finished_runs, wait_until_over
+from tests.study.scenarios_for_tests import tiny
 
 OF_SERVING = {"Latency", "Why"}
 OF_THE_CLUSTER = {"Training", "Jobs", "Gantt", "Failures", "Network", "Storage"}
@@ -162,3 +163,16 @@ def test_new_kinds_of_the_catalogue_are_shown(tmp_path: Path, monkeypatch: pytes
         test.session_state["kind"] = kind
         assert not test.run().exception
         assert len(test.dataframe[0].value) > 0
+
+
+def test_serving_beside_jobs_shows_what_it_has_of_the_bill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrivals = {"policy": "poisson", "rate": "1 /s", "duration_mean": "5 s"}
+    job = Workspace(tmp_path).start(tiny(jobs={"arrivals": arrivals}, cluster__num_nodes=2))
+    wait_until_over(job)
+    test = opened("results", tmp_path, monkeypatch, runs=job.id)
+    labels = [metric.label for metric in test.metric]
+    for label in ("Cost per M output tokens", "Energy per output token, IT", "CO2e per M output tokens"):
+        assert label in labels
+    assert "Of the cluster's bill, by accelerator time held" in texts(test)

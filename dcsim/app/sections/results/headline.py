@@ -11,6 +11,11 @@ from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
 ORDER, TITLE = 0, ""  # sections without a title stand above the others, which are tabs
+_SHARES = (
+    ("usd_per_million_output_tokens", "cost_usd"),
+    ("it_j_per_output_token", "it_j"),
+    ("kg_per_million_output_tokens", "carbon_kg"),
+)
 
 
 def has_data(result: Result) -> bool:
@@ -25,6 +30,7 @@ def show(result: Result, words: Words) -> None:
         if isinstance(summary, SummaryView):
             _verdict(name, result, summary, words)
             _tiles(result, name, summary, words)
+            _shares(summary, words)
 
 
 def _verdict(name: str, result: Result, summary: SummaryView, words: Words) -> None:
@@ -56,6 +62,19 @@ def _reason(result: Result, name: str, summary: SummaryView, plain: str, words: 
         asked=given_text(slo.attainment_frac, scales_of("x_frac")),
     )
     return says if chance is None else f"{says} {words('verdicts.chance', chance=dcsim.chance_text(chance))}"
+
+
+def _shares(summary: SummaryView, words: Words) -> None:
+    """What the workload has of the cluster's bill, where other work is on the cluster."""
+    if summary.number("it_j") is None:
+        return
+    for cell, (key, whole) in zip(st.columns(len(_SHARES)), _SHARES, strict=True):
+        found = summary.find(key)
+        with cell:
+            one = found if isinstance(found, Estimate) else None
+            in_all = words("training.in_all", value=value_text(whole, summary.number(whole)))
+            note = in_all if one is not None else words("estimate.needs_section")
+            tile(words(f"metrics.{key}"), key, one, note, words("terms.share"))
 
 
 def _tiles(result: Result, name: str, summary: SummaryView, words: Words) -> None:

@@ -41,6 +41,10 @@ def show(result: Result, words: Words) -> None:
             one = found if isinstance(found, Estimate) else None
             note = notes.get(key, "") if one is not None else words("jobs.unknown")
             tile(label, key, one, note, words.maybe(f"terms.jobs_{key}", ""))
+    shares = {"cost_usd": "x_usd", "it_j": "x_j", "carbon_kg": "x_kg"}
+    says = [value_text(scale, number(key)) for key, scale in shares.items() if number(key) is not None]
+    if says:
+        st.caption(words("jobs.share", share=", ".join(says)))
     lost = [
         words(f"jobs.some_{key}", count=f"{number(f'num_{key}'):,.4g}")
         for key in ("infeasible", "abandoned", "unfinished")

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from dcsim.errors import InfeasibleError, Problem, ScenarioError
 from dcsim.result import Result, is_result, open_result
-from dcsim.spec.deployments import resolve_all
 from dcsim.spec.scenario import Scenario
 from dcsim.study.gallery import load_scenario
-from dcsim.study.run import run
+from dcsim.study.run import check, run
 
 
 def saved_or_run(
@@ -22,7 +21,7 @@ def saved_or_run(
 ) -> list[Result]:
     """A result for each name: that of a folder, or of a run of a scenario file or name of the gallery.
 
-    Before anything runs, all are read, and all scenarios resolved.
+    Before anything runs, all are read, and all scenarios checked.
 
     Raises
     ------
@@ -59,7 +58,7 @@ def _source(name: str, overrides: Mapping[str, object]) -> Result | Scenario:
 
 def _refuse_infeasible(name: str, scenario: Scenario) -> None:
     try:
-        resolve_all(scenario)
+        check(scenario)
     except InfeasibleError as error:
         raise InfeasibleError(f"{name}: {error}") from error
 

@@ -173,8 +173,8 @@ class FailureProcess:
         self._num_occurred += 1
         if self._num_occurred > MAX_FAILURES:
             raise InfeasibleError(
-                f"reliability: more than {MAX_FAILURES:,} failures, one every "
-                f"{span_text(self._environment.now / MAX_FAILURES)}. Lower the failure rates"
+                f"reliability: more than {MAX_FAILURES:,} failures and maintenance windows, one every "
+                f"{span_text(self._environment.now / MAX_FAILURES)}. Lower their rates"
             )
 
     def _node_of(self, cause: Cause, unit: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dcsim.errors import InfeasibleError
+from dcsim.spec.dataset_preparation import resolve_preparation
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment
 from dcsim.spec.training_prospects import training_prospects
@@ -51,6 +52,10 @@ def _recurring(scenario: Scenario, deployments: Iterable[TrainingDeployment]) ->
             if interval_s is not None:
                 what = f"training.{one.name}.checkpoint: saves"
                 yield Recurring(what, interval_s, "Lengthen its interval")
+        prepared = resolve_preparation(scenario, one)
+        if prepared is not None and prepared.num_shuffles:
+            gap_s = prepared.steps_per_epoch * one.step().total_s
+            yield Recurring(f"training.{one.name}.dataset: shuffles", gap_s, "Remove reshuffle")
     for name, store in scenario.cluster.storage.items():
         if store.backup is not None:
             what = f"cluster.storage.{name}.backup"

@@ -13,6 +13,7 @@ from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_checkpoint import CheckpointPlan, resolve_checkpoint
 from dcsim.spec.training_deployment import TrainingDeployment
 from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.spec.training_obstacles import obstacles
 from dcsim.units import span_text
 
 
@@ -59,15 +60,18 @@ class TrainingProspects:
 def require_prospects(
     scenario: Scenario, deployments: Iterable[TrainingDeployment], latest_end_s: float
 ) -> None:
-    """Raise InfeasibleError for a job that runs to its end, where none of its work may be expected to be safe
-    by the latest end of the simulation. Jobs within a given duration run, and are found stalled.
+    """Raise InfeasibleError for a job that cannot get on by the latest end of the simulation, or, where it
+    runs to its end, of whose work none may be expected to be safe by then.
+
+    Failures do not refuse jobs within a given duration: these run, and are found stalled.
     """
-    if scenario.duration_s is not None:
-        return
     for deployment in deployments:
-        reason = training_prospects(scenario, deployment).hopeless_reason(latest_end_s)
-        if reason:
+        for reason in obstacles(scenario, deployment, latest_end_s):
             raise InfeasibleError(f"training.{deployment.name}: {reason}")
+        if scenario.duration_s is None:
+            reason = training_prospects(scenario, deployment).hopeless_reason(latest_end_s)
+            if reason:
+                raise InfeasibleError(f"training.{deployment.name}: {reason}")
 
 
 def training_prospects(scenario: Scenario, deployment: TrainingDeployment) -> TrainingProspects:

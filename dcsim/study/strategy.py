@@ -6,17 +6,21 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from dcsim.catalog.model import Model
 from dcsim.errors import InfeasibleError, Problem, ScenarioError
+from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.choices import Recompute, Sharding
 from dcsim.formulas.training.memory import RankMemory, rank_memory
 from dcsim.formulas.training.plan import TrainingPlan
-from dcsim.formulas.training.step import training_step
+from dcsim.formulas.training.step import UNDISTURBED, StepCondition, training_step
+from dcsim.formulas.training.traffic import scale_out_patterns
 from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, unchecked_training
+from dcsim.spec.training_fabric import alone_step
 from dcsim.validation import nearest
 
 _SPARE_LAYERS = 2
@@ -33,7 +37,7 @@ class StrategySpace:
     micro: Sequence[int] = (1, 2, 4, 8)
     max_virtual_stages: int = 8
     recompute: Sequence[Recompute] = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
-    sharding: Sequence[Sharding] = (Sharding.OPTIMIZER, Sharding.FULL)
+    sharding: Sequence[Sharding] = (Sharding.OPTIMIZER, Sharding.GRADIENTS, Sharding.FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ def rank_strategies(
     """The ``limit`` fastest plans of a training job on the accelerators that it has.
 
     Model, batch, precision, optimiser and everything else stay; tensor, pipeline, data, context and expert
-    parallelism, micro-batch, chunks per stage, recomputation and sharding vary. Of plans alike in time, that
-    with less memory comes first.
+    parallelism, micro-batch, virtual stages, recomputation and sharding vary. Steps are those of a job alone
+    on the cluster's fabric, if it has one. Of plans alike in time, that with less memory comes first.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def rank_strategies(
         raise InfeasibleError(f"training.{name}: only decoder-only transformers have plans to search among")
     generation_s = job.step().generation_s  # whatever the plan
     refused: Counter[str] = Counter()
-    found: list[tuple[float, float, int, Strategy]] = []
+    found: list[_Candidate] = []
     number = 0
     for number, plan in enumerate(_plans(job, job.plan, space or StrategySpace()), 1):
         memory = rank_memory(plan, job.software, job.hardware.memory_bytes)
@@ -89,16 +93,62 @@ def rank_strategies(
             refused[overflowing] += 1
             continue
         step = training_step(plan, job.hardware, job.software).after_generation(generation_s)
-        strategy = Strategy(plan, _settings(plan, name), step.total_s, step.mfu_frac, memory)
-        found.append((step.total_s, memory.total_bytes, number, strategy))
+        found.append(_Candidate(step.total_s, memory.total_bytes, number, step, plan, memory))
     if not found:
         reasons = ", ".join(f"{term} {count}" for term, count in refused.most_common())
         raise InfeasibleError(
             f"training.{name}: none of {number} plans fits in memory ({reasons or 'no sizes divide'}): "
             "use more accelerators, a smaller batch, or offloading"
         )
-    best = tuple(one[-1] for one in heapq.nsmallest(limit, found))
-    return Ranking(best, number, dict(refused))
+    best = _fastest(scenario, job, found, limit)
+    return Ranking(tuple(one.strategy(name) for one in best), number, dict(refused))
+
+
+class _Candidate(NamedTuple):
+    """A plan that fits; the order is that of the ranking."""
+
+    step_s: float
+    num_bytes: float
+    number: int
+    step: TrainingStep
+    plan: TrainingPlan
+    memory: RankMemory
+
+    def strategy(self, name: str) -> Strategy:
+        """What is told of it."""
+        return Strategy(self.plan, _settings(self.plan, name), self.step_s, self.step.mfu_frac, self.memory)
+
+
+def _fastest(
+    scenario: Scenario, job: TrainingDeployment, found: list[_Candidate], limit: int
+) -> list[_Candidate]:
+    """The fastest, fastest first, on the cluster's fabric where it has one.
+
+    A step on the fabric is no faster than on links that are never full, so that plans need not be looked at
+    there once these steps alone take longer than those of the best so far.
+    """
+    if scenario.cluster.fabric is None:
+        return heapq.nsmallest(limit, found)
+    best: list[_Candidate] = []
+    for one in sorted(found):
+        if len(best) == limit and one.step_s > best[-1].step_s:
+            break
+        step, _ = alone_step(scenario, _planned(job, one))
+        best = sorted([*best, one._replace(step_s=step.total_s, step=step)])[:limit]
+    return best
+
+
+def _planned(job: TrainingDeployment, one: _Candidate) -> TrainingDeployment:
+    """The job by another plan, as far as its steps go."""
+
+    def time_of(condition: StepCondition) -> TrainingStep:
+        if condition == UNDISTURBED:
+            return one.step
+        step = training_step(one.plan, job.hardware, job.software, condition)
+        return step.after_generation(one.step.generation_s)
+
+    patterns = scale_out_patterns(one.plan, job.software, job.hardware.network)
+    return replace(job, plan=one.plan, scale_out=patterns, time_of=time_of)
 
 
 def training_job_named(scenario: Scenario, name: str | None) -> str:
@@ -187,7 +237,7 @@ def _chunks(base: TrainingPlan, space: StrategySpace, pipeline: int, num_micro_b
 
 
 def _choices(plan: TrainingPlan, space: StrategySpace, has_flash_attention: bool) -> Iterator[TrainingPlan]:
-    for sharding in space.sharding:
+    for sharding in space.sharding if plan.num_gradient_ranks > 1 else space.sharding[:1]:
         if sharding is Sharding.FULL and plan.pipeline > 1:
             continue  # weights would stay gathered all the while: no gain over sharding the optimiser
         for recompute in space.recompute:

@@ -212,3 +212,17 @@ def test_serving_and_earlier_jobs_have_the_first_nodes(scenario: Scenario) -> No
     behind = scenario.replace({**settings, "training": jobs})
     assert estimate_training(alone)["second"].scale_out_share_frac == 1.0
     assert estimate_training(behind)["second"].scale_out_share_frac == pytest.approx(0.5)
+
+
+def test_plans_are_ranked_by_their_steps_on_the_fabric(scenario: Scenario) -> None:
+    topology = {"policy": "leaf_spine", "hosts_per_leaf": 1, "oversubscription": 16}
+    narrow = scenario.replace({"cluster.fabric.topology": topology})
+    ranking = rank_strategies(narrow, "job", limit=8)
+    everyone = rank_strategies(narrow, "job", limit=10_000)
+    assert everyone.strategies[:8] == ranking.strategies
+    for one in ranking.strategies:
+        estimated = estimate_training(narrow.replace(one.settings))["job"]
+        assert one.step_s == pytest.approx(estimated.step_s)
+        assert one.mfu_frac == pytest.approx(estimated.mfu_frac)
+    alone = rank_strategies(scenario, "job", limit=8).strategies
+    assert [one.settings for one in alone] != [one.settings for one in ranking.strategies]

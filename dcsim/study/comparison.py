@@ -118,7 +118,6 @@ def compare(
 
     ``labels`` are the scenarios' names, with what differs between them, if left out; ``baseline`` is the
     index of the result that the others are held against; ``latency`` is an objective beside cost and energy.
-
     Raises ScenarioError for fewer than two results or more than eight, labels that are not one for each, or
     no such baseline or latency.
     """

@@ -11,6 +11,7 @@ from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
 ORDER, PLACE = 0, "above"
+_TOLD = 1.005  # of a step on links that are never full: from here on that is told beside it
 
 
 def show(draft: Draft, words: Words) -> None:
@@ -82,8 +83,10 @@ def _training(one: TrainingForecast, words: Words) -> None:
     steps = "" if one.num_steps is None else words("estimate.steps", count=f"{one.num_steps:,.0f}")
     usd = value_text("usd_per_x", one.usd_per_million_tokens)
     per_million = words.counted("estimate.per_million", one.counted_in, value=usd)
+    size = words("estimate.accelerators", count=f"{one.num_accelerators:,}")
+    alone = words("training.alone", value=value_text("x_s", one.undisturbed_step_s))
     shown = (
-        ("step_s", one.step_s, words("estimate.accelerators", count=f"{one.num_accelerators:,}")),
+        ("step_s", one.step_s, size if one.step_s < _TOLD * one.undisturbed_step_s else f"{size} · {alone}"),
         ("mfu_frac", one.mfu_frac, hfu),
         ("tokens_per_s", one.tokens_per_s, words("estimate.mean_note")),
         ("completion_s", days_s, steps or words("estimate.needs_length")),

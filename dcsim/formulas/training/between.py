@@ -11,12 +11,12 @@ from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.transformer import MixtureOfExperts, TransformerShape, num_mlp_matrices
 
 SORT_FRAC = 0.54 / 0.78
-"""Of the rate of kernels that stream, at which sorting tokens by expert and back takes as long as 6 + 2 / k
-elements read or written for each row would.
+"""What sorting tokens by expert and back reaches of the rate of kernels that stream, if 6 + 2 / k elements are
+counted for each row. They move 2 + 2 / k, and their maps are made beside.
 
-Measured on B200, of which they are 0.54 of the memory bandwidth and products bound by memory reach 0.78:
-MooreThreads, SimuMax, tools/b200_ce_permute (moe_permute_with_probs and moe_unpermute of Transformer Engine,
-with the making of their maps; they move 2 + 2 / k) and configs/system/b200_bf16_ceperm.json."""
+Measured on B200 (MooreThreads, SimuMax, configs/system/b200_bf16_ceperm.json, by simu_tools/efficency_test:
+moe_permute_with_probs and moe_unpermute of Transformer Engine): 0.50 of 8000 GiB/s, or 0.54 of the memory
+bandwidth, of which products bound by memory reach 0.78 in the accelerator's efficiency profile."""
 
 BIAS_INNER_BYTES = 16.0
 """Per element of an expert's inner width, gate and inner half clamped one by one and joined again: read and

@@ -11,8 +11,8 @@ from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.transformer import MixtureOfExperts, TransformerShape, num_mlp_matrices
 
 SORT_FRAC = 0.54 / 0.78
-"""What sorting tokens by expert and back reaches of the rate of kernels that stream, if 6 + 2 / k elements are
-counted for each row. They move 2 + 2 / k, and their maps are made beside.
+"""What sorting tokens by expert and back reaches of the rate of kernels that stream, if 6 + 2 / k elements
+are counted for each row. They move 2 + 2 / k, and their maps are made beside.
 
 Measured on B200 (MooreThreads, SimuMax, configs/system/b200_bf16_ceperm.json, by simu_tools/efficency_test:
 moe_permute_with_probs and moe_unpermute of Transformer Engine): 0.50 of 8000 GiB/s, or 0.54 of the memory

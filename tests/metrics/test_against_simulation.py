@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from dcsim.formulas.step_time import StepWork, step_time
+from dcsim.metrics.pools import pools
 from dcsim.metrics.request_view import view_requests
 from dcsim.metrics.row_pass import read_rows
 from dcsim.metrics.step_cost import CAUSES
@@ -22,6 +24,13 @@ RUNS = {
     "preempted-prefill-first": {"scheduler": "prefill_first", "kv_cache": {"num_blocks": 600}},
     "pipelined": {"scheduler": "chunked_prefill", "parallelism": {"pipeline": 2}},
     "three-replicas": {"num_replicas": 3},
+    "disaggregated": {"prefill": {"num_replicas": 2}},
+    "preempted-disaggregated": {"kv_cache": {"num_blocks": 600}, "prefill": {"num_replicas": 1}},
+    "preempted-disaggregated-prefill-first": {
+        "scheduler": "prefill_first",
+        "kv_cache": {"num_blocks": 600},
+        "prefill": {"num_replicas": 1, "parallelism": {"tensor": 2}, "kv_cache": {"num_blocks": 2000}},
+    },
 }
 
 
@@ -59,6 +68,7 @@ def test_the_parts_of_every_explanation_add_up_to_its_whole(run):
     for profile in findings.profiles.values():
         found = profile.figures()
         parts = [found["front_end_s"], found["queue_wait_s"], found["preemption_s"]]
+        parts.append(found.get("kv_transfer_s", 0.0))
         parts += [found[phase][cause] for phase in ("prefill", "decode") for cause in CAUSES]
         parts.append(found["decode"]["interference_s"])
         assert sum(parts) == pytest.approx(found["total_s"], rel=1e-9)
@@ -75,22 +85,27 @@ def test_the_mean_explanation_is_of_the_mean_latencies(run):
 
 def test_tokens_and_busy_time_are_conserved(run):
     served, tables, window, findings = run
-    sums = findings.sums[0]
-    assert sums.total("num_output_tokens") == pytest.approx(
+    assert sum(sums.total("num_output_tokens") for sums in findings.sums) == pytest.approx(
         tables.requests["num_output_tokens"].sum()
     )
-    busy_s = sums.total("busy_s")
+    busy_s = sum(sums.total("busy_s") for sums in findings.sums)
     assert busy_s == pytest.approx(tables.steps["duration_s"].sum())
-    assert busy_s <= served.num_replicas * served.num_lanes * window.duration_s * (1 + 1e-9)
-    phases_s = sums.total("prefill_accelerator_s") + sums.total("decode_accelerator_s")
-    assert phases_s == pytest.approx(busy_s * served.accelerators_per_replica / served.num_lanes)
+    for pool, sums in zip(served.pools, findings.sums, strict=True):
+        busy_s = sums.total("busy_s")
+        assert busy_s <= pool.num_engines * window.duration_s * (1 + 1e-9)
+        phases_s = sums.total("prefill_accelerator_s") + sums.total("decode_accelerator_s")
+        assert phases_s == pytest.approx(busy_s * pool.accelerators_per_replica / pool.num_lanes)
 
 
 def test_the_cost_of_rows_reproduces_the_simulated_durations(run):
-    from dcsim.formulas.step_time import StepWork, step_time
-
     served, tables, _, _ = run
-    steps = tables.steps
+    for pool in pools(served):
+        chosen = (tables.steps["engine"] >= pool.engines.start) & (tables.steps["engine"] < pool.engines.stop)
+        steps = {name: values[chosen] for name, values in tables.steps.columns.items()}
+        assert_durations_are_those_of_the_formulas(pool.served.deployment, steps)
+
+
+def assert_durations_are_those_of_the_formulas(deployment, steps):
     decodes = steps["num_decodes"].astype(float)
     work = StepWork(
         num_tokens=decodes + steps["num_prefill_tokens"],
@@ -102,7 +117,7 @@ def test_the_cost_of_rows_reproduces_the_simulated_durations(run):
         prefill_context_tokens=steps["prefill_context_tokens"].astype(float),
         num_sampled=steps["num_sampled"].astype(float),
     )
-    expected_s = step_time(served.deployment, work).total_s * steps["num_steps"]
+    expected_s = step_time(deployment, work).total_s * steps["num_steps"]
     # between the contexts at which attention was measured, the engine takes straight lines
     np.testing.assert_allclose(steps["duration_s"], expected_s, rtol=5e-3)
 

@@ -41,11 +41,14 @@ def some_deployment() -> ServingDeployment:
 
 def deployment(options: TwinOptions, router: Router, num_replicas: int, num_lanes: int) -> ServingDeployment:
     """A deployment with just these rules."""
+    engine = some_deployment().engine
+    looks = {"admission_interval": options.admission_interval, "admission_wait": options.admission_wait}
     return replace(
         some_deployment(),
+        engine=engine.model_copy(update={"has_asynchronous_scheduling": options.is_asynchronous}),
         num_replicas=num_replicas,
         num_lanes=num_lanes,
-        scheduler=SCHEDULERS[options.scheduler](),
+        scheduler=SCHEDULERS[options.scheduler].model_validate(looks),
         max_num_seqs=options.max_num_seqs,
         max_num_batched_tokens=options.max_num_batched_tokens,
         num_watermark_blocks=options.num_watermark_blocks,

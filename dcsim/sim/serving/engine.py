@@ -137,7 +137,7 @@ class Engine(KvBlocks):
         else:
             self._num_steps = 0
             self._planned_at_s = _NEVER
-            self.next_event_s = min(self._next_ready_s, self._next_deadline_s())
+            self.next_event_s = max(min(self._next_ready_s, self._next_deadline_s()), now_s)
 
     def _take_arrivals(self, now_s: float) -> None:
         inbox, options, requests = self._inbox, self._options, self._requests

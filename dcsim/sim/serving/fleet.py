@@ -169,16 +169,23 @@ class Fleet:
 
     def _schedule_arrival(self) -> None:
         ready_s = self._logs.requests.arrived_at_s[self._next_arrival] + self._overhead_s
-        self._at(ready_s, self._next_arrival, self._arrive_and_schedule)
-        self._next_arrival += 1
+        self._at(ready_s, None, self._arrive_and_schedule)
 
     def _arrive_and_schedule(self, event: simpy.Event) -> None:
-        self._arrive(event)
-        if self._next_arrival < len(self._logs.requests):
-            self._schedule_arrival()
+        """All that come at this instant, before an idle engine begins with the first of them."""
+        arrived_at_s, at_s = self._logs.requests.arrived_at_s, None
+        while self._next_arrival < len(arrived_at_s):
+            if at_s is not None and arrived_at_s[self._next_arrival] > at_s:
+                self._schedule_arrival()
+                return
+            at_s = arrived_at_s[self._next_arrival]
+            self._next_arrival += 1
+            self._route(self._next_arrival - 1)
 
     def _arrive(self, event: simpy.Event) -> None:
-        request = cast(int, event.value)
+        self._route(cast(int, event.value))
+
+    def _route(self, request: int) -> None:
         out = self._down | self._resting.keys() if self._down or self._resting else ()
         number = self._pool.choose(request, out)
         if number is None:

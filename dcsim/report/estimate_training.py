@@ -92,6 +92,7 @@ def _whole(one: TrainingForecast) -> Table:
             "steps": quantity_text(one.num_steps, COUNT),
             one.counted_in: quantity_text(one.num_tokens, COUNT),
             "time": quantity_text(seconds, TIME),
+            "staging and reshuffling": quantity_text(one.preparation_s or None, TIME),
             "checkpoint": quantity_text(one.num_checkpoint_bytes, BYTES),
             "IT energy": quantity_text(one.it_j, ENERGY),
             "facility energy": quantity_text(one.facility_j, ENERGY),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dcsim.formulas.dataset_reads import cached_bytes_per_s, pinned_hit_frac
 from dcsim.formulas.storage import StoreLimits, steady_bytes_per_s
+from dcsim.spec.dataset_links import sample_links_bytes_per_s
 from dcsim.spec.sample_preparation import prepared_bytes_per_s
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
@@ -18,9 +19,9 @@ from dcsim.spec.training_deployment import TrainingDeployment
 class DatasetReads:
     """What a job reads while it trains.
 
-    ``wanted_bytes_per_s`` keeps up with undisturbed steps; ``available_bytes_per_s`` is what store, cache and
-    preprocessing deliver with the store to themselves. ``bytes_per_file`` is infinite where samples lie one
-    after another in large files. ``hit_frac`` is what the cache finds from the second epoch on.
+    ``wanted_bytes_per_s`` keeps up with undisturbed steps; ``available_bytes_per_s`` is what store, cache,
+    fabric and preprocessing deliver where nobody else uses them. ``bytes_per_file`` is infinite where samples
+    lie one after another in large files. ``hit_frac`` is what the cache finds from the second epoch on.
     """
 
     store: str | None
@@ -38,7 +39,7 @@ class DatasetReads:
 
 
 def resolve_dataset_reads(scenario: Scenario, deployment: TrainingDeployment) -> DatasetReads:
-    """What a training job reads, from which store, and how fast that goes.
+    """What a training job reads, from which store, and how fast that goes where nobody else is about.
 
     Samples of a stated size are files of their own, read in random order; tokens lie in large files. Without
     a store only preprocessing limits.
@@ -57,8 +58,17 @@ def resolve_dataset_reads(scenario: Scenario, deployment: TrainingDeployment) ->
     hit_frac = _hit_frac(store, job, num_bytes, scenario.cluster.num_nodes)
     from_store = _steady(store.limits, num_nodes, bytes_per_file)
     from_cache = _steady(store.cache, num_nodes, bytes_per_file) if store.cache else math.inf
-    rate = min(most, cached_bytes_per_s(from_cache, from_store, hit_frac))
+    carried_frac = _carried_frac(store, hit_frac)
+    links = sample_links_bytes_per_s(scenario, deployment, store) / carried_frac if carried_frac else math.inf
+    rate = min(most, links, cached_bytes_per_s(from_cache, from_store, hit_frac))
     return DatasetReads(store.name, of_step, wanted, rate, bytes_per_file, hit_frac, num_bytes)
+
+
+def _carried_frac(store: StoreDeployment, hit_frac: float) -> float:
+    """Share of the samples that does not lie on the nodes themselves."""
+    found = hit_frac if store.cache is not None and not store.cache.is_local else 0.0
+    missed_frac = 1.0 if store.cache is None else 1.0 - hit_frac
+    return found + (0.0 if store.limits.is_local else missed_frac)
 
 
 def dataset_bytes(deployment: TrainingDeployment) -> float | None:

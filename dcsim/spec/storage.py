@@ -179,6 +179,20 @@ def resolve_store(spec: StoreSpec, name: str) -> StoreDeployment:
     )
 
 
+def gateway_bytes_per_s(store: StoreDeployment, num_nodes: int) -> float | None:
+    """The port of a shared store on a fabric: as wide as its fastest direction; None for the nodes' own.
+
+    That of a store without a limit is as wide as the clients of all nodes together.
+    """
+    reading, writing = store.limits.reading, store.limits.writing
+    if store.limits.is_local:
+        return None
+    rate = max(reading.bytes_per_s, writing.bytes_per_s)
+    if math.isfinite(rate):
+        return rate
+    return max(reading.node_bytes_per_s, writing.node_bytes_per_s) * num_nodes
+
+
 def _limits(tier: TierSpec, requests_in_flight: int) -> StoreLimits:
     entry, num = tier.base, tier.num_servers
     both = {

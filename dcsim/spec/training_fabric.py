@@ -90,7 +90,7 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
         return None
     return _Place(
         text=f"{cluster.fabric!r}{cluster.node!r}{cluster.num_nodes}{scenario.folder}",
-        first_node=_first_node(scenario, deployment.name),
+        first_node=first_node(scenario, deployment.name),
         num_nodes=deployment.num_nodes,
         nodes_per_domain=max(1, hardware.network.domain_size // hardware.num_per_node),
         num_senders=min(hardware.num_per_node, deployment.num_accelerators),
@@ -99,7 +99,7 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
     )
 
 
-def _first_node(scenario: Scenario, name: str) -> int:
+def first_node(scenario: Scenario, name: str) -> int:
     """The first node that neither serving nor a job submitted earlier holds."""
     jobs = sorted(scenario.training, key=lambda one: scenario.training[one].starts_at_s)
     before = [resolve_training(scenario, one) for one in jobs[: jobs.index(name)]]

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.memory import RankMemory
+from dcsim.formulas.training.step import StepCondition
 from dcsim.metrics.cost import cost_figures
 from dcsim.metrics.energy import ClusterSums, energy_figures
 from dcsim.metrics.figures import Figures
+from dcsim.spec.dataset_preparation import resolve_preparation
+from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
 from dcsim.spec.training_fabric import alone_step
@@ -41,6 +44,7 @@ class TrainingForecast:
     num_checkpoint_bytes: float
     scale_out_bytes_per_node: float
     accelerator_w: float  # of the mean accelerator of the job
+    preparation_s: float  # to stage the data set, and to shuffle it between epochs, beside the steps
     num_steps: float | None
     num_tokens: float | None
     days: float | None
@@ -63,7 +67,9 @@ def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
 
 def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
     step, share_frac = alone_step(scenario, job)
+    step = _fed(scenario, job, step, share_frac)
     step_s = step.total_s
+    preparation = resolve_preparation(scenario, job)
     num_steps = num_job_steps(job.job, job.tokens_per_step)
     duration_s = None if num_steps is None else num_steps * step_s * num_rounds(job.job)
     num_tokens = None if num_steps is None else num_steps * job.tokens_per_step * num_trials(job.job)
@@ -88,6 +94,7 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         num_checkpoint_bytes=job.num_checkpoint_bytes,
         scale_out_bytes_per_node=job.scale_out_bytes_per_node,
         accelerator_w=job.hardware.power.idle_w + step.accelerator_rise_w,
+        preparation_s=0.0 if preparation is None else preparation.total_s,
         num_steps=num_steps,
         num_tokens=num_tokens,
         days=None if duration_s is None else duration_s / SECONDS_PER_DAY,
@@ -96,6 +103,14 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         cost_usd=usd,
         usd_per_million_tokens=None if usd is None or num_tokens is None else usd / num_tokens * 1e6,
     )
+
+
+def _fed(scenario: Scenario, job: TrainingDeployment, step: TrainingStep, share_frac: float) -> TrainingStep:
+    """The step as fast as its samples come: from their store, over the fabric."""
+    rate = resolve_dataset_reads(scenario, job).available_bytes_per_s
+    if job.num_input_bytes_per_step <= rate * step.total_s:
+        return step
+    return job.step(StepCondition(scale_out_share_frac=share_frac, input_bytes_per_s=rate))
 
 
 def _money(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import simpy
@@ -10,10 +9,9 @@ import simpy
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.start_breakdowns import start_breakdowns
 from dcsim.sim.streams import Streams
-from dcsim.spec.cluster import Cluster
 from dcsim.spec.fabric import resolve_network
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.storage import StoreDeployment
+from dcsim.spec.storage import StoreDeployment, gateway_bytes_per_s
 
 _MOST_LOAD_BINS, _FEWEST_LOAD_BINS = 240, 12  # of the loads of links over the run
 _NUM_LOADS = 500_000  # rows that the table of loads may have, about
@@ -30,7 +28,7 @@ def build_fabric(
     cluster = scenario.cluster
     if cluster.fabric is None:
         return None
-    gateways = {name: _gateway_bytes_per_s(one, cluster) for name, one in stores.items()}
+    gateways = {name: gateway_bytes_per_s(one, cluster.num_nodes) for name, one in stores.items()}
     network = resolve_network(
         cluster.fabric,
         cluster.node,
@@ -49,12 +47,3 @@ def build_fabric(
     )
     start_breakdowns(environment, fabric, cluster.fabric, streams)
     return fabric
-
-
-def _gateway_bytes_per_s(store: StoreDeployment, cluster: Cluster) -> float | None:
-    """The port of a shared store: as wide as its fastest direction; None for the nodes' own."""
-    if store.limits.is_local:
-        return None
-    rate = max(store.limits.reading.bytes_per_s, store.limits.writing.bytes_per_s)
-    of_nodes = max(store.limits.reading.node_bytes_per_s, store.limits.writing.node_bytes_per_s)
-    return rate if math.isfinite(rate) else of_nodes * cluster.num_nodes

@@ -8,6 +8,7 @@ import pytest
 import dcsim
 from dcsim.sim.simulation import simulate
 from dcsim.spec.training_deployment import resolve_training
+from dcsim.study.training_estimate import estimate_training
 from dcsim.tables import RunTables
 
 TEXT = """
@@ -76,6 +77,13 @@ def test_a_narrow_way_slows_each_step_to_its_bytes_over_the_rate(rate: float) ->
     spans = tables.cluster["training_spans"]
     assert float(spans["input_s"].sum()) == pytest.approx(20 * (step_s - undisturbed_s()))
     assert crossed_bytes(tables, "edge", "core") == pytest.approx(20 * BYTES_PER_STEP)
+
+
+@pytest.mark.parametrize("rate", [400e9, 2e9, 0.5e9])
+def test_the_estimate_knows_the_links_that_samples_cross(rate: float) -> None:
+    scenario = dcsim.load(TEXT, overrides={NARROW: f"{rate:.0f} B/s"})
+    found = estimate_training(scenario)["job"]
+    assert found.step_s == pytest.approx(simulate(scenario, 0).ended_at_s / 20)
 
 
 def test_two_jobs_share_a_narrow_way_evenly() -> None:

@@ -24,7 +24,7 @@ _ABOUT = (
     "dcsim run gives percentiles and intervals."
 )
 _ABOUT_TRAINING = (
-    "Steps without failures, checkpoints, stores and neighbours, in closed form (docs/training.md): "
+    "Steps without failures, checkpoints and neighbours, in closed form (docs/training.md): "
     "dcsim run simulates what comes in between."
 )
 _BESIDE_IDLE = "cluster, all but serving idle"

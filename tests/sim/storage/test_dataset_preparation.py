@@ -139,6 +139,40 @@ def test_a_replaced_node_is_given_its_part_again(tmp_path: Path) -> None:
     assert sorted(moved.tolist()) == pytest.approx([BYTES / 4, BYTES / 4, BYTES, BYTES])
 
 
+def test_a_node_that_fails_while_it_is_filled_leaves_its_part_to_the_one_that_replaces_it(
+    tmp_path: Path,
+) -> None:
+    """The copy goes on without the job; then the new node is given its part."""
+    path = tmp_path / "failures.csv"
+    path.write_text("at_s,node\n20.0,0\n", encoding="utf-8")
+    cause = {"component": "node", "times": {"policy": "trace", "path": str(path)}}
+    none = dict.fromkeys(("detection", "diagnosis", "swap", "initialization"), "0 s")
+    changed = {
+        "cluster.num_nodes": 5,
+        "training.job.num_nodes": 4,
+        "training.job.dataset.store": "drives",
+        "training.job.dataset.staged_from": "objects",
+        "reliability": {"preset": {"base": "none", "causes": {"hardware": cause}}, "spares": 1, **none},
+    }
+    tables = simulate(dcsim.load(TEXT, overrides=changed), 0)
+    assert spent_s(tables, "staging") == pytest.approx([20.0, 30.0, 50.0], rel=1e-3)
+
+
+def test_trials_of_a_sweep_share_one_copy() -> None:
+    changed = {
+        "training.job.dataset.staged_from": "objects",
+        "training.job.kind": "sweep",
+        "training.job.sweep": {"trials": 2, "concurrent": 2},
+        "training.job.num_nodes": 2,
+        "training.job.parallelism.data": 2,
+    }
+    tables = simulate(dcsim.load(TEXT, overrides=changed), 0)
+    assert spent_s(tables, "staging") == [pytest.approx(50.0, rel=1e-3)] * 2
+    operations = tables.cluster["storage_operations"]
+    is_copy = operations["label"].astype(str) == "staging job"
+    assert operations["num_bytes"][is_copy].tolist() == [BYTES, BYTES]  # read and written once
+
+
 def test_a_data_set_larger_than_where_it_is_staged_to_is_infeasible() -> None:
     scenario = dcsim.load(
         TEXT,

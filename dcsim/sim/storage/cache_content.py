@@ -71,6 +71,11 @@ class CacheContent:
         hit = kept = 0.0
         left = num_bytes
         while left > 0.0 and content.num_bytes > 0.0:
+            if left > content.num_bytes and held.read_bytes == 0.0 and math.isinf(self.unread_bytes(content)):
+                num_epochs = left // content.num_bytes  # all alike
+                hit += num_epochs * min(content.num_bytes, held.held_before_bytes)
+                left -= num_epochs * content.num_bytes
+                continue
             of_epoch = min(left, content.num_bytes - held.read_bytes)
             hit_now = of_epoch * min(1.0, held.held_before_bytes / content.num_bytes)
             hit += hit_now

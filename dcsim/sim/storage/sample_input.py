@@ -15,6 +15,7 @@ from dcsim.sim.storage.stream import Stream
 from dcsim.spec.dataset_reads import DatasetReads
 
 _LEAST_PACE_FRAC = 1e-6  # of a step: smaller changes leave the stream as it is
+_MAX_CHANGES = 10_000  # of what a cache finds: for a job of many epochs, a second or so
 _MAX_ROUNDS = 4  # at one instant, of reads and collectives that slow each other down
 
 
@@ -34,7 +35,9 @@ class SampleInput:
         staging: Staging | None = None,
         reshuffling: Reshuffling | None = None,
     ) -> None:
-        self._store, self._reads, self._job = store, reads, job
+        self.store, self.reads = store, reads
+        self.num_changes = 0  # of what a cache finds, so far
+        self._job = job
         self._staging, self._reshuffling = staging, reshuffling
 
     def stage(self, nodes: Sequence[int]) -> simpy.Event | None:
@@ -53,14 +56,14 @@ class SampleInput:
 
     def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> SampleUse:
         """Read to these nodes until released, once ``follow`` has set the pace."""
-        return SampleUse(self._store, self._reads, self._content, tuple(nodes), on_change)
+        return SampleUse(self, tuple(nodes), on_change)
 
     @property
-    def _content(self) -> Content:
+    def content(self) -> Content:
         """What a cache knows the data set by: another one once it has been written anew."""
         order = 0 if self._reshuffling is None else self._reshuffling.num_done
         name = f"data set {self._job}".rstrip() + (f" {order}" if order else "")
-        return Content(name, self._reads.num_bytes or 0.0)
+        return Content(name, self.reads.num_bytes or 0.0)
 
 
 class SampleUse:
@@ -72,14 +75,10 @@ class SampleUse:
     """
 
     def __init__(
-        self,
-        store: Store,
-        reads: DatasetReads,
-        content: Content,
-        nodes: tuple[int, ...],
-        on_change: Callable[[float], None],
+        self, owner: SampleInput, nodes: tuple[int, ...], on_change: Callable[[float], None]
     ) -> None:
-        self._store, self._reads, self._content = store, reads, content
+        self._owner, self._content = owner, owner.content
+        self._store, self._reads = owner.store, owner.reads
         self._nodes, self._on_change = nodes, on_change
         self._stream: Stream | None = None
         self._asked_bytes_per_s = self._hit_frac = 0.0
@@ -93,8 +92,11 @@ class SampleUse:
 
     @property
     def steps_to_change(self) -> float:
-        """Steps until a cache finds another share of the data set; infinite for never."""
-        if not self._is_cached:
+        """Steps until a cache finds another share of the data set; infinite for never.
+
+        Data sets that take a cache from each other for ever are not followed all the way.
+        """
+        if not self._is_cached or self._owner.num_changes >= _MAX_CHANGES:
             return math.inf
         return self._store.bytes_to_change(self._content) / self._reads.bytes_per_step
 
@@ -126,6 +128,7 @@ class SampleUse:
             if (is_same and hit_frac == self._hit_frac) or self._num_paced >= _MAX_ROUNDS:
                 return
         self._num_paced += 1
+        self._owner.num_changes += hit_frac != self._hit_frac
         self.pause()
         self._asked_bytes_per_s, self._hit_frac = asked, hit_frac
         self._stream = self._store.stream(

@@ -19,6 +19,13 @@ def test_nothing_is_found_in_the_first_epoch_and_the_pinned_share_in_later_ones(
     assert kept == 0.0
 
 
+def test_billions_of_epochs_at_once_are_no_work_and_find_what_each_of_them_finds() -> None:
+    cache = CacheContent(300.0)
+    hit, kept = cache.read(IMAGES, 1000.0 * 10**9)
+    assert hit == pytest.approx(300.0 * (10**9 - 1))
+    assert kept == 300.0
+
+
 @given(st.lists(st.floats(1.0, 400.0), min_size=1, max_size=20))
 def test_an_epoch_in_pieces_finds_as_much_as_an_epoch_at_once(pieces: list[float]) -> None:
     at_once, piecewise = CacheContent(300.0), CacheContent(300.0)

@@ -19,7 +19,7 @@ from dcsim.app.words import Words
 
 _OF_TRAINING = (
     *("step_time_s", "mfu_frac", "hfu_frac", "productive_frac", "tokens_per_s", "completion_s"),
-    *("cost_usd", "usd_per_million_tokens", "it_j_per_token"),
+    *("cost_usd", "usd_per_million_tokens", "it_j_per_token", "kg_per_million_tokens"),
 )
 _OF_JOBS = (
     *("num_submitted", "num_finished", "wait_s.mean", "wait_s.p50", "wait_s.p99", "completion_s.mean"),

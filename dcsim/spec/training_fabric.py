@@ -100,11 +100,16 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
 
 
 def first_node(scenario: Scenario, name: str) -> int:
-    """The first node that neither serving nor a job submitted earlier holds."""
+    """The first node that neither serving nor a job submitted earlier holds.
+
+    Where no node is left beside those, the job waits for their end: it begins where they did.
+    """
     jobs = sorted(scenario.training, key=lambda one: scenario.training[one].starts_at_s)
     before = [resolve_training(scenario, one) for one in jobs[: jobs.index(name)]]
     held = sum(one.num_nodes * num_concurrent_trials(one.job) for one in before)
-    return num_serving_nodes(scenario) + held
+    num_left = scenario.cluster.num_nodes - num_serving_nodes(scenario)
+    is_room = held + resolve_training(scenario, name).num_nodes <= num_left
+    return num_serving_nodes(scenario) + (held if is_room else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,3 +226,11 @@ def test_plans_are_ranked_by_their_steps_on_the_fabric(scenario: Scenario) -> No
         assert one.mfu_frac == pytest.approx(estimated.mfu_frac)
     alone = rank_strategies(scenario, "job", limit=8).strategies
     assert [one.settings for one in alone] != [one.settings for one in ranking.strategies]
+
+
+def test_a_job_that_must_wait_for_nodes_begins_where_others_did(scenario: Scenario) -> None:
+    topology = {"policy": "leaf_spine", "hosts_per_leaf": 1, "oversubscription": 4}
+    job = scenario.document["training"]["job"]
+    two = scenario.replace({"cluster.fabric.topology": topology, "training": {"first": job, "second": job}})
+    estimates = estimate_training(two)
+    assert estimates["first"].scale_out_share_frac == estimates["second"].scale_out_share_frac < 1.0

@@ -11,7 +11,7 @@ from dcsim.app.words import Words
 
 ORDER, TITLE = 1, ""
 _TILES = ("step_time_s", "mfu_frac", "productive_frac", "tokens_per_s")
-_MONEY = ("usd_per_million_tokens", "it_j_per_token")
+_OF_THE_BILL = ("usd_per_million_tokens", "it_j_per_token", "kg_per_million_tokens")
 
 
 def has_data(result: Result) -> bool:
@@ -47,7 +47,7 @@ def _verdict(name: str, job: SummaryView, words: Words) -> None:
 
 
 def _tiles(job: SummaryView, words: Words) -> None:
-    shown, counted_in = [*_TILES, "completion_s", *_MONEY], job.get("counted_in")
+    shown, counted_in = [*_TILES, "completion_s", *_OF_THE_BILL], job.get("counted_in")
     notes = {
         "step_time_s": words(
             "training.alone", value=value_text("x_s", job.number("undisturbed_step_time_s"))
@@ -59,9 +59,10 @@ def _tiles(job: SummaryView, words: Words) -> None:
         "tokens_per_s": words("estimate.accelerators", count=f"{job.number('num_accelerators') or 0:,.0f}"),
         "usd_per_million_tokens": words("training.in_all", value=value_text("x_usd", job.number("cost_usd"))),
         "it_j_per_token": words("training.in_all", value=value_text("x_j", job.number("it_j"))),
+        "kg_per_million_tokens": words("training.in_all", value=value_text("x_kg", job.number("carbon_kg"))),
     }
-    for start, row in ((0, shown[:4]), (4, shown[4:])):
-        for cell, key in zip(st.columns(4 - start // 4), row, strict=True):
+    for row in (shown[:4], shown[4:]):
+        for cell, key in zip(st.columns(4), row, strict=True):
             found = job.find(key)
             note = notes.get(key, "")
             if not isinstance(found, Estimate):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import dcsim
 from dcsim.sim.simulation import simulate
@@ -141,3 +143,36 @@ def test_samples_give_way_to_what_else_is_on_their_way() -> None:
     crossed = crossed_bytes(tables, "edge", "core")
     assert done
     assert crossed == pytest.approx(20 * BYTES_PER_STEP + to_nodes, rel=1e-3)
+
+
+@given(
+    rate=st.floats(0.5e9, 20e9),
+    outages=st.lists(st.tuples(st.floats(1.0, 200.0), st.floats(0.1, 100.0)), max_size=3),
+    interval_s=st.sampled_from([None, 15.0, 40.0]),
+    maintenance_s=st.sampled_from([None, 60.0]),
+)
+@settings(max_examples=20, deadline=None)
+def test_as_many_bytes_cross_as_steps_use_whatever_comes_in_between(
+    rate: float,
+    outages: list[tuple[float, float]],
+    interval_s: float | None,
+    maintenance_s: float | None,
+) -> None:
+    """Cut steps in parts, steps that are done again, and stalls included. Checkpoints cross the other way."""
+    changed: dict[str, object] = {NARROW: f"{rate} B/s"}
+    changed["cluster.fabric.outages"] = [
+        {"cable": ["core", "edge"], "at": f"{at_s} s", "duration": f"{duration_s} s"}
+        for at_s, duration_s in outages
+    ]
+    if interval_s is not None:
+        saved = {"store": "pfs", "interval": f"{interval_s} s", "mode": "async", "barrier": "1 s"}
+        changed["training.job.checkpoint"] = saved
+    if maintenance_s is not None:
+        window = {"every": "1000 h", "first": f"{maintenance_s} s", "duration": "50 s", "nodes": "100 %"}
+        changed["reliability"] = {"initialization": "5 s", "maintenance": [window]}
+    tables = run(changed)
+    spans, operations = tables.cluster["training_spans"], tables.cluster["storage_operations"]
+    is_restore = operations["label"].astype(str) == "restore job"
+    restored = float(operations["num_bytes"][is_restore].sum())
+    used = float(spans["num_steps"].sum()) * BYTES_PER_STEP
+    assert crossed_bytes(tables, "edge", "core") == pytest.approx(used + restored, rel=1e-6)

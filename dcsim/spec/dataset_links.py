@@ -27,7 +27,7 @@ def sample_links_bytes_per_s(
     gateway = gateway_bytes_per_s(store, cluster.num_nodes)
     if cluster.fabric is None or gateway is None:
         return math.inf
-    first = first_node(scenario, deployment.name)
+    first = first_node(scenario, deployment)
     nodes = range(first, min(first + deployment.num_nodes, cluster.num_nodes))
     text = f"{cluster.fabric!r}{cluster.node!r}{cluster.num_nodes}{scenario.folder}"
     return _carried(_Way(text, store.name, gateway, nodes, scenario)) if nodes else math.inf

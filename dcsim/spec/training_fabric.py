@@ -90,7 +90,7 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
         return None
     return _Place(
         text=f"{cluster.fabric!r}{cluster.node!r}{cluster.num_nodes}{scenario.folder}",
-        first_node=first_node(scenario, deployment.name),
+        first_node=first_node(scenario, deployment),
         num_nodes=deployment.num_nodes,
         nodes_per_domain=max(1, hardware.network.domain_size // hardware.num_per_node),
         num_senders=min(hardware.num_per_node, deployment.num_accelerators),
@@ -99,16 +99,16 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
     )
 
 
-def first_node(scenario: Scenario, name: str) -> int:
+def first_node(scenario: Scenario, deployment: TrainingDeployment) -> int:
     """The first node that neither serving nor a job submitted earlier holds.
 
     Where no node is left beside those, the job waits for their end: it begins where they did.
     """
     jobs = sorted(scenario.training, key=lambda one: scenario.training[one].starts_at_s)
-    before = [resolve_training(scenario, one) for one in jobs[: jobs.index(name)]]
+    before = [resolve_training(scenario, one) for one in jobs[: jobs.index(deployment.name)]]
     held = sum(one.num_nodes * num_concurrent_trials(one.job) for one in before)
     num_left = scenario.cluster.num_nodes - num_serving_nodes(scenario)
-    is_room = held + resolve_training(scenario, name).num_nodes <= num_left
+    is_room = held + deployment.num_nodes <= num_left
     return num_serving_nodes(scenario) + (held if is_room else 0)
 
 

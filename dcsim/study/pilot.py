@@ -14,8 +14,11 @@ from dcsim.metrics.columns import Mask, floats, integers
 from dcsim.metrics.window import Window, joint_window, measured_window
 from dcsim.sim.streams import Streams
 from dcsim.spec.lending import lends
+from dcsim.spec.pools import num_serving_nodes
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.traffic import TraceSpec, Traffic
+from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training_length import num_concurrent_trials
 from dcsim.tables import RunTables, Table
 from dcsim.workloads.arrivals.closed_loop import ClosedLoop
 from dcsim.workloads.trace_format import Trace, TraceFormat
@@ -79,11 +82,20 @@ def _num_requests(tables: RunTables) -> int:
 
 
 def _without_loans(scenario: Scenario) -> Scenario:
-    """The scenario without lending, and without the jobs that work on what is lent; itself if none is."""
+    """The scenario without lending, and without jobs that have no other nodes; itself if nobody lends."""
     if not lends(scenario):
         return scenario
     serving = {name: one.model_copy(update={"lending": None}) for name, one in scenario.serving.items()}
-    return scenario.model_copy(update={"serving": serving, "jobs": None})
+    jobs = scenario.jobs if _has_nodes_for_jobs(scenario) else None
+    return scenario.model_copy(update={"serving": serving, "jobs": jobs})
+
+
+def _has_nodes_for_jobs(scenario: Scenario) -> bool:
+    """Whether any node is left beside serving, training and spares."""
+    trained = (resolve_training(scenario, name) for name in scenario.training)
+    num_trained = sum(one.num_nodes * num_concurrent_trials(one.job) for one in trained)
+    num_spares = 0 if scenario.reliability is None else scenario.reliability.num_spares
+    return num_serving_nodes(scenario) + num_trained + num_spares < scenario.cluster.num_nodes
 
 
 @dataclass(frozen=True, slots=True)

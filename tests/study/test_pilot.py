@@ -130,7 +130,7 @@ def test_a_pilot_crosses_a_process_boundary():
     assert again.folder == pilot.folder
 
 
-def test_a_pilot_lends_nothing_and_has_no_jobs_but_where_it_is_the_whole():
+def test_a_pilot_lends_nothing_unless_it_is_the_whole():
     jobs = {"arrivals": {"policy": "poisson", "rate": "1 /s", "duration_mean": "5 s"}}
     lending = {"idle": [{"start": "400 s", "duration": "100 s", "replicas": 1}]}
     scenario = tiny(
@@ -140,6 +140,8 @@ def test_a_pilot_lends_nothing_and_has_no_jobs_but_where_it_is_the_whole():
     assert pilot.jobs is None
     assert pilot.serving["chat"].lending is None
     assert pilot_of(scenario, tables(np.arange(0.0, 100.0, 0.1))) is scenario
+    larger = scenario.replace({"cluster.num_nodes": 2})
+    assert pilot_of(larger, tables(np.arange(0.0, 1000.0, 0.1))).jobs is not None
 
 
 def test_what_pilots_leave_out_is_noted():

@@ -107,7 +107,7 @@ _POOLS = {
 }
 _KV_TRANSFER = {
     "num_transfers": Key("", "KV caches sent, of requests that arrived in the window"),
-    "num_bytes.mean": Key("B", "keys and values of one prompt, all copies that are kept"),
+    "transfer_bytes.mean": Key("B", "keys and values of one prompt, all copies that are kept"),
     "bytes_per_s": Key("B/s", "bytes of these transfers / window"),
     f"wait_s.{_SPREAD}": Key("s", "from the first token until the decoding replica has room"),
     f"time_s.{_SPREAD}": Key("s", "from then until the KV cache is there"),

@@ -30,7 +30,7 @@ def transfer_figures(tables: ServingTables, view: RequestView, window: Window) -
     num_bytes = floats(table, "num_bytes")[is_counted]
     return {
         "num_transfers": len(num_bytes),
-        "num_bytes": {"mean": finite(num_bytes.mean()) if len(num_bytes) else None},
+        "transfer_bytes": {"mean": finite(num_bytes.mean()) if len(num_bytes) else None},
         "bytes_per_s": ratio(float(num_bytes.sum()), window.duration_s),
         "wait_s": _distribution(started_at_s - floats(table, "prefilled_at_s")[is_counted]),
         "time_s": _distribution(floats(table, "ended_at_s")[is_counted] - started_at_s),

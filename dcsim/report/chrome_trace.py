@@ -71,15 +71,18 @@ def trace_events(tables: Mapping[str, ServingTables]) -> Iterator[Event]:
         engines, requests = 2 * number + 1, 2 * number + 2
         yield name_event("process_name", Track(engines), f"{workload}: engines")
         yield name_event("process_name", Track(requests), f"{workload}: requests")
-        yield from _step_events(own.steps, engines)
-        yield from _request_events(own.requests, requests, own.ended_at_s)
+        yield from _step_events(own, engines)
+        yield from _request_events(own, requests)
     if isinstance(tables, RunTables):
         yield from cluster_events(tables.cluster, tables.ended_at_s, 2 * len(tables) + 1)
 
 
-def _step_events(steps: Table, process: int) -> Iterator[Event]:
+def _step_events(own: ServingTables, process: int) -> Iterator[Event]:
+    steps, transfers = own.steps, own.kv_transfers
+    roles = dict.fromkeys(transfers["from_engine"].tolist(), " (prefill)")
+    roles |= dict.fromkeys(transfers["to_engine"].tolist(), " (decode)")
     for engine in sorted({int(one) for one in steps["engine"]}):
-        yield name_event("thread_name", Track(process, engine), f"engine {engine}")
+        yield name_event("thread_name", Track(process, engine), f"engine {engine}{roles.get(engine, '')}")
     hidden = ("engine", "started_at_s", "duration_s")
     for row in _rows(steps):
         track, started_at_s = Track(process, int(row["engine"])), row["started_at_s"]
@@ -96,8 +99,9 @@ def _step_name(row: Mapping[str, float]) -> str:
     return "decode" if row["num_steps"] == 1 else f"decode × {row['num_steps']}"
 
 
-def _request_events(requests: Table, process: int, ended_at_s: float) -> Iterator[Event]:
-    for number, row in enumerate(_rows(requests)):
+def _request_events(own: ServingTables, process: int) -> Iterator[Event]:
+    ended_at_s, transfers = own.ended_at_s, {int(row["request"]): row for row in _rows(own.kv_transfers)}
+    for number, row in enumerate(_rows(own.requests)):
         status = RequestStatus(int(row["status"]))
         end_s = ended_at_s if math.isnan(row["finished_at_s"]) else row["finished_at_s"]
         if status is RequestStatus.REJECTED:
@@ -115,8 +119,21 @@ def _request_events(requests: Table, process: int, ended_at_s: float) -> Iterato
         for name, start_s, stop_s in zip(("queued", "prefill", "decode"), marks, marks[1:], strict=False):
             if not math.isnan(start_s):
                 spans.append((name, start_s, end_s if math.isnan(stop_s) else stop_s, {}))
+        if number in transfers:
+            spans[-1:] = _transfer_spans(transfers[number], end_s)
         for name, start_s, stop_s, about in spans:
             yield from span_events(Track(process), "requests", number, name, (start_s, stop_s), about)
+
+
+def _transfer_spans(row: Mapping[str, float], end_s: float) -> Iterator[tuple[str, float, float, Event]]:
+    """What follows the first token of a request that goes to another replica, in place of its decode."""
+    about: Event = {"bytes": row["num_bytes"]}
+    about |= {"from engine": row["from_engine"], "to engine": row["to_engine"]}
+    marks = [row["prefilled_at_s"], row["started_at_s"], row["ended_at_s"], row["decoding_at_s"], end_s]
+    names = ("wait for room", "KV transfer", "wait for a step", "decode")
+    for name, start_s, stop_s in zip(names, marks, marks[1:], strict=False):
+        if not math.isnan(start_s):
+            yield name, start_s, end_s if math.isnan(stop_s) else stop_s, about if "KV" in name else {}
 
 
 def _rows(table: Table) -> Iterator[dict[str, float]]:

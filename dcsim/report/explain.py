@@ -21,7 +21,12 @@ _CAUSES = {
     "network_s": "network",
     "host_s": "host overhead",
 }
-_WAITS = {"front_end_s": "front end", "queue_wait_s": "queue", "preemption_s": "preemption"}
+_WAITS = {
+    "front_end_s": "front end",
+    "queue_wait_s": "queue",
+    "preemption_s": "preemption",
+    "kv_transfer_s": "KV transfer",
+}
 _INTERFERENCE = "others' prompts"
 _LEAST_FRAC = 0.005  # parts smaller than this in every group are summed up
 _BAR_WIDTH = 10
@@ -31,7 +36,7 @@ _NARROW = 100  # columns; below, the middle group is left out
 
 def explained_parts(group: SummaryView) -> dict[str, float]:
     """The parts of a group's time in seconds, by what they are called. They add up to its total."""
-    parts = {label: _seconds(group, key) for key, label in _WAITS.items()}
+    parts = {label: _seconds(group, key) for key, label in _WAITS.items() if key in group}
     for phase in ("prefill", "decode"):
         causes = group.get(phase)
         if isinstance(causes, SummaryView):

@@ -10,6 +10,7 @@ from dcsim.report.grids import figure_grid, figure_text, show_grids
 from dcsim.report.latency import has_missing_percentile, latency_table, observed_table
 from dcsim.report.numbers import MISSING
 from dcsim.report.text_cluster import show_cluster_work
+from dcsim.report.text_pools import pool_grids, replicas_text
 from dcsim.report.text_training import show_training
 from dcsim.report.verdict import verdict_of
 from dcsim.result import Result, SummaryView
@@ -133,6 +134,10 @@ def _show_workload(console: Console, name: str, scenario: Scenario, summary: Sum
     if _has_share(summary):
         grids["its share, by accelerators held"] = figure_grid(summary, _SHARE)
     show_grids(console, grids)
+    pools = pool_grids(summary)
+    if pools:
+        console.print()
+        show_grids(console, pools)
     explain = summary.get("explain")
     groups = GROUPS[:1] if isinstance(observed, SummaryView) else GROUPS
     table = explain_table(explain, groups, console.width) if isinstance(explain, SummaryView) else None
@@ -142,12 +147,8 @@ def _show_workload(console: Console, name: str, scenario: Scenario, summary: Sum
 
 
 def _deployed(serving: Serving, cluster: Cluster, summary: SummaryView) -> str:
-    parallelism = serving.parallelism
-    spread = [f"{word} {size}" for word, size in parallelism.model_dump().items() if size > 1]
-    size = f" ({', '.join(spread)})" if spread else ""
-    replicas = "1 replica" if serving.num_replicas == 1 else f"{serving.num_replicas:,} replicas"
     return (
-        f"{serving.model.name} on {serving.engine.name}: {replicas}{size} "
+        f"{serving.model.name} on {serving.engine.name}: {replicas_text(serving)} "
         f"on {_accelerators(cluster, summary)}; {_window(summary)}"
     )
 

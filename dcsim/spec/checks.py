@@ -12,7 +12,7 @@ from dcsim.errors import Problem, ScenarioError
 from dcsim.plugins import policy_names
 from dcsim.spec.cluster_checks import cluster_problems
 from dcsim.spec.document import Document
-from dcsim.spec.pools import prefill_problems, prefill_serving
+from dcsim.spec.pools import prefill_problems
 from dcsim.spec.serving import Serving
 from dcsim.strict_yaml import YamlPath
 from dcsim.validation import nearest
@@ -46,7 +46,7 @@ def _prefill_problems(serving: Serving, source: Document, path: YamlPath) -> Ite
     """Those of what the prefill replicas have of their own."""
     if serving.prefill is None:
         return
-    own, path = prefill_serving(serving), (*path, "prefill")
+    own, path = serving.pools[-1], (*path, "prefill")
     if serving.prefill.parallelism is not None:
         yield from _parallelism_problems(own, source, path)
     if serving.prefill.engine is not None or serving.prefill.scheduler is not None:

@@ -32,7 +32,7 @@ from dcsim.spec.ceilings import (
     wide_datatype,
 )
 from dcsim.spec.memory import MemoryDemand, does_not_fit
-from dcsim.spec.pools import prefill_serving, require_accelerators
+from dcsim.spec.pools import require_accelerators
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Parallelism, Precision, Serving
 from dcsim.workloads.lengths.fixed import Fixed
@@ -109,7 +109,7 @@ def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     if serving.prefill is None:
         return own
     where = f"{name}.prefill"
-    return replace(own, prefill=_resolved(scenario, where, prefill_serving(serving), has_outputs=False))
+    return replace(own, prefill=_resolved(scenario, where, serving.pools[-1], has_outputs=False))
 
 
 def _resolved(

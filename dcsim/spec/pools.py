@@ -7,33 +7,9 @@ from typing import TYPE_CHECKING
 
 from dcsim.errors import InfeasibleError, Problem
 from dcsim.spec.document import Document
-from dcsim.spec.serving import Serving
 
 if TYPE_CHECKING:
     from dcsim.spec.scenario import Scenario
-
-
-def prefill_serving(serving: Serving) -> Serving:
-    """The replicas of the section prefill as a served model of their own, what it leaves out filled in."""
-    prefill = serving.prefill
-    assert prefill is not None
-    inherited = serving.scheduler if prefill.engine is None else None
-    return serving.model_copy(
-        update={
-            "prefill": None,
-            "num_replicas": prefill.num_replicas,
-            "parallelism": prefill.parallelism or serving.parallelism,
-            "engine": prefill.engine or serving.engine,
-            "scheduler": prefill.scheduler or inherited,
-            "router": prefill.router or serving.router,
-            "kv_cache": prefill.kv_cache or serving.kv_cache,
-        }
-    )
-
-
-def serving_pools(serving: Serving) -> tuple[Serving, ...]:
-    """All replicas, or those that decode and those that compute prompts."""
-    return (serving,) if serving.prefill is None else (serving, prefill_serving(serving))
 
 
 def num_serving_nodes(scenario: Scenario) -> int:
@@ -50,8 +26,8 @@ def require_accelerators(scenario: Scenario, name: str) -> None:
             f"serving needs {needed} accelerators for all replicas, the cluster has {per_node * num_nodes}: "
             f"use at least {-(-needed // per_node)} nodes of {per_node}, or fewer replicas"
         )
-    for pool in serving_pools(scenario.serving[name]):
-        size, replicas = _replica_size(pool), pool.num_replicas
+    for pool in scenario.serving[name].pools:
+        size, replicas = pool.parallelism.num_accelerators, pool.num_replicas
         nodes = -(-replicas // (per_node // size)) if size <= per_node else replicas * -(-size // per_node)
         if nodes > num_nodes:
             raise InfeasibleError(
@@ -83,11 +59,7 @@ def prefill_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
 
 def _num_accelerators(scenario: Scenario) -> int:
     return sum(
-        pool.num_replicas * _replica_size(pool)
+        pool.num_replicas * pool.parallelism.num_accelerators
         for serving in scenario.serving.values()
-        for pool in serving_pools(serving)
+        for pool in serving.pools
     )
-
-
-def _replica_size(pool: Serving) -> int:
-    return pool.parallelism.tensor * pool.parallelism.pipeline

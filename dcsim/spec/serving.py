@@ -70,6 +70,11 @@ class Parallelism(Section):
         default=1, gt=0, le=1024, description="Expert-parallel ranks, among the tensor-parallel ones."
     )
 
+    @property
+    def num_accelerators(self) -> int:
+        """Those of one replica."""
+        return self.tensor * self.pipeline
+
 
 class KvCache(Section):
     """The paged KV cache. Options left out take the engine's defaults."""
@@ -188,6 +193,24 @@ class Serving(Section):
         "others, which decode. Left out: every replica does both.",
     )
     traffic: Traffic = Field(description="Requests: a preset, arrivals with lengths, or a trace.")
+
+    @property
+    def pools(self) -> tuple[Serving, ...]:
+        """All replicas; or those that decode, and those for prefill as a served model of their own."""
+        prefill = self.prefill
+        if prefill is None:
+            return (self,)
+        inherited = self.scheduler if prefill.engine is None else None
+        update = {
+            "prefill": None,
+            "num_replicas": prefill.num_replicas,
+            "parallelism": prefill.parallelism or self.parallelism,
+            "engine": prefill.engine or self.engine,
+            "scheduler": prefill.scheduler or inherited,
+            "router": prefill.router or self.router,
+            "kv_cache": prefill.kv_cache or self.kv_cache,
+        }
+        return (self, self.model_copy(update=update))
 
     @field_validator("scheduler", mode="before")
     @classmethod

@@ -67,6 +67,10 @@ def estimate(scenario: Scenario) -> Forecast:
     if not scenario.serving:
         remedy = "Training jobs are estimated by dcsim.estimate_training"
         raise ScenarioError(Problem("the scenario serves nothing", "serving", remedy=remedy))
+    for name, one in scenario.serving.items():
+        if one.prefill is not None:
+            message, remedy = "no closed form covers prefill replicas", "Simulate it with dcsim run"
+            raise ScenarioError(Problem(message, f"serving.{name}.prefill", remedy=remedy))
     workloads = {name: _workload(scenario, name) for name in scenario.serving}
     serving = {name: _serving_forecast(one) for name, one in workloads.items()}
     idle_w = next(iter(workloads.values())).served.accelerator.idle_w

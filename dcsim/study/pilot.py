@@ -16,6 +16,7 @@ from dcsim.sim.streams import Streams
 from dcsim.spec.lending import lends
 from dcsim.spec.pools import num_serving_nodes
 from dcsim.spec.scenario import Scenario
+from dcsim.spec.serving import Serving
 from dcsim.spec.traffic import TraceSpec, Traffic
 from dcsim.spec.training_deployment import resolve_training
 from dcsim.spec.training_length import num_concurrent_trials
@@ -151,15 +152,22 @@ def _part_of_fleet(scenario: Scenario, num_in_system: float) -> tuple[Scenario, 
     most = MAX_PILOT_REQUESTS * _MAX_WARMUP_FRAC / _WARMUP_STAYS
     fewest = max(1, math.floor(num_nodes * most / max(num_in_system, most)))
     for fewer in range(fewest, num_nodes):
-        if any(one.num_replicas * fewer % num_nodes for one in scenario.serving.values()):
+        pools = [pool for one in scenario.serving.values() for pool in one.pools]
+        if any(one.num_replicas * fewer % num_nodes for one in pools):
             continue
-        serving = {
-            name: one.model_copy(update={"num_replicas": one.num_replicas * fewer // num_nodes})
-            for name, one in scenario.serving.items()
-        }
+        serving = {name: _fewer(one, fewer, num_nodes) for name, one in scenario.serving.items()}
         cluster = scenario.cluster.model_copy(update={"num_nodes": fewer})
         return scenario.model_copy(update={"cluster": cluster, "serving": serving}), fewer / num_nodes
     return scenario, 1.0
+
+
+def _fewer(serving: Serving, num_kept: int, num_all: int) -> Serving:
+    """The workload with that part of its replicas."""
+    update: dict[str, object] = {"num_replicas": serving.num_replicas * num_kept // num_all}
+    if serving.prefill is not None:
+        num_replicas = serving.prefill.num_replicas * num_kept // num_all
+        update["prefill"] = serving.prefill.model_copy(update={"num_replicas": num_replicas})
+    return serving.model_copy(update=update)
 
 
 def _without_files(scenario: Scenario, tables: RunTables) -> Scenario:

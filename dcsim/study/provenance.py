@@ -86,7 +86,7 @@ def _entries(scenario: Scenario) -> Iterator[tuple[str, Entry]]:
     node = scenario.cluster.node
     accelerator = scenario.cluster.installed_accelerator
     found: list[tuple[str, Entry]] = []
-    for serving in scenario.serving.values():
+    for serving in (pool for one in scenario.serving.values() for pool in one.pools):
         found += [("engines", serving.engine), ("efficiency", resolve_efficiency(serving, accelerator))]
         found += [("models", serving.model)]
     for job in scenario.training.values():

@@ -20,7 +20,7 @@ from dcsim.formulas.residual import ResidualTable
 from dcsim.sim.streams import Streams
 from dcsim.spec.deployment import resolve_efficiency, resolve_precision
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.serving import Serving
+from dcsim.spec.serving import Prefill, Serving
 
 # What is taken where a profile or an engine states no uncertainty of its own: standard deviations of the
 # logarithm of a time. Estimates: MEASURED_TIME is about the held-out median error of fitted operators
@@ -91,6 +91,7 @@ def resampled(scenario: Scenario, normals: Normals) -> Scenario:
                     resolve_efficiency(one, accelerator), cluster.node.scale_up, normals
                 ),
                 "engine": _engine(one.engine, normals),
+                "prefill": _prefill(one.prefill, normals),
             }
         )
         for name, one in scenario.serving.items()
@@ -99,11 +100,18 @@ def resampled(scenario: Scenario, normals: Normals) -> Scenario:
     return scenario.model_copy(update={"serving": serving, "cluster": drawn})
 
 
+def _prefill(prefill: Prefill | None, normals: Normals) -> Prefill | None:
+    """The section with its engine drawn, if it has one of its own."""
+    if prefill is None or prefill.engine is None:
+        return prefill
+    return prefill.model_copy(update={"engine": _engine(prefill.engine, normals)})
+
+
 def assumed_spreads(scenario: Scenario) -> list[AssumedSpread]:
     """The spreads that a draw of this scenario takes without a statement in the catalogue."""
     accelerator = scenario.cluster.installed_accelerator
     found: dict[str, AssumedSpread] = {}
-    for serving in scenario.serving.values():
+    for serving in (pool for one in scenario.serving.values() for pool in one.pools):
         profile, engine = resolve_efficiency(serving, accelerator), serving.engine
         found |= {one.parameter: one for one in assumed_times(profile, _keys_used(serving, profile))}
         for overhead in OverheadName:

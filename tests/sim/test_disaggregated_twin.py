@@ -19,6 +19,7 @@ PREFILL_TIMER = AffineTimer(launch_s=e / 400, token_s=1e-5 * sqrt(3), pair_s=1e-
 DECODE_TIMERS = st.sampled_from([AffineTimer(), PiecewiseTimer(), PiecewiseTimer(piece_tokens=7)])
 LATENCIES_S = st.sampled_from([0.0, 1e-3 / sqrt(2), 0.05 * sqrt(5)])
 PER_TOKEN_S = st.sampled_from([0.0, 1e-5 * sqrt(11), 1e-3 * sqrt(13)])
+APART_S = 1e-6 * sqrt(17)
 Case = tuple[Pair, list[Arrival]]
 
 
@@ -54,6 +55,8 @@ def cases(draw: st.DrawFn, most: int = 14) -> Case:
     )
     decode = replace(decode, timeout_s=timeout_s, overhead_s=prefill.overhead_s)
     sizes = draw(st.sampled_from([(1, 1), (2, 1), (1, 2), (3, 2)]))
+    if sizes[0] > 1:  # engines that begin at one instant would end at one, and nothing says which is first
+        requests = [one._replace(arrived_at_s=one[0] + i * APART_S) for i, one in enumerate(requests)]
     timers = PREFILL_TIMER, draw(DECODE_TIMERS)
     pair = Pair(prefill, decode, timers, sizes, draw(LATENCIES_S), draw(PER_TOKEN_S))
     return pair, requests
@@ -67,7 +70,7 @@ def test_a_disaggregated_fleet_equals_its_twin(case: Case) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=4000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
 @given(cases(30))
 def test_a_disaggregated_fleet_equals_its_twin_on_many_more_workloads(case: Case) -> None:
     assert_pair_agrees(*case)

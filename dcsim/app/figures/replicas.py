@@ -12,16 +12,19 @@ from dcsim.app.words import Words
 
 
 def replicas_figure(replicas: Mapping[str, object], words: Words) -> go.Figure:
-    """Busy time of each replica, in percent, with the requests that it served."""
+    """Busy time of each replica, in percent, with the requests that it served; prefill ones in a colour."""
     figure = framed(x_title=words("figures.replica"), y_title=words("figures.busy_percent"))
     numbers, busy, served = (replicas[key] for key in ("replica", "utilization_frac", "num_finished"))
     assert isinstance(numbers, list)
     assert isinstance(busy, list)
+    roles = replicas.get("role", ["both"] * len(numbers))
+    assert isinstance(roles, list)
     figure.add_bar(
         x=numbers,
         y=[None if one is None else one * 100.0 for one in busy],
         customdata=served,
-        marker={"color": SERIES[0]},
+        text=[words(f"figures.{role}") if role != "both" else "" for role in roles],
+        marker={"color": [SERIES[1] if role == "prefill" else SERIES[0] for role in roles]},
         showlegend=False,
         hovertemplate=f"%{{x}}: %{{y:.1f}} %, %{{customdata:,}} {words('figures.requests')}<extra></extra>",
     )

@@ -48,10 +48,11 @@ class DecodeEngine(Engine):
         self._next_ready_s = self._come[0][0]
         if not self._num_steps:
             self.next_event_s = min(self.next_event_s, now_s)
-        elif (
-            not self._chunks and now_s < self.next_event_s and (request.handoff.is_here or self._can_admit())
-        ):
-            self._cut_run(now_s)
+            return
+        # one that only waits frees blocks elsewhere when its client gives up
+        cut_s = now_s if request.handoff.is_here or self._can_admit() else request.deadline_s
+        if not self._chunks and cut_s < self.next_event_s:
+            self._cut_run(cut_s)
 
     def _take_arrivals(self, now_s: float) -> None:
         """What had come when the step about to start was planned; an idle engine plans at once."""

@@ -20,8 +20,9 @@ def show(draft: Draft, words: Words) -> None:
         return
     cluster, node = scenario.cluster, scenario.cluster.node
     replicas = tuple(
-        (name, one.num_replicas, one.parallelism.tensor * one.parallelism.pipeline)
+        (name if number == 0 else f"{name}: prefill", pool.num_replicas, pool.parallelism.num_accelerators)
         for name, one in scenario.serving.items()
+        for number, pool in enumerate(one.pools)
     )
     training = tuple((name, 1, one.num_accelerators) for name, one in draft.checked().training.items())
     replicas += training

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
+from itertools import chain
 from typing import TypeAlias
 
 from dcsim.policies.job import Job
@@ -50,6 +51,11 @@ class JobQueue:
         """The first job of a kind, if any waits."""
         line = self._lines.get(kind)
         return line[0][2] if line else None
+
+    def first_jobs(self, number: int) -> list[Job]:
+        """So many jobs in the order of the key, or all if they are fewer."""
+        heads = chain.from_iterable(line[:number] for line in self._lines.values())
+        return [job for _, _, job in sorted(heads)[:number]]
 
     def add(self, job: Job) -> None:
         """Let a job wait."""

@@ -12,6 +12,8 @@ from dcsim.policies.job_queue import Key
 from dcsim.policies.release_forecast import ReleaseForecast
 from dcsim.policies.room import Room
 
+_ROUNDING_FRAC = 1e-9  # of sums of fractions of accelerators
+
 
 class JobScheduler(Policy):
     """Base of all job schedulers. ``decide`` is asked whenever a job comes or ends, or nodes come or go."""
@@ -53,9 +55,13 @@ def make_way(room: Room, job: Job, victims: Iterable[Job]) -> bool:
 
     Nothing is stopped unless the job then fits.
     """
+    able = list(victims)
+    num_free = room.nodes.num_free + sum(victim.num_held for victim in able)
+    if not able or num_free < job.num_held * (1 - _ROUNDING_FRAC):
+        return False
     forecast = ReleaseForecast(room.nodes, job.held_request, is_split=room.placement.is_split)
     stopped: list[Job] = []
-    for victim in victims:
+    for victim in able:
         forecast.give(victim.parts)
         stopped.append(victim)
         if forecast.fits:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from dcsim.policies.nodes import Nodes
 from dcsim.policies.request import SHARES_PER_ACCELERATOR, Chunk, Part, Request
 
@@ -21,10 +23,7 @@ class ReleaseForecast:
         self._num_millicores = nodes.free_millicores.tolist()
         self._memory_bytes = nodes.free_memory_bytes.tolist()
         self._rows: dict[int, list[int]] = {}  # accelerators of the nodes where fractions come back
-        self._num_fitting = [
-            sum(map(self._count, range(len(self._usable)), [chunk] * len(self._usable)))
-            for chunk, _ in self._chunks
-        ]
+        self._num_fitting = [self._num_nodes(chunk, request.models) for chunk, _ in self._chunks]
 
     @property
     def fits(self) -> bool:
@@ -45,6 +44,11 @@ class ReleaseForecast:
         """Another job holds the parts."""
         for part in parts:
             self._move(part, -1)
+
+    def _num_nodes(self, chunk: Chunk, models: tuple[str, ...]) -> int:
+        """The sum of ``_count`` over all nodes as they are now."""
+        fits = self._nodes.is_fitting(chunk, models)
+        return int(self._nodes.num_whole[fits].sum() if self._is_split else np.count_nonzero(fits))
 
     def _move(self, part: Part, sign: int) -> None:
         node = part.node

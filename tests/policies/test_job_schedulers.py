@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from dcsim.policies.availability import Availability
 from dcsim.policies.job import Job
 from dcsim.policies.job_queue import JobQueue
 from dcsim.policies.job_schedulers.conservative_backfill import ConservativeBackfill
@@ -84,6 +85,36 @@ def test_conservative_delays_no_earlier_job():
 def test_conservative_starts_a_job_that_ends_before_reservations_need_it():
     running, waiting = [job(0, 2, 10.0)], [job(1, 4, 10.0), job(2, 2, 10.0)]
     assert numbers(decided(ConservativeBackfill(), waiting, running, [4])) == [2]
+
+
+def started_if_all_hold_reservations(waiting: list[Job], room: Room) -> list[int]:
+    """The rule word by word: every waiting job in line gets a reservation, and starts if that is due."""
+    plan = Availability(room.now_s, room.nodes.num_free, *room.running.releases())
+    started = []
+    for one in waiting:
+        starts_at_s = plan.earliest_s(one.num_held, one.expected_run_s)
+        plan.reserve(starts_at_s, one.num_held, one.expected_run_s)
+        if starts_at_s <= room.now_s:
+            started.append(one.number)
+    return started
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_conservative_starts_whom_reservations_for_all_would_start(seed: int):
+    rng = np.random.default_rng(seed)
+    running = [job(n, 1, float(rng.integers(1, 30))) for n in range(int(rng.integers(1, 12)))]
+    waiting = [
+        job(100 + n, float(rng.integers(1, 13)), float(rng.integers(1, 40)))
+        for n in range(int(rng.integers(1, 25)))
+    ]
+    now_s = float(rng.integers(0, 20))  # some of those that run are overdue
+    empty = decided(Fifo(), [], running, [1] * 12, now_s)  # on such nodes whatever is free has room
+    expected = started_if_all_hold_reservations(waiting, empty)
+    room = decided(ConservativeBackfill(), waiting, running, [1] * 12, now_s)
+    assert numbers(room) == [number for number in expected if number in numbers(room)]
+    free = empty.nodes.num_free - sum(action.number for action in room.actions)
+    left_out = [one for one in waiting if one.number in expected and one.number not in numbers(room)]
+    assert all(one.num_held > free for one in left_out), "only those that count on overdue jobs wait on"
 
 
 def test_priority_preempts_the_lowest_and_no_more_than_it_takes():

@@ -29,10 +29,16 @@ class ConservativeBackfill(JobScheduler):
         num_free = room.nodes.num_free
         if smallest > num_free:
             return
-        releases = ((job.expected_end_s(room.now_s), job.num_held) for job in room.running)
-        plan = Availability(room.now_s, num_free, releases)
-        for num_planned, job in enumerate(room.queue):
-            if num_planned >= self.depth or num_free < smallest:
+        plan = Availability(room.now_s, num_free, *room.running.releases())
+        jobs = room.queue.first_jobs(self.depth)
+        next_start = 0  # the first job in line that could start now beside the reservations made so far
+        for place, job in enumerate(jobs):
+            next_start = max(next_start, place)
+            while not plan.is_free_now(jobs[next_start].num_held, jobs[next_start].expected_run_s):
+                next_start += 1
+                if next_start == len(jobs):
+                    return  # reservations only take room: none of the others can start any more
+            if num_free < smallest:
                 return
             starts_at_s = plan.earliest_s(job.num_held, job.expected_run_s)
             plan.reserve(starts_at_s, job.num_held, job.expected_run_s)

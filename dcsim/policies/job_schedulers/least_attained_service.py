@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Hashable
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -59,13 +60,13 @@ class LeastAttainedService(JobScheduler):
         """When the next running job falls to a higher level, if others wait."""
         if not room.queue:
             return None
-        now_s, falls_in_s = room.now_s, float("inf")
-        for job in room.running:
-            attained_s = (job.attained_s + job.num_held * (now_s - job.started_at_s)) * (1 + _ROUNDING)
-            if attained_s < self.thresholds_s[-1] and job.num_held:
-                limit_s = self.thresholds_s[bisect_right(self.thresholds_s, attained_s)]
-                falls_in_s = min(falls_in_s, (limit_s - attained_s) / job.num_held)
-        return now_s + falls_in_s
+        attained_s, nums_held = room.running.service.at_s(room.now_s)
+        attained_s *= 1 + _ROUNDING
+        levels = np.searchsorted(self.thresholds_s, attained_s, side="right")
+        falling = np.flatnonzero((levels < len(self.thresholds_s)) & (nums_held > 0))
+        limits_s = np.array(self.thresholds_s)[levels[falling]]
+        falls_in_s = (limits_s - attained_s[falling]) / nums_held[falling]
+        return room.now_s + float(falls_in_s.min(initial=np.inf))
 
     def _above(self, room: Room, job: Job) -> list[Job]:
         """Running jobs of higher levels, the last to be served first."""
@@ -73,11 +74,7 @@ class LeastAttainedService(JobScheduler):
         if level == len(self.thresholds_s):
             return []
         now_s, limit_s = room.now_s, self.thresholds_s[level] / (1 + _ROUNDING)
-        found = [
-            other
-            for other in room.running
-            if other.attained_s + other.num_held * (now_s - other.started_at_s) >= limit_s
-        ]
+        found = room.running.service.jobs_from(limit_s, now_s)
 
         def place(other: Job) -> tuple[int, float, int]:
             return self._level(other.attained_at_s(now_s)), other.submitted_at_s, other.number

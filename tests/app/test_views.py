@@ -178,6 +178,16 @@ def test_a_run_starts_and_ends_in_the_background(show: Open, tmp_path: Path) -> 
     assert job.status().state == "done"
 
 
+def test_a_run_that_could_never_be_over_is_told_and_not_started(show: Open, tmp_path: Path) -> None:
+    test = show("run")
+    draft = test.session_state["draft"]
+    draft.write(f"{scenario_text()}reliability: {{node_mtbf: 1 us}}\n")
+    test.run()
+    next(one for one in test.button if one.label == "Run it").click().run()
+    assert any("nodes fail every" in one.value for one in test.warning)
+    assert Workspace(tmp_path / "empty").jobs() == []
+
+
 def test_alternatives_are_estimated_before_they_run(show: Open) -> None:
     test = show("run")
     test.selectbox(key="vary").set_value("cluster.node").run()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 import dcsim
-from dcsim import Estimate, Job, JobState, ScenarioError, SummaryView, duration_text
+from dcsim import DcsimError, Estimate, Job, JobState, Scenario, ScenarioError, SummaryView, duration_text
 from dcsim.app import session
 from dcsim.app.alternatives import MAX_ALTERNATIVES, Alternative, alternatives, values_in, variable_fields
 from dcsim.app.catalogue_text import entry_text
@@ -53,9 +55,19 @@ def _start(draft: Draft, words: Words) -> None:
         count = len(runnable) if found else int(checked.can_run)
         label = words("run.start_many", count=count) if found else words("run.start")
         if st.button(label, type="primary", icon=":material/play_arrow:", disabled=not count):
-            scenarios = [one.checked.scenario for one in runnable] if found else [checked.scenario]
-            started = [session.workspace().start(one).id for one in scenarios if one is not None]
-            session.show_jobs("run", started)
+            _run([one.checked.scenario for one in runnable] if found else [checked.scenario])
+
+
+def _run(wanted: Sequence[Scenario | None]) -> None:
+    """Start them, unless one could not: then say why, and start none."""
+    scenarios = [one for one in wanted if one is not None]
+    for one in scenarios:
+        try:
+            dcsim.check(one)
+        except DcsimError as error:
+            st.warning(f"**{escaped(one.name)}**: {escaped(str(error))}", icon=":material/block:")
+            return
+    session.show_jobs("run", [session.workspace().start(one).id for one in scenarios])
 
 
 def _edit(words: Words) -> None:

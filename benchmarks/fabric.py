@@ -115,15 +115,16 @@ def collective_step() -> None:
     flows = [Flow(flow.source, flow.destination, 1e9) for flow in random_flows(10_000)]
     environment = simpy.Environment()
     fabric = Fabric(environment, network, routing=Static())
-    for turn in ("first", "second"):
-        done = fabric.transfer(flows, "step")
+    turns = {"new routes": flows, "other": flows[:-1], "known routes": flows, "repeated": flows}
+    for turn, sent in turns.items():
+        done = fabric.transfer(sent, "step")
         started, before = time.process_time(), fabric.num_solutions
         while fabric.num_solutions == before:
             environment.step()  # ways and shares of all flows: when each ends is known
         solved = time.process_time() - started
         environment.run(until=done)
         total, solutions = time.process_time() - started, fabric.num_solutions - before
-        print(f"10000 equal flows, {turn} step: solved {solved:.3f} s, to the end {total:.3f} s,", end=" ")
+        print(f"{len(sent)} equal flows, {turn}: solved {solved:.3f} s, to the end {total:.3f} s,", end=" ")
         print(f"{solutions} solution", flush=True)
 
 

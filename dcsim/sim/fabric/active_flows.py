@@ -12,7 +12,7 @@ import numpy as np
 from dcsim.formulas.max_min import Incidence, Indices, Mask, Numbers, max_min_rates, summed
 from dcsim.networks.routes import Route
 from dcsim.sim.fabric.entries import Entries
-from dcsim.sim.fabric.solutions import MAX_FLOWS, Kind, Solutions, Together, together
+from dcsim.sim.fabric.solutions import MAX_FLOWS, Kind, Phase, Solutions, Together, together
 
 TIE_FRAC = 1e-12  # differences below are rounding
 _NEAR_FRAC = 1e-9  # of the time: a first, coarse choice of flows that may be due
@@ -61,6 +61,7 @@ class ActiveFlows:
         self._routes: dict[int, Route] = {}
         self._solutions = Solutions()
         self._among: Together | None = None  # what is under way, where it has been asked for
+        self._last: tuple[Phase, Numbers] | None = None  # many flows at once, and their rates: steps repeat
 
     @property
     def is_dirty(self) -> bool:
@@ -208,19 +209,27 @@ class ActiveFlows:
 
     def _known(self, state: int) -> Indices | None:
         """The flows under way, their rates set, if they were together before."""
+        live = np.flatnonzero(self.is_live)
         if self.num_live > MAX_FLOWS:
-            return None
+            if self._last is None or not self._last[0].is_same(self._phase(state, live)):
+                return None
+            self.rates[live] = self._last[1]
+            return live
         rates = self._solutions.rates(self._together(state))
         if rates is None:
             return None
-        live = np.flatnonzero(self.is_live)
         self.rates[live] = [rates[kind] for kind in self._kinds(live)]
         return live
 
     def _remember(self, state: int) -> None:
-        if self.num_live <= MAX_FLOWS:
-            live = np.flatnonzero(self.is_live)
+        live = np.flatnonzero(self.is_live)
+        if self.num_live > MAX_FLOWS:
+            self._last = (self._phase(state, live), self.rates[live])
+        else:
             self._solutions.keep(self._together(state), self._kinds(live), self.rates[live].tolist())
+
+    def _phase(self, state: int, live: Indices) -> Phase:
+        return Phase(state, self._entries.version, live, self.caps[live])
 
     def _solution(self, capacities: Numbers) -> tuple[Indices, Numbers]:
         """The flows that a change can reach, and their rates beside the others, which keep theirs."""

@@ -17,6 +17,7 @@ class Entries:
     def __init__(self) -> None:
         self._flows, self._links = Appended(np.int64), Appended(np.int64)
         self._weights = Appended(np.float64)
+        self.version = 0  # as long as it stays, a slot with entries has the same ones
         self._firsts, self._counts = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)  # by slot
 
     def __len__(self) -> int:
@@ -50,6 +51,7 @@ class Entries:
 
     def append(self, slots: Indices, routes: Sequence[Route]) -> None:
         """Add the entries of slots that have none."""
+        self.version += 1
         counts = np.array([len(route.links) for route in routes], dtype=np.int64)
         self._firsts[slots], self._counts[slots] = len(self) + np.cumsum(counts) - counts, counts
         self._flows.append(np.repeat(slots, counts))
@@ -68,6 +70,7 @@ class Entries:
 
     def keep(self, is_live: Mask) -> None:
         """Drop the entries of all other slots."""
+        self.version += 1
         kept = np.flatnonzero(is_live.take(self.flows))
         flows, links, weights = self.flows.take(kept), self.links.take(kept), self.weights.take(kept)
         self._flows, self._links = Appended(np.int64), Appended(np.int64)

@@ -226,8 +226,8 @@ class Fabric:
     def _join(self, members: list[Member]) -> None:
         """Give flows their slots; those that need none are done, those without a way stall."""
         members = [member for member in members if not member.is_released]
-        blocked = [member for member in members if not self._ways.is_passable(member.route)]
-        self._find_ways(blocked)
+        if not self._ways.is_whole:
+            self._find_ways([member for member in members if not self._ways.is_passable(member.route)])
         joining = []
         for member in members:
             if not member.route.is_open:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dcsim.formulas.max_min import Mask, Numbers
+from dcsim.formulas.max_min import Indices, Mask, Numbers
 from dcsim.sim.fabric.active_flows import ActiveFlows, Arrivals
 from dcsim.sim.fabric.movement import Member, Occupation
 
@@ -36,13 +36,13 @@ class Slots:
 
     def leave(self, members: Iterable[Member]) -> None:
         """Take members out; what is left of them they remember."""
-        leaving = [member for member in members if member.slot is not None]
-        if not leaving:
-            return
-        slots = np.array([member.slot for member in leaving], dtype=np.int64)
-        for member, remaining in zip(leaving, self._active.remaining[slots].tolist(), strict=True):
-            assert member.slot is not None
-            del self._in_slot[member.slot]
+        slots = [member.slot for member in members if member.slot is not None]
+        if slots:
+            self._empty(np.array(slots, dtype=np.int64))
+
+    def _empty(self, slots: Indices) -> None:
+        for slot, remaining in zip(slots.tolist(), self._active.remaining[slots].tolist(), strict=True):
+            member = self._in_slot.pop(slot)
             member.slot, member.remaining = None, remaining
         self._active.remove(slots)
 
@@ -60,7 +60,7 @@ class Slots:
         slots = self._active.due(now_s)
         if len(slots):
             self._active.complete(slots)
-            self.leave([self._in_slot[slot] for slot in slots.tolist()])
+            self._empty(slots)
 
     def to_reroute(self, is_down: Mask) -> list[Member]:
         """Members on links that are down, and those on detours."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
+from dcsim.formulas.max_min import Indices, Numbers
 from dcsim.networks.routes import Route
 
 MAX_FLOWS = 64  # more flows under way hardly come together again
@@ -13,6 +16,19 @@ _MAX_KEPT = 4_096
 
 Kind: TypeAlias = tuple[Route, float]  # the route of a flow and its cap: flows of one kind have one rate
 Together: TypeAlias = tuple[int, frozenset[tuple[Kind, int]]]  # a state, and how many of each kind are in it
+
+
+class Phase(NamedTuple):
+    """Many flows under way: the state, the routes that slots have, the slots in use and their caps."""
+
+    state: int
+    routes_version: int
+    slots: Indices
+    caps: Numbers
+
+    def is_same(self, other: Phase) -> bool:
+        """Whether as many flows on the same routes have the same caps in the same state."""
+        return self[:2] == other[:2] and all(map(np.array_equal, self[2:], other[2:]))
 
 
 class Solutions:

@@ -45,7 +45,7 @@ class Ways:
 
     def is_passable(self, route: Route) -> bool:
         """Whether all links of a way are up."""
-        return self.is_whole or bool(self.is_up[route.links].all())
+        return bool(self.is_up[route.links].all())
 
     def sent_bytes_per_s(self, flow: AnyFlow) -> float:
         """The rate at which the flow's source sends, shared by the members of a bundle that start there."""

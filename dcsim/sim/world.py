@@ -25,6 +25,7 @@ from dcsim.sim.streams import Streams
 from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.job_prospects import require_job_prospects
+from dcsim.spec.job_windows import require_time_between_windows
 from dcsim.spec.lending import lends
 from dcsim.spec.recurrences import require_bounded
 from dcsim.spec.reliability import Reliability
@@ -91,6 +92,7 @@ class World:
         require_bounded(self._scenario, self._deployments.values(), self.expected_end_s)
         require_prospects(self._scenario, self._deployments.values(), self.limit_s)
         demands = [] if self._scheduled is None else self._scheduled.demands
+        require_time_between_windows(self._scenario, demands)
         jobs_end_s = require_job_prospects(self._scenario, demands)
         self.failures.on_return, self.failures.on_loss = self._on_return, self._on_loss
         self.failures.start(max(self.expected_end_s, jobs_end_s))

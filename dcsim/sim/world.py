@@ -235,7 +235,6 @@ class World:
         else:
             self._pool.put_back(node)
 
-
     def _on_loss(self, node: int) -> None:
         """A node is replaced: what stores had on it is gone, once its holder has said how far it read."""
         self._environment.timeout(0.0).callbacks.append(lambda _: self._lose_node(node))

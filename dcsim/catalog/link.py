@@ -50,8 +50,8 @@ class Link(Entry):
         default=None,
         alias="torus_ring",
         gt=0,
-        description="The ends of an axis are joined where it has a multiple of so many accelerators; those of "
-        "every axis if left out.",
+        description="The ends of an axis are joined where it has a multiple of so many accelerators; "
+        "those of every axis if left out.",
     )
     needs_torus_cubes: bool = Field(
         default=False,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation as FabricOccupation
-from dcsim.sim.training.step_source import Occupation
+from dcsim.sim.training.step_source import NetworkUse
 from dcsim.spec.training_deployment import TrainingDeployment
 from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows
 
@@ -26,7 +26,7 @@ class FabricNetwork:
     def __init__(self, fabric: Fabric, job: str, deployment: TrainingDeployment) -> None:
         self._fabric, self._job, self._deployment = fabric, job, deployment
 
-    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> Occupation:
+    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> NetworkUse:
         """Use the fabric between these nodes until released."""
         held = _Held(self._fabric, self._job, self._deployment, tuple(nodes), on_change)
         held.load()
@@ -47,6 +47,7 @@ class _Held:
         self._fabric, self._job, self._deployment = fabric, job, deployment
         self._nodes, self._on_change = nodes, on_change
         self._step_s = deployment.step().total_s
+        self._delay_s = 0.0  # of a step, by anything but links that are full
         self._parts: list[tuple[float, FabricOccupation]] = []
         self._num_paced, self._paced_at_s = 0, math.nan
 
@@ -73,6 +74,16 @@ class _Held:
         slowed = sum(size / part.share_frac for size, part in self._parts)
         return whole / slowed if slowed else 1.0
 
+    def follow(self, step_s: float) -> None:
+        """Load the fabric as steps of this length do, whatever slows them down.
+
+        A job that stands still altogether goes on asking for its share, so as to find it when it can go on.
+        """
+        share = self.share_frac
+        if share > 0.0 and math.isfinite(step_s):
+            self._delay_s = max(0.0, step_s - self._alone_s(share))
+            self._pace(share)
+
     def release(self) -> None:
         """End it."""
         for _, part in self._parts:
@@ -84,12 +95,16 @@ class _Held:
             self._pace(share)
         self._on_change(share)
 
+    def _alone_s(self, share_frac: float) -> float:
+        """A step that nothing but full links slows down."""
+        return self._deployment.step(StepCondition(scale_out_share_frac=share_frac)).total_s
+
     def _pace(self, share_frac: float) -> None:
         """Load the fabric as a step of the present length does, where that has changed much.
 
         Jobs that slow each other down settle in a few rounds of one instant.
         """
-        step_s = self._deployment.step(StepCondition(scale_out_share_frac=share_frac)).total_s
+        step_s = self._alone_s(share_frac) + self._delay_s
         if self._paced_at_s != self._fabric.now_s:
             self._num_paced, self._paced_at_s = 0, self._fabric.now_s
         if abs(step_s / self._step_s - 1.0) < LEAST_PACE_FRAC or self._num_paced >= MAX_PACE_ROUNDS:

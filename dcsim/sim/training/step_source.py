@@ -47,12 +47,15 @@ class StepSource(Protocol):
         """A step under a condition."""
 
 
-class Occupation(Protocol):
+class NetworkUse(Protocol):
     """A lasting use of the fabric."""
 
     @property
     def share_frac(self) -> float:
         """What it gets of what it asks for, 0 to 1."""
+
+    def follow(self, step_s: float) -> None:
+        """Use it as steps of this length do."""
 
     def release(self) -> None:
         """End it."""
@@ -61,7 +64,7 @@ class Occupation(Protocol):
 class Network(Protocol):
     """What carries a job's collectives between nodes."""
 
-    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> Occupation:
+    def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> NetworkUse:
         """Use the fabric between these nodes until released; ``on_change`` is told every new share."""
 
 

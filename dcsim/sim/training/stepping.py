@@ -23,7 +23,7 @@ from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.step_source import (
     ConditionedSteps,
     Network,
-    Occupation,
+    NetworkUse,
     Pace,
     SampleReading,
     Samples,
@@ -69,7 +69,7 @@ class Stepping:
         self._progress = Progress(job, log)
         self._place = Place(0.0)
         self.samples: Samples | None = None
-        self._network_use: Occupation | None = None
+        self._network_use: NetworkUse | None = None
         self._sample_use: SampleReading | None = None
         self._durable: simpy.Event | None = None  # of the last checkpoint, while it drains
         self._jump: _Jump | None = None
@@ -193,6 +193,8 @@ class Stepping:
     def _next_jump(self) -> _Jump:
         """The jump from here on, under the present condition."""
         parts = self._steps.parts(self._pace())
+        if self._network_use is not None:
+            self._network_use.follow(parts.total_s)
         step_s, now_s, held = parts.total_s, self._environment.now, self.num_accelerators
         last = self._last_position()
         if self._checkpoints is None:

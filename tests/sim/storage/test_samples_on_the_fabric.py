@@ -82,6 +82,14 @@ def test_a_narrow_way_slows_each_step_to_its_bytes_over_the_rate(rate: float) ->
 
 
 @pytest.mark.parametrize("rate", [400e9, 2e9, 0.5e9])
+def test_a_job_that_waits_for_samples_sends_the_bytes_of_its_collectives_and_no_more(rate: float) -> None:
+    deployment = resolve_training(dcsim.load(TEXT), "job")
+    tables = run({NARROW: f"{rate:.0f} B/s"})
+    sent = sum(crossed_bytes(tables, f"node {node}", "core") for node in range(4))
+    assert sent == pytest.approx(20 * 4 * deployment.scale_out_bytes_per_node, rel=0.05)
+
+
+@pytest.mark.parametrize("rate", [400e9, 2e9, 0.5e9])
 def test_the_estimate_knows_the_links_that_samples_cross(rate: float) -> None:
     scenario = dcsim.load(TEXT, overrides={NARROW: f"{rate:.0f} B/s"})
     found = estimate_training(scenario)["job"]

@@ -171,6 +171,7 @@ class OneNetwork:
         self.share_frac = 1.0
         self.told: Callable[[float], None] | None = None
         self.num_released = 0
+        self.followed_s: list[float] = []
 
     def occupy(self, nodes: Sequence[int], on_change: Callable[[float], None]) -> OneNetwork:
         self.told = on_change
@@ -178,6 +179,9 @@ class OneNetwork:
 
     def release(self) -> None:
         self.num_released += 1
+
+    def follow(self, step_s: float) -> None:
+        self.followed_s.append(step_s)
 
     def set(self, share_frac: float) -> None:
         self.share_frac = share_frac
@@ -272,6 +276,7 @@ def test_samples_are_read_at_the_pace_that_the_fabric_leaves_and_not_while_a_che
     assert samples.paces_s == pytest.approx([1.0, 1.2, 1.2])
     assert samples.num_pauses == 2
     assert samples.num_steps == 200.0
+    assert network.followed_s == pytest.approx([1.0, 1.2, 1.2])
 
 
 def test_the_power_of_a_span_is_that_of_its_steps_and_stalls() -> None:

@@ -89,8 +89,8 @@ class Network:
         return tuple(sorted(set(self.cables_of(one)) & set(self.cables_of(other))))
 
     def host_bytes_per_s(self, host: int) -> float:
-        """What a host can send at most, over all its links but those of last resort."""
-        is_own = (self.sources == host) & (self.costs < LAST_RESORT_COST)
+        """What a host can send at most between scale-up domains, over its links but those of last resort."""
+        is_own = (self.sources == host) & (self.costs > SCALE_UP_COST) & (self.costs < LAST_RESORT_COST)
         return float(self.bytes_per_s[is_own].sum())
 
     def num_ports_at_end(self) -> Indices:

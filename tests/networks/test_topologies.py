@@ -177,3 +177,8 @@ def test_a_bad_line_of_an_edge_list_is_named(tmp_path: Path, line: str, message:
     (tmp_path / "wires.csv").write_text(f"from,to,bandwidth\n{line}\n", encoding="utf-8")
     with pytest.raises(ScenarioError, match=message):
         EdgeList(path="wires.csv").network(in_folder(tmp_path))
+
+
+def test_a_node_sends_over_its_ports_alone_once_it_leaves_its_scale_up_domain() -> None:
+    assert network("scale_up_domain").host_bytes_per_s(0) == network("leaf_spine").host_bytes_per_s(0) == 2.0
+    assert network("torus").host_bytes_per_s(0) == 4 * 10.0  # an axis of four, and two of two with one cable

@@ -234,3 +234,14 @@ def test_a_job_that_must_wait_for_nodes_begins_where_others_did(scenario: Scenar
     two = scenario.replace({"cluster.fabric.topology": topology, "training": {"first": job, "second": job}})
     estimates = estimate_training(two)
     assert estimates["first"].scale_out_share_frac == estimates["second"].scale_out_share_frac < 1.0
+
+
+def test_racks_joined_without_oversubscription_hold_no_step_up() -> None:
+    """An NVL72 rack beside another: what leaves a rack has the nodes' ports, as on leaves and spines."""
+    job = {"model": "llama-3.1-8b", "batch": {"sequences": 1152, "tokens": 4096}, "steps": 10}
+    cluster = {"node": "gb200-compute-tray", "num_nodes": 36, "fabric": {"topology": "scale_up_domain"}}
+    racks = load({"name": "racks", "cluster": cluster, "training": {"job": job}})
+    found = estimate_training(racks)["job"]
+    on_leaves = estimate_training(racks.replace({"cluster.fabric.topology": "leaf_spine"}))["job"]
+    assert found.step_s == pytest.approx(on_leaves.step_s, rel=1e-9)
+    assert found.step_s == pytest.approx(found.undisturbed_step_s, rel=0.01)

@@ -261,8 +261,8 @@ class TrainingJob(Section):
         alias="recompute_layers",
         description="Layers of full recomputation; all if left out.",
     )
-    recomputed_modules: frozenset[RecomputedModule] = Field(
-        default=frozenset(),
+    recomputed_modules: tuple[RecomputedModule, ...] = Field(
+        default=(),
         alias="recompute_modules",
         description="Parts of layers computed again by themselves: layernorm, moe_act, mla_up_proj, mlp.",
     )

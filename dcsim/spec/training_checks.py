@@ -134,7 +134,7 @@ def _preparation_problems(
 
 def _module_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:
     """Modules computed again by themselves must be there, and not be computed again with the whole layer."""
-    at, chosen = (*path, "recompute_modules"), sorted(job.recomputed_modules)
+    at, chosen = (*path, "recompute_modules"), list(job.recomputed_modules)
     if chosen and job.recompute is Recompute.FULL:
         yield source.problem(at, "full recomputation has them all", chosen, "Leave one of the two out")
     lacking = {

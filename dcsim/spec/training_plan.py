@@ -89,7 +89,7 @@ def _with_choices(plan: TrainingPlan, job: TrainingJob) -> TrainingPlan:
         plan,
         recompute=job.recompute,
         num_recomputed_layers=job.num_recomputed_layers,
-        recomputed_modules=job.recomputed_modules,
+        recomputed_modules=frozenset(job.recomputed_modules),
         sharding=job.sharding,
         linear=job.precision,
         optimizer=OPTIMIZERS[job.optimizer],

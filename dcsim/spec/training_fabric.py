@@ -20,7 +20,7 @@ from dcsim.spec.fabric import resolve_network
 from dcsim.spec.pools import num_serving_nodes
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows
+from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows, port_frac
 from dcsim.spec.training_length import num_concurrent_trials
 
 
@@ -51,8 +51,9 @@ def _settled(job: _Job) -> AloneStep:
     if loads is None:
         return AloneStep(step, share)
     sizes = np.array([one.num_bytes for one in job.patterns]) * job.place.num_senders
+    ports = port_frac(job.deployment, loads.host_bytes_per_s)
     for _ in range(1 + MAX_PACE_ROUNDS):
-        before_s, share = step.total_s, loads.share_frac(sizes, step.total_s)
+        before_s, share = step.total_s, ports * loads.share_frac(sizes, step.total_s)
         step = job.deployment.step(StepCondition(scale_out_share_frac=share))
         if abs(step.total_s / before_s - 1.0) < LEAST_PACE_FRAC:
             break
@@ -123,6 +124,7 @@ class _PatternLoads:
     bytes_per_s: Numbers  # of each kind
     sent_bytes_per_s: Numbers  # what one flow of each pattern may send at most
     flow_frac: Numbers  # of the bytes that a node sends, in one flow of each pattern
+    host_bytes_per_s: float  # what a node's ports carry
 
     def share_frac(self, sizes: Numbers, step_s: float) -> float:
         """What bursts find of the rate of their nodes, each beside the mean load of the other patterns.
@@ -171,4 +173,5 @@ def _loads_on(network: Network, flows: list[FlowBundle], routes: list[Route]) ->
         bytes_per_s=kinds[-1],
         sent_bytes_per_s=np.array(sent) / num_own,
         flow_frac=np.array([flow.num_bytes for flow in flows]),
+        host_bytes_per_s=sent[0],
     )

@@ -6,12 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dcsim.formulas.group_network import large_message_bytes_per_s
 from dcsim.formulas.training.traffic import Direction, Pattern
 from dcsim.networks.flow import FlowBundle
+from dcsim.spec.training_deployment import TrainingDeployment
 
 LEAST_PACE_FRAC = 0.05  # of a step: smaller changes leave the job's load on the fabric as it is
 MAX_PACE_ROUNDS = 4  # of a step that changes the load that changes the step
+_ROUNDING = 1e-9
 _MAX_PARTNERS = 16  # of an all-to-all that one node has flows to: beyond, evenly spread ones carry it all
+
+
+def port_frac(deployment: TrainingDeployment, host_bytes_per_s: float) -> float:
+    """What a node's ports on the fabric carry of the rate that steps are timed with, that of its own NICs.
+
+    1 where they carry as much or more, and where nodes have no ports to other domains.
+    """
+    wire, num_per_node = deployment.hardware.network.scale_out, deployment.hardware.num_per_node
+    own = large_message_bytes_per_s(wire) * num_per_node
+    is_narrow = 0.0 < host_bytes_per_s < own * (1.0 - _ROUNDING)
+    return host_bytes_per_s / own if is_narrow else 1.0
 
 
 def pattern_flows(

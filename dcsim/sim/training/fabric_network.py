@@ -10,7 +10,7 @@ from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation as FabricOccupation
 from dcsim.sim.training.step_source import NetworkUse
 from dcsim.spec.training_deployment import TrainingDeployment
-from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows
+from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows, port_frac
 
 _LEAST_CHANGE_FRAC = 0.005  # of the share: smaller changes do not end a jump
 
@@ -47,6 +47,8 @@ class _Held:
         self._fabric, self._job, self._deployment = fabric, job, deployment
         self._nodes, self._on_change = nodes, on_change
         self._step_s = deployment.step().total_s
+        network = fabric.network
+        self._port_frac = port_frac(deployment, network.host_bytes_per_s(network.vertex(nodes[0])))
         self._delay_s = 0.0  # of a step, by anything but links that are full
         self._parts: list[tuple[float, FabricOccupation]] = []
         self._num_paced, self._paced_at_s = 0, math.nan
@@ -67,12 +69,12 @@ class _Held:
 
     @property
     def share_frac(self) -> float:
-        """What the job's bursts find of the rate that its nodes have; 0 while some have no way."""
+        """What the job's bursts find of the rate that its nodes' NICs have; 0 while some have no way."""
         if any(part.share_frac == 0.0 for _, part in self._parts):
             return 0.0
         whole = sum(num_bytes for num_bytes, _ in self._parts)
         slowed = sum(size / part.share_frac for size, part in self._parts)
-        return whole / slowed if slowed else 1.0
+        return self._port_frac * whole / slowed if slowed else 1.0
 
     def follow(self, step_s: float) -> None:
         """Load the fabric as steps of this length do, whatever slows them down.

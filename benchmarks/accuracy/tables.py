@@ -92,6 +92,17 @@ SECTIONS = (
         },
     ),
     Section(
+        "Disaggregated prefill under closed-loop load",
+        "disaggregated.csv",
+        "SGLang and TensorRT-LLM on GB200 and GB300 racks, whose kernels are those of the B200 profile, "
+        "and one deployment of 64 B200 (AIConfigurator's silicon_sample.csv; "
+        "benchmarks/accuracy/disaggregated.py says what is taken). Of its 735 rows 591 do not say how many "
+        "workers there were, and 106 ran attention in data parallel. The predicted TTFT has neither what "
+        "routers and a second server take nor a first token that comes from the decoding side.",
+        {},
+        {},
+    ),
+    Section(
         "TensorRT-LLM offline",
         OFFLINE,
         "Rows of TensorRT-LLM's performance overview.",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+STATISTICS = ("mean", "p50", "p90", "p95", "p99", "max")  # what stands below a quantity in the summary
 _GAP = 4  # blanks between grids
 
 
@@ -20,7 +21,9 @@ def figure_text(view: SummaryView, path: str) -> str:
     found = view.find(path)
     if not isinstance(found, Estimate):
         return MISSING
-    return quantity_text(found.value, scales_of(path.split(".")[-1]), found.half_width, found.prediction)
+    *_, parent, name = ("", *path.split("."))
+    scales = scales_of(parent if name in STATISTICS else name)
+    return quantity_text(found.value, scales, found.half_width, found.prediction)
 
 
 def figure_grid(view: SummaryView, labels: Mapping[str, str]) -> Table:

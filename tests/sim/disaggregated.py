@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from math import sin
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,11 @@ class Pair:
     num_engines: tuple[int, int] = (1, 1)
     latency_s: float = 0.0
     token_s: float = 0.0
+    jitter_s: float = 0.0  # by the instant, so that transfers do not end with steps of one length
 
-    def transfer_s(self, num_tokens: int) -> float:
-        return self.latency_s + self.token_s * num_tokens
+    def transfer_s(self, num_tokens: int, at_s: float) -> float:
+        whole_s = self.latency_s + self.token_s * num_tokens
+        return whole_s + self.jitter_s * (1 + sin(1e3 * at_s)) if whole_s else 0.0
 
 
 class TimedCarrier(KvCarrier):
@@ -53,7 +56,7 @@ class TimedCarrier(KvCarrier):
         self, source: Seat, destination: Seat, num_bytes: float, *,
         label: str, at_s: float, on_arrival: Callable[[float], None],
     ) -> None:  # fmt: skip
-        end_s = at_s + self.pair.transfer_s(round(num_bytes / self.bytes_per_token))
+        end_s = at_s + self.pair.transfer_s(round(num_bytes / self.bytes_per_token), at_s)
         self._after(end_s).callbacks.append(lambda _: on_arrival(end_s))
 
 

@@ -16,7 +16,16 @@ from tests.sim.twin import Arrival, TwinOptions
 
 # the two pools differ in every time, so that none of their steps ends with another's
 PREFILL_TIMER = AffineTimer(launch_s=e / 400, token_s=1e-5 * sqrt(3), pair_s=1e-7 * sqrt(7))
-DECODE_TIMERS = st.sampled_from([AffineTimer(), PiecewiseTimer(), PiecewiseTimer(piece_tokens=7)])
+
+
+class SteepTimer(PiecewiseTimer):
+    """Every piece rises, or else transfers of one length would end with steps of one length."""
+
+    def _slope_s(self, piece: int) -> float:
+        return self.affine.context_s * (piece * 3 % 4 + 1)
+
+
+DECODE_TIMERS = st.sampled_from([AffineTimer(), SteepTimer(), SteepTimer(piece_tokens=7)])
 LATENCIES_S = st.sampled_from([0.0, 1e-3 / sqrt(2), 0.05 * sqrt(5)])
 PER_TOKEN_S = st.sampled_from([0.0, 1e-5 * sqrt(11), 1e-3 * sqrt(13)])
 APART_S = 1e-6 * sqrt(17)
@@ -58,7 +67,7 @@ def cases(draw: st.DrawFn, most: int = 14) -> Case:
     if sizes[0] > 1:  # engines that begin at one instant would end at one, and nothing says which is first
         requests = [one._replace(arrived_at_s=one[0] + i * APART_S) for i, one in enumerate(requests)]
     timers = PREFILL_TIMER, draw(DECODE_TIMERS)
-    pair = Pair(prefill, decode, timers, sizes, draw(LATENCIES_S), draw(PER_TOKEN_S))
+    pair = Pair(prefill, decode, timers, sizes, draw(LATENCIES_S), draw(PER_TOKEN_S), jitter_s=1e-5)
     return pair, requests
 
 

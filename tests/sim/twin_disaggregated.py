@@ -192,7 +192,7 @@ class DisaggregatedTwin:
         decode: TwinOptions,
         timers: tuple[Timer, Timer],
         num_engines: tuple[int, int],
-        transfer_s: Callable[[int], float],
+        transfer_s: Callable[[int, float], float],
     ) -> None:
         room = decode.num_blocks * decode.block_size
         self.sources = [PrefillTwin(prefill, timers[0], room) for _ in range(num_engines[0])]
@@ -216,7 +216,7 @@ class DisaggregatedTwin:
         self.sinks[request.number % len(self.sinks)].enter(Passage(source, request, moved), now)
 
     def begin(self, passage: Passage, sink: DecodeTwin, now: float) -> None:
-        end = now + self.transfer_s(passage.moved.num_prompt_tokens)
+        end = now + self.transfer_s(passage.moved.num_prompt_tokens, now)
         self.arrivals.append((end, passage, sink))
         self.sent.append((passage.moved.number, now, end))
 

@@ -19,7 +19,7 @@ import typer
 
 from dcsim.app.commands import run_dashboard, write_html_report
 from dcsim.app.launch import DEFAULT_HOST, DEFAULT_PORT, exposure_warning
-from dcsim.app.words import DEFAULT_LANGUAGE, languages
+from dcsim.app.words import DEFAULT_LANGUAGE, language_codes
 from dcsim.calibration.cli_calibrate import calibrate_app
 from dcsim.calibration.cli_validate import validate_app
 from dcsim.errors import DcsimError, InfeasibleError, Problem, ScenarioError, SimulationError
@@ -359,15 +359,13 @@ def dashboard(
 def report(
     results: Annotated[list[Path], typer.Argument(help="Folders of saved results: one, or up to eight.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Write the page into this file (.html).")],
-    language: Annotated[
-        str, typer.Option(help=f"One of {', '.join(sorted(languages()))}.")
-    ] = DEFAULT_LANGUAGE,
+    language: Annotated[str, typer.Option(help=f"One of {', '.join(language_codes())}.")] = DEFAULT_LANGUAGE,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that file.")] = False,
 ) -> None:
     """Write the figures and numbers of saved results into one self-contained html page."""
     with _exit_codes():
-        if language not in languages():
-            known = ", ".join(sorted(languages()))
+        if language not in language_codes():
+            known = ", ".join(language_codes())
             raise ScenarioError(
                 Problem(f"no language '{language}'", file="--language", remedy=f"Give {known}")
             )

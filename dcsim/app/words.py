@@ -9,14 +9,19 @@ from pathlib import Path
 import yaml
 
 _FOLDER = Path(__file__).parent / "texts"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's parser, ten times faster, where it exists
 DEFAULT_LANGUAGE = "en"
+
+
+def language_codes() -> list[str]:
+    """The codes of the languages that there are. Reads no file."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
 
 
 @cache
 def languages() -> dict[str, str]:
     """The languages that there are: their codes, and what each calls itself."""
-    codes = sorted(path.stem for path in _FOLDER.glob("*.yaml"))
-    return {code: Words(code)("language") for code in codes}
+    return {code: Words(code)("language") for code in language_codes()}
 
 
 class Words:
@@ -45,7 +50,8 @@ class Words:
 @cache
 def texts(language: str) -> Mapping[str, str]:
     """All texts of a language by dotted key."""
-    return _flat(yaml.safe_load((_FOLDER / f"{language}.yaml").read_text(encoding="utf-8")), "")
+    text = (_FOLDER / f"{language}.yaml").read_text(encoding="utf-8")
+    return _flat(yaml.load(text, Loader=_LOADER), "")
 
 
 def _flat(node: Mapping[str, object], prefix: str) -> dict[str, str]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from dcsim.tables import RequestStatus
 from tests.sim.twin import Arrival, Timer, Twin, TwinOptions, TwinRequest
 
 NEVER = float("inf")
+ORDER = count()
 
 
 @dataclass(eq=False)
@@ -31,6 +33,7 @@ class SteppingTwin(Twin):
         super().__init__(options, timer, [])
         self.ends_at: float | None = None
         self.wakes_at = NEVER
+        self.woken = 0
         self.begun: tuple[list[TwinRequest], list[tuple[TwinRequest, int]], float] | None = None
 
     def open(self, now: float) -> None:
@@ -40,6 +43,11 @@ class SteppingTwin(Twin):
         self.last_step_at_s = now if self.ends_at is not None else None
         deadlines = [self.deadline(r) for r in self.waiting if self.deadline(r) > now]
         self.wakes_at = min(deadlines, default=NEVER) if self.ends_at is None else NEVER
+
+    def wake(self, now: float) -> None:
+        """Look again now; of those woken at one instant the first goes first."""
+        if self.wakes_at > now:
+            self.wakes_at, self.woken = now, next(ORDER)
 
     def close(self, now: float) -> None:
         begun, self.begun, self.ends_at = self.begun, None, None
@@ -99,7 +107,7 @@ class PrefillTwin(SteppingTwin):
         self.parked.remove(request)
         self.free(request)
         if self.ends_at is None and self.waiting:
-            self.wakes_at = now
+            self.wake(now)
 
     def elsewhere(self) -> list[TwinRequest]:
         return self.parked
@@ -124,7 +132,7 @@ class DecodeTwin(SteppingTwin):
     def enter(self, passage: Passage, now: float) -> None:
         self.entries.append((now, passage))
         if self.ends_at is None:
-            self.wakes_at = now
+            self.wake(now)
 
     def take_in(self, now: float) -> None:
         self.now = now
@@ -243,10 +251,10 @@ class DisaggregatedTwin:
             passage.source.release(passage.parked, now)
             passage.is_here = True
             sink.enter(passage, now)
-        for twin in twins:
-            if twin.ends_at is None and self.wakes_at(twin) <= now:
-                twin.wakes_at = NEVER
-                twin.open(now)
+        idle = [twin for twin in twins if twin.ends_at is None and self.wakes_at(twin) <= now]
+        for twin in sorted(idle, key=lambda twin: twin.woken):
+            twin.wakes_at = NEVER
+            twin.open(now)
 
     def next_instant(self) -> float:
         twins: list[SteppingTwin] = [*self.sinks, *self.sources]

@@ -72,6 +72,7 @@ class TrainingProcess:
         self._stepping = Stepping(environment, task.name, task.steps, checkpoints, self.gang, log)
         self._stepping.num_steps = task.num_steps
         self._stepping.network, self._stepping.samples = network, samples
+        self._num_held = task.steps.num_accelerators  # when it last had its nodes
         self._arrival: simpy.Event | None = None  # awaited nodes
         self._span: tuple[SpanKind, str, float, int] | None = None  # the span under way
         self._process = environment.process(self._life())
@@ -153,6 +154,7 @@ class TrainingProcess:
         before = set(self.gang.nodes)
         self.gang.shed()
         yield from self._gather(stop is None, cause)
+        self._num_held = self._stepping.num_accelerators
         if stop is None:
             self.started_at_s = self._environment.now
             self._failures.add_job(self.gang)
@@ -201,8 +203,8 @@ class TrainingProcess:
 
     def _spend_until(self, kind: SpanKind, cause: str, event: simpy.Event) -> ProcessGenerator:
         """Wait for an event, and write the time down as a span."""
-        is_noticed = kind not in (SpanKind.DETECT, SpanKind.DIAGNOSE)  # before, all are taken to be there
-        held = self._stepping.num_accelerators if is_noticed else self.task.steps.num_accelerators
+        is_noticed = kind not in (SpanKind.DETECT, SpanKind.DIAGNOSE)  # before, none is known to be gone
+        held = self._stepping.num_accelerators if is_noticed else self._num_held
         self._span = (kind, cause, self._environment.now, held)
         try:
             yield from wait(event)

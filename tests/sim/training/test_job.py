@@ -145,6 +145,19 @@ def test_an_elastic_job_goes_on_with_the_replicas_that_are_left_and_grows_again(
     assert world.job.num_planned_stops == 1
 
 
+def test_what_a_shrunk_job_loses_until_it_is_diagnosed_is_what_it_held(tmp_path: Path) -> None:
+    path = tmp_path / "failures.csv"
+    path.write_text("at_s,node\n100,0\n300,1\n", encoding="utf-8")
+    cause = {"component": "node", "times": {"policy": "trace", "path": str(path)}}
+    times = {"detection": "20 s", "diagnosis": "10 s", "elastic_shrink": True, "node_mttr": "1000 h"}
+    section = reliability(preset={"base": "none", "causes": {"hardware": cause}}, **times)
+    table = World(section, FixedSteps(num_nodes=4, num_data_parallel=4), times=SaveTimes(0.0)).run(500.0)
+    per_node = FixedSteps(num_nodes=4).num_accelerators // 4
+    for kind in ("detect", "diagnose"):
+        held = table["num_accelerators"][table["kind"] == kind]
+        assert held.tolist() == [4 * per_node, 3 * per_node], "nobody knows yet which one is gone"
+
+
 def test_maintenance_stops_a_job_with_its_work_saved_and_for_as_long_as_it_lasts() -> None:
     section = reliability(maintenance=[{"every": "1000 s", "duration": "50 s"}])
     world = World(section, steps_per_save=300, times=SaveTimes(2.0))

@@ -15,7 +15,7 @@ from dcsim.networks.network import Network
 from dcsim.networks.walks import PairWays, Walks
 from dcsim.policies.routing import Routing
 
-_MAX_ENTRIES = 4_000_000  # links of routes kept
+_MAX_ENTRIES = 1_000_000  # links of routes kept
 _MAX_PAIRS = 100_000  # whose ways are kept
 
 

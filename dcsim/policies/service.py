@@ -38,10 +38,12 @@ class Service:
         """Attained accelerator-seconds and accelerators held, by place; both 0 where no job is."""
         return self._before_s + self._nums_held * (now_s - self._started_at_s), self._nums_held
 
-    def jobs_from(self, attained_s: float, now_s: float) -> list[Job]:
-        """The jobs that have attained so much by now."""
-        places = np.flatnonzero(self.at_s(now_s)[0] >= attained_s).tolist()
-        return [job for job in map(self._jobs.__getitem__, places) if job is not None]
+    def jobs_from(self, least_s: float, now_s: float) -> tuple[list[Job], Numbers]:
+        """The jobs that have attained so much by now, more than nothing, and what each has."""
+        attained_s, _ = self.at_s(now_s)
+        places = np.flatnonzero(attained_s >= least_s)
+        jobs = [job for job in map(self._jobs.__getitem__, places.tolist()) if job is not None]
+        return jobs, attained_s[places]
 
     def _grow(self) -> None:
         """Twice as many places."""

@@ -73,13 +73,13 @@ class LeastAttainedService(JobScheduler):
         level = self._level(job.attained_s)
         if level == len(self.thresholds_s):
             return []
-        now_s, limit_s = room.now_s, self.thresholds_s[level] / (1 + _ROUNDING)
-        found = room.running.service.jobs_from(limit_s, now_s)
-
-        def place(other: Job) -> tuple[int, float, int]:
-            return self._level(other.attained_at_s(now_s)), other.submitted_at_s, other.number
-
-        return sorted(found, key=place, reverse=True)
+        limit_s = self.thresholds_s[level] / (1 + _ROUNDING)
+        found, attained_s = room.running.service.jobs_from(limit_s, room.now_s)
+        levels = np.searchsorted(self.thresholds_s, attained_s * (1 + _ROUNDING), side="right").tolist()
+        rows = [
+            (at, other.submitted_at_s, other.number, other) for at, other in zip(levels, found, strict=True)
+        ]
+        return [other for *_, other in sorted(rows, reverse=True)]
 
     def _level(self, attained_s: float) -> int:
         return bisect_right(self.thresholds_s, attained_s * (1 + _ROUNDING))

@@ -12,7 +12,7 @@ from dcsim.formulas.max_min import Indices, Numbers
 from dcsim.networks.routes import Route
 
 MAX_FLOWS = 64  # more flows under way hardly come together again
-_MAX_KEPT = 4_096
+_MAX_KEPT = 512
 
 Kind: TypeAlias = tuple[Route, float]  # the route of a flow and its cap: flows of one kind have one rate
 Together: TypeAlias = tuple[int, frozenset[tuple[Kind, int]]]  # a state, and how many of each kind are in it

@@ -168,3 +168,14 @@ def test_a_large_fleet_is_cut_down_in_both_pools() -> None:
 def test_no_closed_form_pretends_to_cover_it() -> None:
     with pytest.raises(ScenarioError, match=r"chat\.prefill: no closed form covers prefill replicas"):
         dcsim.estimate(disaggregated())
+
+
+def test_prefill_replicas_hold_nodes_and_stand_before_the_next_workload() -> None:
+    """Two decode replicas on node 0, two for prefill on node 1; another model follows on node 2."""
+    other = {**tiny().document["serving"]["chat"], "num_replicas": 8}  # type: ignore[index]
+    jobs = {"arrivals": {"policy": "poisson", "rate": "1 /h", "duration_mean": "1 min"}}
+    found = run(disaggregated(cluster__num_nodes=4, serving__other=other, jobs=jobs), num_processes=1)
+    held = found.tables.cluster("node_holdings")
+    held = held[held["kind"] == "serving"]
+    nodes = {name: sorted(set(group["node"])) for name, group in held.groupby("holder")}
+    assert nodes == {"chat": [0, 1], "other": [2]}

@@ -63,7 +63,7 @@ class DisaggregatedFleet(Fleet):
         self._decode_pool = ReplicaPool(deployment, 0, outstanding, rng)
         self._pool = ReplicaPool(prefill, deployment.num_engines, outstanding, self._rng)
         self._carrier: KvCarrier | None = None
-        self._seats: list[Seat] = []
+        self._seats: list[Seat] = []  # of each engine: those of its replica
 
     def connect(self, carrier: KvCarrier, first_accelerator: int) -> None:
         """The way of KV caches, and the first accelerator of the fleet, which is packed from there on."""
@@ -71,7 +71,7 @@ class DisaggregatedFleet(Fleet):
         for pool in self._deployment.pools:
             size, per_node = pool.accelerators_per_replica, pool.node.num_accelerators
             for _ in range(pool.num_replicas):
-                self._seats.append(Seat(at, size, per_node))
+                self._seats += [Seat(at, size, per_node)] * pool.num_lanes
                 at += size
 
     def finish(self) -> ServingTables:
@@ -112,7 +112,7 @@ class DisaggregatedFleet(Fleet):
         num_bytes = kv_transfer_bytes(self._deployment.deployment, request.num_prompt_tokens)
         engines = handoff.source, number
         handoff.row = self._transfers.add(request.index, engines, num_bytes, handoff.prefilled_at_s, now_s)
-        source, destination = (self._seats[int(self._replica_of(np.int32(one)))] for one in engines)
+        source, destination = (self._seats[one] for one in engines)
 
         def arrive(at_s: float) -> None:
             self._transfers.end(handoff.row, at_s)

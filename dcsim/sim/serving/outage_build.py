@@ -54,25 +54,34 @@ def build_outages(
 def place_replicas(
     log: HoldingLog, deployments: Sequence[ServingDeployment]
 ) -> list[list[tuple[ReplicaGroup, Places]]]:
-    """Put the replicas of each fleet on their nodes, and write down what they hold of them."""
+    """Put the replicas of each fleet on their nodes, and write down what they hold of them.
+
+    Those for prefill come after the others of their fleet. They are not among the groups returned, since
+    they neither fail nor are lent.
+    """
     placed: list[list[tuple[ReplicaGroup, Places]]] = []
-    num_taken = 0  # accelerators of the fleets before
+    num_taken = 0  # accelerators of the pools before
     for one in deployments:
-        size, num_replicas, per_node = (
-            one.accelerators_per_replica,
-            one.num_replicas,
-            one.node.num_accelerators,
-        )
-        groups = replica_groups(num_replicas, size, per_node, num_taken)
-        holder, first = Holder(HolderKind.SERVING, one.name), num_taken
-        placed.append([])
-        for group in groups:
-            held = num_accelerators_by_node(group, size, per_node, first)
-            places = Places(log, holder, held)
-            for node in group.nodes:
-                places.fill(node)
-            placed[-1].append((group, places))
-        num_taken += num_replicas * size
+        holder = Holder(HolderKind.SERVING, one.name)
+        for pool in one.pools:
+            found = _place_pool(log, pool, holder, num_taken)
+            num_taken += pool.num_accelerators
+            if pool is one:
+                placed.append(found)
+    return placed
+
+
+def _place_pool(
+    log: HoldingLog, pool: ServingDeployment, holder: Holder, first: int
+) -> list[tuple[ReplicaGroup, Places]]:
+    """Replicas that are alike, packed from an accelerator on."""
+    size, per_node = pool.accelerators_per_replica, pool.node.num_accelerators
+    placed: list[tuple[ReplicaGroup, Places]] = []
+    for group in replica_groups(pool.num_replicas, size, per_node, first):
+        places = Places(log, holder, num_accelerators_by_node(group, size, per_node, first))
+        for node in group.nodes:
+            places.fill(node)
+        placed.append((group, places))
     return placed
 
 

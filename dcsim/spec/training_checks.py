@@ -43,7 +43,7 @@ def training_problems(scenario: Scenario, source: Document) -> list[Problem]:
         problems += _length_problems(job, source, path)
         problems += _preparation_problems(scenario, job, source, path)
         if isinstance(job.model, Model):
-            problems += _model_problems(job, job.model, source, path)
+            problems += _model_problems(scenario, job, job.model, source, path)
         else:
             problems += _plain_problems(job, source, path)
     return problems
@@ -148,7 +148,9 @@ def _module_problems(job: TrainingJob, model: Model, source: Document, path: Yam
             )
 
 
-def _model_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:
+def _model_problems(
+    scenario: Scenario, job: TrainingJob, model: Model, source: Document, path: YamlPath
+) -> Iterator[Problem]:
     """Parallelism against the sizes of a transformer."""
     sizes, shape, at = job.parallelism, model.shape, (*path, "parallelism")
     if sizes.pipeline * sizes.virtual_stages > shape.num_layers + _SPARE_CHUNKS:
@@ -171,10 +173,12 @@ def _model_problems(job: TrainingJob, model: Model, source: Document, path: Yaml
     if sizes.has_sequence_parallelism and sizes.tensor == 1:
         message = "sequence parallelism splits over tensor ranks, of which there is one"
         yield source.problem((*at, "sequence"), message, remedy="Remove it, or raise tensor")
-    yield from _expert_problems(job, model, source, path)
+    yield from _expert_problems(job, model, num_data_parallel(job, scenario.cluster), source, path)
 
 
-def _expert_problems(job: TrainingJob, model: Model, source: Document, path: YamlPath) -> Iterator[Problem]:
+def _expert_problems(
+    job: TrainingJob, model: Model, num_data: int, source: Document, path: YamlPath
+) -> Iterator[Problem]:
     sizes, experts, at = job.parallelism, model.shape.experts, (*path, "parallelism")
     if experts is None:
         given = {"expert": sizes.expert, "expert_tensor": sizes.expert_tensor}
@@ -190,14 +194,13 @@ def _expert_problems(job: TrainingJob, model: Model, source: Document, path: Yam
     if experts.expert_ffn_size % sizes.expert_tensor:
         message = f"must divide the experts' width, {experts.expert_ffn_size}"
         yield source.problem((*at, "expert_tensor"), message, sizes.expert_tensor)
-    if sizes.data is not None:
-        ranks = sizes.tensor * sizes.context * sizes.data
-        if ranks % (sizes.expert * sizes.expert_tensor):
-            message = (
-                f"expert x expert_tensor = {sizes.expert * sizes.expert_tensor} must divide the {ranks} "
-                "ranks of a pipeline stage (tensor x context x data)"
-            )
-            yield source.problem((*at, "expert"), message, sizes.expert)
+    ranks = sizes.tensor * sizes.context * num_data
+    if ranks % (sizes.expert * sizes.expert_tensor):
+        message = (
+            f"expert x expert_tensor = {sizes.expert * sizes.expert_tensor} must divide the {ranks} "
+            "ranks of a pipeline stage (tensor x context x data)"
+        )
+        yield source.problem((*at, "expert"), message, sizes.expert)
 
 
 def _plain_problems(job: TrainingJob, source: Document, path: YamlPath) -> Iterator[Problem]:
@@ -217,6 +220,10 @@ def _kind_problems(job: TrainingJob, source: Document, path: YamlPath) -> Iterat
             yield source.problem((*path, key), f"a job of kind {kind} needs it", remedy=f"Add {key}")
         elif job.kind is not kind and given is not None:
             yield source.problem((*path, key), f"belongs to kind {kind}", remedy=f"Set kind: {kind}")
+    tokens, rollout = job.batch.tokens, job.rollout
+    if tokens is not None and rollout is not None and rollout.prompt_tokens + rollout.output_tokens > tokens:
+        message = f"must hold a prompt and its mean output, {rollout.prompt_tokens} + {rollout.output_tokens}"
+        yield source.problem((*path, "batch", "tokens"), message, tokens, "Train on all that is generated")
     if job.adapters is not None and job.kind is JobKind.PRETRAIN:
         yield source.problem((*path, "adapters"), "belong to a tuning job", remedy="Set kind: lora")
     if job.adapters is not None and job.adapters.rank == 0 and job.adapters.num_trained_layers is None:

@@ -60,36 +60,23 @@ def row(line: Mapping[str, str]) -> Row:
     assert found is not None
     concurrency, prompt, output = int(found.group(1)), int(line["isl"]), int(line["osl"])
     backend, precision = line["backend"], line["precision"]
-    prefill, decode = ({"num_replicas": _size(line, f"{one}_num_workers")} for one in POOLS)
-    spreads = {pool: _parallelism(line, pool) for pool in POOLS}
-    run = Run(model, backend, precision, spreads["decode"]["tensor"], concurrency, prompt, output)
-    settings = engine_settings(run)
-    scheduler = _without_looks(settings["scheduler"])
-    num_accelerators = sum(
-        one["num_replicas"] * spreads[pool]["tensor"]
-        for one, pool in ((prefill, "prefill"), (decode, "decode"))
-    )
+    run = Run(model, backend, precision, _parallelism(line, "decode")["tensor"], concurrency, prompt, output)
     spread = INFERENCEX_SPREAD if device in RACKS else OTHER_SPREAD
-    ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
     lengths = {
         name: [int(ratio * size) for ratio in spread]
         for name, size in (("prompt", prompt), ("output", output))
     }
     settings = {
-        "cluster.node": node,
-        "cluster.num_nodes": str(-(-num_accelerators // ACCELERATORS_PER_NODE[node])),
-        f"{RUN}.model": model,
-        f"{RUN}.precision": precision_settings(model, backend, device, precision),
-        f"{RUN}.parallelism": yaml_flow(spreads["decode"]),
-        f"{RUN}.num_replicas": str(decode["num_replicas"]),
-        f"{RUN}.prefill": yaml_flow({**prefill, "parallelism": spreads["prefill"]}),
-        f"{RUN}.engine": settings["engine"],
-        f"{RUN}.scheduler": scheduler,
-        f"{RUN}.kv_cache.gpu_memory_utilization": settings["kv_cache.gpu_memory_utilization"],
-        f"{RUN}.traffic.lengths": yaml_flow({"policy": "quantiles", "probabilities": [0, 1], **lengths}),
-        f"{RUN}.traffic.arrivals.concurrency": str(concurrency),
-        f"{RUN}.traffic.num_requests": str(REQUESTS_PER_CLIENT * concurrency),
+        **_hardware(line, node),
+        "model": model,
+        "precision": precision_settings(model, backend, device, precision),
+        **engine_settings(run),
+        "traffic.lengths": yaml_flow({"policy": "quantiles", "probabilities": [0, 1], **lengths}),
+        "traffic.arrivals.concurrency": str(concurrency),
+        "traffic.num_requests": str(REQUESTS_PER_CLIENT * concurrency),
     }
+    settings["scheduler"] = _without_looks(settings["scheduler"])
+    ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
     kinds = (f"model:{model}", f"device:{device}", f"engine:{backend}", f"precision:{precision}")
     return {
         "run": line["id"],
@@ -97,7 +84,10 @@ def row(line: Mapping[str, str]) -> Row:
         "split": "held_out",
         "source": SOURCE,
         "base": BASE,
-        **{f"set.{path}": value for path, value in settings.items()},
+        **{
+            f"set.{path if path.startswith('cluster.') else f'{RUN}.{path}'}": value
+            for path, value in settings.items()
+        },
         f"measured.{RUN}.e2e_s.mean": ttft_s + (sum(spread) / 2 * output - 1) * tpot_s,
         f"measured.{RUN}.tpot_s.mean": tpot_s,
         f"measured.{RUN}.ttft_s.mean": ttft_s,
@@ -117,6 +107,21 @@ def rows(path: Path, left_out: Counter[str]) -> list[Row]:
             else:
                 found.append(row(line))
     return found
+
+
+def _hardware(line: Mapping[str, str], node: str) -> dict[str, str]:
+    """As many nodes as both pools take, and their replicas."""
+    sizes = {pool: _size(line, f"{pool}_num_workers") for pool in POOLS}
+    spreads = {pool: _parallelism(line, pool) for pool in POOLS}
+    num_accelerators = sum(sizes[pool] * spreads[pool]["tensor"] for pool in POOLS)
+    prefill = {"num_replicas": sizes["prefill"], "parallelism": spreads["prefill"]}
+    return {
+        "cluster.node": node,
+        "cluster.num_nodes": str(-(-num_accelerators // ACCELERATORS_PER_NODE[node])),
+        "parallelism": yaml_flow(spreads["decode"]),
+        "num_replicas": str(sizes["decode"]),
+        "prefill": yaml_flow(prefill),
+    }
 
 
 def _parallelism(line: Mapping[str, str], pool: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from dcsim.metrics.request_view import RequestView
 from dcsim.metrics.window import Window
 from dcsim.tables import RequestStatus, ServingTables
 
+_QUEUES = ("", " of those that wait for room to decode")  # as they are judged
 _NUM_SAMPLES = 120  # of the backlog
 _MATERIAL_FRAC = 0.01  # of arrivals, or of the window: less growth than this is taken for fluctuation
 _NUM_ERRORS = 3.0  # standard errors: 0.1 % false alarms under the normal law
@@ -72,7 +73,7 @@ def judge(
         return Stability(Verdict.STABLE, "no requests in the measured window")
     instants_s = np.linspace(window.started_at_s, window.ended_at_s, _NUM_SAMPLES + 1)[1:]
     is_any_growing = False
-    for queue in spells:
+    for queue, what in zip(spells, _QUEUES, strict=False):
         rise, rise_s = _rise(queue.num_waiting(instants_s)), _rise(queue.longest_wait_s(instants_s))
         growing, slowing = rise > _MATERIAL_FRAC * num_arrived, rise_s > _MATERIAL_FRAC * window.duration_s
         is_any_growing |= growing
@@ -81,7 +82,7 @@ def judge(
         done = _completion_frac(tables, view, window)
         return Stability(
             Verdict.UNSTABLE,
-            f"over the window or its second half the backlog grew by {rise:.0f} requests "
+            f"over the window or its second half the backlog{what} grew by {rise:.0f} requests "
             f"({rise / num_arrived:.1%} of arrivals) and the time in queue by {rise_s:.3g} s; "
             f"completions ran at {done:.1%} of arrivals",
         )

@@ -120,15 +120,12 @@ def _resolved(
     efficiency, scheduler = resolve_efficiency(serving, accelerator), _scheduler(serving)
     demand = _memory_demand(name, serving, node, accelerator, efficiency)
     memory = demand.share(accelerator)
-    num_lanes = serving.parallelism.pipeline
-    block_size = serving.kv_cache.block_size or engine.block_size
+    num_lanes, block_size = serving.parallelism.pipeline, serving.kv_cache.block_size or engine.block_size
     num_blocks_per_lane = memory.num_blocks(block_size) // num_lanes
     if memory.kv_bytes <= 0 or num_blocks_per_lane == 0:
         raise InfeasibleError(f"serving.{name}: {does_not_fit(demand, accelerator, node)}")
-    if serving.kv_cache.num_blocks is not None:
-        num_blocks_per_lane = (
-            _asked_blocks(name, serving.kv_cache.num_blocks, memory, block_size) // num_lanes
-        )
+    if (num_asked := serving.kv_cache.num_blocks) is not None:
+        num_blocks_per_lane = _asked_blocks(name, num_asked, memory, block_size) // num_lanes
     watermark_frac = engine.watermark_frac if scheduler.watermark_frac is None else scheduler.watermark_frac
     _require_room(name, serving, num_blocks_per_lane, block_size, has_outputs=has_outputs)
     has_prefix_caching = serving.kv_cache.has_prefix_caching

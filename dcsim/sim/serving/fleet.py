@@ -47,8 +47,7 @@ class Fleet:
         is_stepwise: bool,
         may_pause: bool = False,
     ) -> None:
-        self._environment = environment
-        self._deployment = deployment
+        self._environment, self._deployment = environment, deployment
         self._stream = stream
         self._rng = streams[f"{deployment.name}.router"]
         self._duration_s = duration_s

@@ -179,3 +179,34 @@ def test_prefill_replicas_hold_nodes_and_stand_before_the_next_workload() -> Non
     held = held[held["kind"] == "serving"]
     nodes = {name: sorted(set(group["node"])) for name, group in held.groupby("holder")}
     assert nodes == {"chat": [0, 1], "other": [2]}
+
+
+def test_kv_transfers_contend_with_a_training_job_on_the_uplinks_of_a_leaf() -> None:
+    """Prefill nodes 1 and 2 stand at two leaves; training, on nodes 3 and 4, crosses those of node 2."""
+    leaves = {"topology": {"policy": "leaf_spine", "hosts_per_leaf": 2}, "oversubscription": 8}
+    training = {
+        "pretrain": {
+            "model": "llama-3.1-8b",
+            "num_nodes": 2,
+            "batch": {"sequences": 64, "tokens": 4096},
+            "tokens": 1e12,
+        }
+    }
+    alone, beside = (
+        run(
+            disaggregated(
+                duration="60 s",
+                cluster__num_nodes=6,
+                cluster__fabric=leaves,
+                serving__chat__prefill={"num_replicas": 4},
+                serving__chat__traffic__lengths={"policy": "fixed", "prompt": 4000, "output": 20},
+                serving__chat__traffic__arrivals={"policy": "poisson", "rate": "10 /s"},
+                **more,
+            ),
+            num_processes=1,
+        )
+        for more in ({}, {"training": training})
+    )
+    times_s = [chat(one)["kv_transfer"]["time_s"]["mean"] for one in (alone, beside)]
+    assert chat(alone)["kv_transfer"]["num_transfers"] == chat(beside)["kv_transfer"]["num_transfers"]
+    assert times_s[1] > 1.03 * times_s[0]

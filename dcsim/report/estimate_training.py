@@ -24,7 +24,7 @@ from dcsim.report.training_words import STEP_PARTS, memory_parts, named
 from dcsim.study.training_estimate import TrainingForecast
 from dcsim.units import SECONDS_PER_DAY
 
-_TOLD_FRAC = 0.005  # of a step: what full links must add to it to be told
+_TOLD_FRAC = 0.005  # of a step: what full links or slow stores must add to it to be told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +71,7 @@ def _pace(one: TrainingForecast) -> Table:
     return text_grid(
         {
             "step": quantity_text(one.step_s, TIME),
-            "step, on links that are never full": unhindered,
+            "step, no full links or slow stores": unhindered,
             "MFU": percent_text(one.mfu_frac),
             "HFU, with recomputation": hfu,
             tokens: quantity_text(one.tokens_per_s, PER_SECOND),
@@ -80,7 +80,7 @@ def _pace(one: TrainingForecast) -> Table:
                 one.model_flops_per_accelerator_s, FLOPS_PER_SECOND
             ),
             "power per accelerator": quantity_text(one.accelerator_w, POWER),
-            "sent between nodes, node and step": quantity_text(one.scale_out_bytes_per_node, BYTES),
+            "scale-out traffic, node and step": quantity_text(one.scale_out_bytes_per_node, BYTES),
         }
     )
 

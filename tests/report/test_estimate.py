@@ -46,6 +46,17 @@ def test_a_training_job_is_told_by_its_pace_its_step_and_its_memory():
     assert "TTFT" not in text
 
 
+def test_a_step_that_a_slow_store_stretches_is_not_laid_to_the_links_alone():
+    out = io.StringIO()
+    slow = {
+        "training.pretrain.dataset": {"store": "fast", "bytes_per_sample": "100 GB"},
+        "cluster.fabric": None,
+    }
+    show_estimate(Console(file=out, width=100), small_cluster().replace(slow))
+    assert "input data" in out.getvalue()
+    assert "no full links or slow stores" in out.getvalue()
+
+
 def test_the_parts_of_a_step_add_up_in_the_document():
     (job,) = estimate_document(small_cluster())["training"].values()
     parts = [value for name, value in job["step"].items() if name != "total_s"]

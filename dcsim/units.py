@@ -276,7 +276,6 @@ def duration_text(seconds: float) -> str:
     >>> duration_text(75), duration_text(3.21), duration_text(7260), duration_text(2_600_000)
     ('1 min 15 s', '3.2 s', '2 h 1 min', '30 d 2 h')
     """
-
     if seconds == 0:
         return "0 s"
     if seconds < SECONDS_PER_MINUTE:

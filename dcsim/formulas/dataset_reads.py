@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from dcsim.formulas.storage import Access, StoreLimits, transfer_demands
+from dcsim.formulas.storage import Access, StoreLimits, part_of_store, transfer_demands
 
 
 def pinned_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> float:
@@ -57,7 +57,7 @@ def reshuffle_s(store: StoreLimits, access: Access) -> float:
     >>> reshuffle_s(StoreLimits(AccessLimits(100e9), AccessLimits(50e9)), Access(1e12))
     30.0
     """
-    part = access.of_one_node() if store.is_local else access
+    part = part_of_store(store, access)
     reading, writing = transfer_demands(store.reading, part), transfer_demands(store.writing, part)
     resources = (
         (reading.bandwidth, writing.bandwidth),

@@ -189,15 +189,15 @@ def num_fed_clients(limits: AccessLimits, *, bytes_per_client_s: float, files_pe
 
 def read_s(store: StoreLimits, access: Access) -> float:
     """Time to read from a store, or from each node's own, when nothing else is under way."""
-    return transfer_s(store.reading, _of_store(store, access))
+    return transfer_s(store.reading, part_of_store(store, access))
 
 
 def write_s(store: StoreLimits, access: Access) -> float:
     """Time to write to a store, or to each node's own, when nothing else is under way."""
-    return transfer_s(store.writing, _of_store(store, access))
+    return transfer_s(store.writing, part_of_store(store, access))
 
 
-def _of_store(store: StoreLimits, access: Access) -> Access:
+def part_of_store(store: StoreLimits, access: Access) -> Access:
     """What one store has of a transfer: a node's part where every node has its own."""
     return access.of_one_node() if store.is_local else access
 

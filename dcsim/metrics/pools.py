@@ -64,10 +64,8 @@ def workload_figures(
     num_steps, sequence_steps = (
         sum(one.total(name, *bins) for one in sums) for name in ("num_steps", "sequence_steps")
     )
-    num_tokens, power_w = (
-        sum(one.total("num_output_tokens", *bins) for one in sums),
-        _mean(found, "accelerator_power_w", accelerators),
-    )
+    num_tokens = sum(one.total("num_output_tokens", *bins) for one in sums)
+    power_w = _mean(found, "accelerator_power_w", accelerators)
     energy_j = None if power_w is None else power_w * sum(accelerators) * duration_s
     return {
         **{name: _total(found, name) for name in _SUMS},

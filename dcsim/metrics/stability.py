@@ -62,10 +62,11 @@ def judge(
     Unstable: over the window, or over its second half (load that grows late bends the line), two lines rise:
     one fitted through the number of requests that wait for their first step, by more than 1 % of the
     arrivals, and one through how long the first in the queue has waited, by more than 1 % of the window.
-    With prefill replicas the same holds of those that wait for room to decode.
     Both must exceed three standard errors. Either alone is no proof: the first also holds for a burst of
     traffic, the second for a few long waits. Service itself does not count: outputs that grow longer make
-    requests stay, not queue. Saturated: more than 1 % of the requests were turned away by a full queue or
+    requests stay, not queue. With prefill replicas the same holds of those that wait for room to decode.
+
+    Saturated: more than 1 % of the requests were turned away by a full queue or
     timed out. Those that could never fit are no sign of load, but the reason tells them.
     """
     num_arrived = len(view)

@@ -12,7 +12,7 @@ from dcsim.spec.fabric import resolve_network
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, gateway_bytes_per_s
 from dcsim.spec.training_deployment import TrainingDeployment
-from dcsim.spec.training_fabric import first_node
+from dcsim.spec.training_fabric import fabric_text, first_node
 
 
 def sample_links_bytes_per_s(
@@ -29,8 +29,7 @@ def sample_links_bytes_per_s(
         return math.inf
     first = first_node(scenario, deployment)
     nodes = range(first, min(first + deployment.num_nodes, cluster.num_nodes))
-    text = f"{cluster.fabric!r}{cluster.node!r}{cluster.num_nodes}{scenario.folder}"
-    return _carried(_Way(text, store.name, gateway, nodes, scenario)) if nodes else math.inf
+    return _carried(_Way(fabric_text(scenario), store.name, gateway, nodes, scenario)) if nodes else math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dcsim.units import span_text
 from dcsim.workloads.failure_time import LifeDistribution
 
 _FEWEST_FINISHED = 0.01  # expected number of jobs that finish: below this, none will
-_HIGHEST_EXPONENT = 700.0
+_HIGHEST_EXPONENT = 700.0  # beyond 709 the exponential overflows
 
 
 class JobDemand(NamedTuple):

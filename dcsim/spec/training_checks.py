@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from dcsim.spec.scenario import Scenario
 
 
-_MODULE_PARTS = {
-    RecomputedModule.EXPERT_ACTIVATION: "experts",
-    RecomputedModule.LATENT_UP: "latent attention",
-}
 _SPARE_CHUNKS = (
     2  # Llama 3 405B: 126 layers in 128 chunks, the first and the last hold embedding and head alone
 )
@@ -137,15 +133,13 @@ def _module_problems(job: TrainingJob, model: Model, source: Document, path: Yam
     at, chosen = (*path, "recompute_modules"), list(job.recomputed_modules)
     if chosen and job.recompute is Recompute.FULL:
         yield source.problem(at, "full recomputation has them all", chosen, "Leave one of the two out")
-    lacking = {
-        RecomputedModule.EXPERT_ACTIVATION: model.shape.experts,
-        RecomputedModule.LATENT_UP: model.shape.latent,
-    }
-    for module in chosen:
-        if module in lacking and lacking[module] is None:
-            yield source.problem(
-                at, f"the model has no {_MODULE_PARTS[module]}", module.value, "Leave it out"
-            )
+    parts = (
+        (RecomputedModule.EXPERT_ACTIVATION, "experts", model.shape.experts),
+        (RecomputedModule.LATENT_UP, "latent attention", model.shape.latent),
+    )
+    for module, what, part in parts:
+        if module in chosen and part is None:
+            yield source.problem(at, f"the model has no {what}", module.value, "Leave it out")
 
 
 def _model_problems(

@@ -90,7 +90,7 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
     if cluster.fabric is None or deployment.num_nodes < 2 or not deployment.scale_out:
         return None
     return _Place(
-        text=f"{cluster.fabric!r}{cluster.node!r}{cluster.num_nodes}{scenario.folder}",
+        text=fabric_text(scenario),
         first_node=first_node(scenario, deployment),
         num_nodes=deployment.num_nodes,
         nodes_per_domain=max(1, hardware.network.domain_size // hardware.num_per_node),
@@ -98,6 +98,12 @@ def _place(scenario: Scenario, deployment: TrainingDeployment) -> _Place | None:
         patterns=tuple(replace(one, num_bytes=1.0) for one in deployment.scale_out),
         scenario=scenario,
     )
+
+
+def fabric_text(scenario: Scenario) -> str:
+    """All that a scenario's network follows from, gateways of stores left out: the key of what is kept."""
+    cluster = scenario.cluster
+    return f"{cluster.fabric!r}{cluster.node!r}{cluster.num_nodes}{scenario.folder}"
 
 
 def first_node(scenario: Scenario, deployment: TrainingDeployment) -> int:

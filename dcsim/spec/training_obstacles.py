@@ -69,11 +69,12 @@ def _endless_write(work: _Work) -> Iterator[str]:
 
 def _endless_copy(scenario: Scenario, deployment: TrainingDeployment, available_s: float) -> Iterator[str]:
     preparation = resolve_preparation(scenario, deployment)
-    if preparation is not None and max(preparation.staging_s, preparation.shuffle_s) > available_s:
-        what = "stage" if preparation.staging_s > available_s else "reshuffle"
-        took_s = max(preparation.staging_s, preparation.shuffle_s)
+    if preparation is None:
+        return
+    takes_s, what = max((preparation.staging_s, "stage"), (preparation.shuffle_s, "reshuffle"))
+    if takes_s > available_s:
         yield (
-            f"its data set takes {span_text(took_s)} to {what}, and there are {span_text(available_s)}. "
+            f"its data set takes {span_text(takes_s)} to {what}, and there are {span_text(available_s)}. "
             "Give its stores more bandwidth, or read it from where it lies"
         )
 

@@ -136,8 +136,8 @@ def check(text: str, folder: Path, overrides: Mapping[str, object] | None = None
         return Checked(problems=error.problems)
     try:
         training = dcsim.estimate_training(scenario)
-        is_estimated = scenario.serving and all(one.prefill is None for one in scenario.serving.values())
-        forecast = dcsim.estimate(scenario) if is_estimated else None
+        has_form = bool(scenario.serving) and all(one.prefill is None for one in scenario.serving.values())
+        forecast = dcsim.estimate(scenario) if has_form else None
         return Checked(scenario, forecast=forecast, training=training)
     except ScenarioError as error:  # such as a trace that cannot be read
         return Checked(problems=error.problems)

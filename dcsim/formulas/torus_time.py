@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from dcsim.formulas.group_network import Collective, GroupNetwork, large_message_bytes_per_s
 
@@ -73,11 +72,6 @@ def _axes(network: GroupNetwork) -> Iterator[tuple[int, bool]]:
 def _is_ring(size: int, wraps: bool) -> bool:
     """Whether a chip has two links along an axis; two chips share one."""
     return wraps and size > 2
-
-
-def without_wraparound(network: GroupNetwork) -> GroupNetwork:
-    """The same torus cut open: a mesh."""
-    return replace(network, torus_wraps=(False,) * len(network.torus_axes))
 
 
 def axis_wraps(axes: Sequence[int], ring_size: int | None, *, needs_cube: bool) -> tuple[bool, ...]:

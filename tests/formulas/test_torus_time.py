@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from dcsim.formulas.deployment import Wire
 from dcsim.formulas.group_collectives import collective_time
 from dcsim.formulas.group_network import Collective, GroupNetwork
-from dcsim.formulas.torus_time import without_wraparound
 
 LINK = Wire(bytes_per_s=45e9, achievable_frac=1.0, base_s=0.0, hop_s=0.0)
 DATA_CENTRE = Wire(bytes_per_s=6.25e9, achievable_frac=1.0, base_s=0.0, hop_s=0.0)
@@ -23,6 +22,11 @@ AXES = st.lists(st.integers(2, 6), min_size=1, max_size=3).map(tuple)
 
 def torus(*axes: int) -> GroupNetwork:
     return GroupNetwork(LINK, DATA_CENTRE, math.prod(axes), torus_axes=axes)
+
+
+def without_wraparound(network: GroupNetwork) -> GroupNetwork:
+    """The same torus cut open: a mesh."""
+    return replace(network, torus_wraps=(False,) * len(network.torus_axes))
 
 
 def time_s(kind: Collective, network: GroupNetwork, num_bytes: float, num_slices: int = 1) -> float:

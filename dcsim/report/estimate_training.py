@@ -24,8 +24,6 @@ from dcsim.report.training_words import STEP_PARTS, memory_parts, named
 from dcsim.study.training_estimate import TrainingForecast
 from dcsim.units import SECONDS_PER_DAY
 
-_TOLD_FRAC = 0.005  # of a step: what full links or slow stores must add to it to be told
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +63,7 @@ def training_document(one: TrainingForecast) -> dict[str, object]:
 
 
 def _pace(one: TrainingForecast) -> Table:
-    tokens, is_hindered = one.counted_in, one.step_s > (1.0 + _TOLD_FRAC) * one.undisturbed_step_s
+    tokens, is_hindered = one.counted_in, one.is_hindered
     unhindered = quantity_text(one.undisturbed_step_s, TIME) if is_hindered else MISSING
     hfu = MISSING if one.hfu_frac == one.mfu_frac else percent_text(one.hfu_frac)
     return text_grid(

@@ -91,7 +91,7 @@ class World:
         """Put the first failures on the clock; jobs start by themselves."""
         require_bounded(self._scenario, self._deployments.values(), self.expected_end_s)
         require_prospects(self._scenario, self._deployments.values(), self.limit_s)
-        demands = () if self._scheduled is None else tuple(self._scheduled.demands)  # both read them
+        demands = () if self._scheduled is None else self._scheduled.demands
         require_time_between_windows(self._scenario, demands)
         jobs_end_s = require_job_prospects(self._scenario, demands)
         self.failures.on_return, self.failures.on_loss = self._on_return, self._on_loss

@@ -19,6 +19,8 @@ from dcsim.spec.training_fabric import alone_step
 from dcsim.spec.training_length import num_concurrent_trials, num_job_steps, num_rounds, num_trials
 from dcsim.units import SECONDS_PER_DAY
 
+_TOLD_FRAC = 0.005  # of a step: what full links or slow stores must add to it to be told
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingForecast:
@@ -52,6 +54,11 @@ class TrainingForecast:
     facility_j: float | None
     cost_usd: float | None
     usd_per_million_tokens: float | None
+
+    @property
+    def is_hindered(self) -> bool:
+        """Whether full links or slow stores lengthen the step enough to be told."""
+        return self.step_s > (1.0 + _TOLD_FRAC) * self.undisturbed_step_s
 
 
 def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:

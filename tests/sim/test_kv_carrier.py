@@ -75,8 +75,8 @@ def test_the_smaller_side_is_what_a_transfer_waits_for() -> None:
 
 
 def test_a_replica_of_two_nodes_sends_from_both() -> None:
-    assert sent(seat(0, 16), seat(16, 16)) == pytest.approx(sent(seat(0, 8), seat(16, 8)), rel=0.51)
-    assert sent(seat(0, 16), seat(16, 16)) < 0.6 * sent(seat(0, 8), seat(16, 8))
+    of_one, of_two = sent(seat(0, 8), seat(16, 8)), sent(seat(0, 16), seat(16, 16))
+    assert 0.5 * of_one <= of_two < 0.6 * of_one  # half of the bytes each, and the latency once
 
 
 def test_an_idle_fabric_takes_as_long_as_the_ports_and_its_own_latency() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -58,9 +58,9 @@ class JobSimulation:
         return sum(run.duration_s for run in self.cluster.runs)
 
     @property
-    def demands(self) -> Iterator[JobDemand]:
+    def demands(self) -> tuple[JobDemand, ...]:
         """What the jobs ask for, as their prospects are told from."""
-        return (JobDemand(run.duration_s, run.job.request.num_accelerators) for run in self.cluster.runs)
+        return tuple(JobDemand(run.duration_s, run.job.request.num_accelerators) for run in self.cluster.runs)
 
     def tables(self, ended_at_s: float) -> JobTables:
         """The tables as things stand then."""

@@ -11,7 +11,6 @@ from dcsim.app.show import escaped, tile, value_text
 from dcsim.app.words import Words
 
 ORDER, PLACE = 0, "above"
-_TOLD = 1.005  # of a step on links that are never full: from here on that is told beside it
 
 
 def show(draft: Draft, words: Words) -> None:
@@ -86,7 +85,7 @@ def _training(one: TrainingForecast, words: Words) -> None:
     size = words("estimate.accelerators", count=f"{one.num_accelerators:,}")
     alone = words("training.alone", value=value_text("x_s", one.undisturbed_step_s))
     shown = (
-        ("step_s", one.step_s, size if one.step_s < _TOLD * one.undisturbed_step_s else f"{size} · {alone}"),
+        ("step_s", one.step_s, f"{size} · {alone}" if one.is_hindered else size),
         ("mfu_frac", one.mfu_frac, hfu),
         ("tokens_per_s", one.tokens_per_s, words("estimate.mean_note")),
         ("completion_s", days_s, steps or words("estimate.needs_length")),

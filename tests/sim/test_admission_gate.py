@@ -35,6 +35,12 @@ def test_a_request_waits_for_company() -> None:
     assert run.first_token_at_s[1:] == pytest.approx([25.0, 25.0])  # seen at 4, let in at 24
 
 
+def test_a_request_held_back_begins_when_the_last_one_that_ran_has_given_up() -> None:
+    options = replace(OPTIONS, admission_wait=20, timeout_s=6.5)
+    run = drive(options, TIMER, [LONG, Arrival(5.5, 4, 3)])
+    assert run.scheduled_at_s[1] == pytest.approx(7.0)  # the step under way at 6.5 ends then
+
+
 def test_an_idle_engine_lets_a_request_in_at_once() -> None:
     for options in (replace(OPTIONS, admission_wait=20), replace(OPTIONS, admission_interval=10)):
         run = drive(options, TIMER, [Arrival(3.5, 4, 3)])

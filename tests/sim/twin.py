@@ -134,7 +134,7 @@ class Twin:
 
     def next_instant(self, now: float) -> float | None:
         """The next time at which anything can change in an engine that stands still."""
-        instants = [self.reaches_queue_at(r) for r in self.coming]
+        instants = [max(now, self.reaches_queue_at(r)) for r in self.coming]  # one was held back, maybe
         instants += [self.deadline(r) for r in self.waiting if self.deadline(r) > now]
         instants = [i for i in instants if i < float("inf")]
         return min(instants) if instants else None

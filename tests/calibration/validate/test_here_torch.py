@@ -100,11 +100,11 @@ def test_a_served_loop_gives_every_request_its_tokens(measurer: TorchMeasurer) -
     assert all(len(step.parts) <= 2 for step in loop.steps)
 
 
-def test_host_overheads_are_positive(measurer: TorchMeasurer) -> None:
+def test_some_of_a_step_is_host_overhead(measurer: TorchMeasurer) -> None:
     shape = replace(TINY, num_layers=1)
     overheads = measurer.overheads(shape, Datatype.FP32, ServingLimits(2, 8))
-    assert overheads.step_s > 0.0
-    assert overheads.sequence_s > 0.0
+    assert min(overheads.step_s, overheads.sequence_s) >= 0.0
+    assert overheads.step_s + overheads.sequence_s > 0.0  # a busy machine may put all of it on one of them
 
 
 def test_a_narrow_model_launches_as_much_and_has_next_to_nothing_to_do() -> None:

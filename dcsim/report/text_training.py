@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MAX_CAUSES = 12
 _STRETCHED_FRAC = 0.02  # of its time: from here on the verdict tells that steps were longer than alone
+_FAILED = "failures came faster than checkpoints: no work was ever kept"
+_SLOWED = "not one step was done: full or failed links, slow nodes or late samples all but stopped it"
 _PACE = {
     "step_time_s": "step",
     "undisturbed_step_time_s": "step, undisturbed",
@@ -95,7 +97,7 @@ def _verdict(job: TrainingJob, summary: SummaryView) -> tuple[str, str, str]:
     """Whether the job finished: words, their colour, and the share of its time that counts."""
     reason = _time_that_counts(job, summary)
     if summary.get("is_stalled") is True:
-        return "STALLED", "bold red", "failures came faster than checkpoints: no work was ever kept"
+        return "STALLED", "bold red", _FAILED if summary.number("num_failures") else _SLOWED
     if summary.get("is_finished") is True:
         return "FINISHED", "bold green", reason
     if summary.get("is_finished") is None:

@@ -25,6 +25,9 @@ from dcsim.sim.training.waiting import CHANGE, timer, wait
 from dcsim.spec.reliability import RecoveryTimes
 from dcsim.tables.training import SpanKind, TrainingStatus
 
+_FAILURES = "failures came before the first checkpoint was saved, every time"
+_SLOWNESS = "no step was done: links, slow nodes or late samples all but stopped it"
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
@@ -63,7 +66,7 @@ class TrainingProcess:
         samples: Samples | None = None,
     ) -> None:
         self.task = task
-        self.status = TrainingStatus.UNFINISHED
+        self.status, self.stalled_by = TrainingStatus.UNFINISHED, ""
         self.started_at_s = self.finished_at_s = math.nan
         self.num_failures = self.num_planned_stops = 0
         size = GangSize(task.name, task.steps.num_nodes, task.steps.num_accelerators)
@@ -96,10 +99,14 @@ class TrainingProcess:
         """The simulation ends: close what is under way."""
         if self._span is not None:
             self._end_span()
-        has_saved = self._stepping.durable_position > 0
+        has_saved, hardly_moves = self._stepping.durable_position > 0, self._stepping.hardly_moves
         self._stepping.finish()
-        if not self.is_done and self.num_failures and not has_saved:
-            self.status = TrainingStatus.STALLED
+        if self.is_done or has_saved:
+            return
+        if self.num_failures:
+            self.status, self.stalled_by = TrainingStatus.STALLED, _FAILURES
+        elif hardly_moves and self.num_steps_done < 1:
+            self.status, self.stalled_by = TrainingStatus.STALLED, _SLOWNESS
 
     # --- what its gang tells it -------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dcsim.sim.training.job import TrainingProcess
 from dcsim.tables.table import Table
-from dcsim.tables.training import TRAINING_JOBS, TrainingStatus
+from dcsim.tables.training import TRAINING_JOBS
 
 
 def training_job_table(jobs: Sequence[TrainingProcess]) -> Table:
@@ -31,8 +31,5 @@ def _row(job: TrainingProcess) -> tuple[object, ...]:
         task.num_steps,
         job.num_failures,
         job.num_planned_stops,
-        _STALLED if job.status is TrainingStatus.STALLED else "",
+        job.stalled_by,
     )
-
-
-_STALLED = "failures came before the first checkpoint was saved, every time"

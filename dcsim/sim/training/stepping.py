@@ -32,6 +32,8 @@ from dcsim.sim.training.step_source import (
 from dcsim.sim.training.waiting import CHANGE, timer, wait
 from dcsim.tables.training import SpanKind
 
+_SLOW = 10.0  # times a step's undisturbed time: one that takes longer hardly moves
+
 
 class _Jump(NamedTuple):
     """A run under way, and how long the checkpoints in it drain.
@@ -90,6 +92,11 @@ class Stepping:
     def is_running(self) -> bool:
         """Whether a jump is under way."""
         return self._jump is not None
+
+    @property
+    def hardly_moves(self) -> bool:
+        """Whether the step under way takes many times what it takes undisturbed, or for ever."""
+        return self._jump is not None and self._jump.parts.total_s > _SLOW * self._jump.parts.undisturbed_s
 
     @property
     def can_run(self) -> bool:

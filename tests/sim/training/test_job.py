@@ -132,6 +132,25 @@ def test_a_slow_node_stretches_every_step_until_it_is_found_and_replaced(tmp_pat
     assert world.job.gang.nodes == (1,)
 
 
+@pytest.mark.parametrize(("slowdown", "status"), [(0.5, "unfinished"), (1000.0, "stalled")])
+def test_a_job_that_never_does_a_step_is_stalled_without_any_failure(
+    tmp_path: Path, slowdown: float, status: str
+) -> None:
+    path = tmp_path / "slow.csv"
+    path.write_text("at_s,node\n0,0\n", encoding="utf-8")
+    cause = {"component": "node", "slowdown": slowdown, "times": {"policy": "trace", "path": str(path)}}
+    world = World(reliability(preset={"base": "none", "causes": {"lemon": cause}}))
+    world.run(100.0)  # a step takes 1 s x (1 + slowdown)
+    assert str(world.job.status) == status
+    assert bool(world.job.stalled_by) == (status == "stalled")
+
+
+def test_a_job_that_had_no_time_for_a_step_is_not_stalled() -> None:
+    world = World(reliability())
+    world.run(0.5)
+    assert world.job.status is TrainingStatus.UNFINISHED
+
+
 def test_an_elastic_job_goes_on_with_the_replicas_that_are_left_and_grows_again(tmp_path: Path) -> None:
     steps = FixedSteps(num_nodes=4, num_data_parallel=4)
     section = failing_at(tmp_path, 100.0, elastic_shrink=True, node_mttr="50 s")

@@ -124,6 +124,11 @@ class Cause(_Part):
         return self
 
     @property
+    def can_be_foreseen(self) -> bool:
+        """Whether predictive maintenance may foresee it: it stops machines, not only a job."""
+        return self.takes_down is not Domain.JOB and self.slowdown_frac is None
+
+    @property
     def rate_per_s(self) -> float:
         """Failures per unit and second; 0 for recorded ones, which come when they came."""
         if self.observed is not None:

@@ -67,6 +67,7 @@ def _recurring(scenario: Scenario, deployments: Iterable[TrainingDeployment]) ->
         for key, mtbf_s in (("switch_mtbf", failures.switch_mtbf_s), ("cable_mtbf", failures.cable_mtbf_s)):
             if mtbf_s is not None:  # of one unit at least
                 yield Recurring("cluster.fabric.failures: outages", mtbf_s, f"Lengthen {key}")
+    yield from _false_alarms(scenario)
     if scenario.jobs is None:
         return
     for number, window in enumerate(scenario.jobs.maintenance):
@@ -76,3 +77,20 @@ def _recurring(scenario: Scenario, deployments: Iterable[TrainingDeployment]) ->
     if spot is not None:
         gap_s = (spot.mean_available_s + spot.notice_s + spot.mean_away_s) / spot.num_nodes
         yield Recurring("jobs.spot: nodes taken away", gap_s, "Lengthen mean_available or mean_away")
+
+
+def _false_alarms(scenario: Scenario) -> Iterator[Recurring]:
+    """Those of predictive maintenance, over all nodes."""
+    reliability, cluster = scenario.reliability, scenario.cluster
+    if reliability is None or reliability.prediction is None:
+        return
+    shape = reliability.shape(cluster.node, cluster.num_nodes)
+    failures_per_s = sum(
+        cause.rate_per_s * shape.num_units(cause.counted_by, cluster.num_nodes)
+        for cause in reliability.causes.values()
+        if cause.can_be_foreseen
+    )
+    rate_per_s = failures_per_s * reliability.prediction.false_alarms_per_failure
+    if rate_per_s > 0:
+        what = "reliability.predictive_maintenance: false alarms"
+        yield Recurring(what, 1.0 / rate_per_s, "Raise precision")

@@ -86,6 +86,11 @@ class Prediction(Section):
     recall_frac: Fraction = Field(alias="recall", description="Share of failures that an alarm precedes.")
     lead_s: PositiveSeconds = Field(alias="lead", description="Time from the alarm to the failure.")
 
+    @property
+    def false_alarms_per_failure(self) -> float:
+        """False alarms for each failure that may be foreseen: recall x (1 - precision) / precision."""
+        return self.recall_frac * (1.0 / self.precision_frac - 1.0)
+
 
 class Maintenance(Section):
     """A planned window that comes again and again: jobs save, stop, and go on after it."""

@@ -58,7 +58,9 @@ TRAINING_SPANS: Mapping[str, Column] = {
 TRAINING_JOBS: Mapping[str, Column] = {
     "job": Column(TEXT, "", "job, as named in the scenario"),
     "status": Column(
-        TEXT, "", "finished, unfinished (the simulation ended), stalled (no work was ever saved, or no step done)"
+        TEXT,
+        "",
+        "finished, unfinished (the simulation ended), stalled (no work was ever saved, or no step done)",
     ),
     "submitted_at_s": Column("f8", "s", "when it asked for nodes"),
     "started_at_s": Column("f8", "s", "when it got them first; NaN if never"),

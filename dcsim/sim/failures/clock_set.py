@@ -72,10 +72,10 @@ class ClockSet:
                 self._clocks.append(clock)
 
     def _wind_alarms(self, name: str, cause: Cause, prediction: Prediction) -> None:
-        """False alarms: recall x (1 - precision) / precision for each failure that may be foreseen."""
-        if cause.takes_down is not Domain.JOB and cause.slowdown_frac is None:
-            per_failure = prediction.recall_frac * (1.0 / prediction.precision_frac - 1.0)
-            self._memoryless.set(_ALARM + name, cause.rate_per_s * per_failure, self._num_units(cause), 0.0)
+        """False alarms beside the failures that may be foreseen."""
+        if cause.can_be_foreseen:
+            rate_per_s = cause.rate_per_s * prediction.false_alarms_per_failure
+            self._memoryless.set(_ALARM + name, rate_per_s, self._num_units(cause), 0.0)
 
     def _num_units(self, cause: Cause) -> int:
         return self._shape.num_units(cause.counted_by, self._shape.num_nodes)

@@ -19,6 +19,7 @@ from dcsim.spec.section import Section
 from dcsim.units import Fraction, PositiveSeconds, Ratio, Seconds
 from dcsim.workloads.job_generator import JobGenerator
 from dcsim.workloads.job_trace import JOB_FORMATS, JobTraceFormat
+from dcsim.workloads.jobs.poisson import Poisson
 
 _TEN_MINUTES_S = 600.0
 _MAX_NODES = 1_000_000
@@ -175,6 +176,8 @@ def job_problems(jobs: Jobs, num_nodes: int, num_accelerators: int) -> Iterator[
         if jobs.spot and jobs.spot.num_nodes > num_nodes:
             message, remedy = f"is more than the cluster's {num_nodes} nodes", "Add nodes or ask for fewer"
             yield JobProblem(("spot", "num_nodes"), message, jobs.spot.num_nodes, remedy)
+    if isinstance(jobs.scheduler, Quota):
+        yield from _unused_quotas(jobs.scheduler, jobs.arrivals)
     if isinstance(jobs.scheduler, Quota) and jobs.node_list is None:
         total = sum(jobs.scheduler.quotas.values())
         if total > num_accelerators:
@@ -185,3 +188,15 @@ def job_problems(jobs: Jobs, num_nodes: int, num_accelerators: int) -> Iterator[
             yield JobProblem(
                 ("scheduler", "quotas", queue), "must not be negative", jobs.scheduler.quotas[queue], ""
             )
+
+
+def _unused_quotas(scheduler: Quota, arrivals: JobGenerator | None) -> Iterator[JobProblem]:
+    """Quotas of queues that no drawn job comes from; a trace may well have none in the time that is read."""
+    if not isinstance(arrivals, Poisson):
+        return
+    for queue in scheduler.quotas:
+        if queue not in arrivals.queues:
+            known = ", ".join(filter(None, arrivals.queues)) or "none has a name"
+            remedy = f"Queues of jobs.arrivals: {known}"
+            path, message = ("scheduler", "quotas", queue), "no job comes from a queue of that name"
+            yield JobProblem(path, message, queue, remedy)

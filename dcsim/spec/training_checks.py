@@ -9,6 +9,7 @@ from dcsim.catalog.model import Model
 from dcsim.errors import Problem
 from dcsim.formulas.training.choices import Recompute, RecomputedModule
 from dcsim.formulas.training.schedule import PipelineSize
+from dcsim.policies.pipeline_schedules.dualpipe import Dualpipe
 from dcsim.spec.document import Document
 from dcsim.spec.training import JobKind, TrainingJob
 from dcsim.spec.training_plan import (
@@ -34,6 +35,7 @@ def training_problems(scenario: Scenario, source: Document) -> list[Problem]:
     for name, job in scenario.training.items():
         path = ("training", name)
         problems += _size_problems(scenario, job, source, path)
+        problems += _idle_choice_problems(job, source, path)
         problems += _batch_problems(scenario, job, source, path)
         problems += _kind_problems(job, source, path)
         problems += _length_problems(job, source, path)
@@ -43,6 +45,19 @@ def training_problems(scenario: Scenario, source: Document) -> list[Problem]:
         else:
             problems += _plain_problems(job, source, path)
     return problems
+
+
+def _idle_choice_problems(job: TrainingJob, source: Document, path: YamlPath) -> Iterator[Problem]:
+    """Choices that would be without effect."""
+    if job.num_recomputed_layers is not None and job.recompute is not Recompute.FULL:
+        message = f"recompute is {job.recompute}: layers are counted under full recomputation alone"
+        remedy = "Set recompute: full, or leave recompute_layers out"
+        yield source.problem((*path, "recompute_layers"), message, job.num_recomputed_layers, remedy)
+    sizes = job.parallelism
+    if isinstance(sizes.schedule, Dualpipe) and sizes.pipeline == sizes.virtual_stages == 1:
+        at = (*path, "parallelism", "schedule")
+        message, remedy = "two directions need a pipeline", "Leave it out, or raise pipeline"
+        yield source.problem(at, message, "dualpipe", remedy)
 
 
 def _size_problems(

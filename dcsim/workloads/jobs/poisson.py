@@ -40,7 +40,9 @@ class SizeShare(BaseModel):
         le=MAX_ACCELERATORS,
         description="Accelerators that a job asks for: a whole number, or a fraction of one.",
     )
-    share: Ratio = Field(default=1.0, description="Jobs of this size over all jobs, or in proportion to it.")
+    share: Ratio = Field(
+        default=1.0, description="Weight of this size: its part of the sum of all."
+    )
 
     @field_validator("num_accelerators")
     @classmethod
@@ -71,7 +73,7 @@ class Poisson(JobGenerator):
     queues: Mapping[str, Ratio] = Field(
         default_factory=lambda: {"": 1.0},
         min_length=1,
-        description="Queues that jobs come from, each with its share of the jobs.",
+        description="Queues that jobs come from, each with its weight: its part of the sum of all.",
     )
     num_jobs: int | None = Field(
         default=None, gt=0, le=MAX_JOBS, alias="jobs", description="Stop after so many jobs."

@@ -113,10 +113,11 @@ def test_jobs_come_from_one_source(section):
         ({"spot": {"num_nodes": 9, "mean_available": "1 h", "mean_away": "1 h"}}, ("spot", "num_nodes")),
         ({"scheduler": {"policy": "quota", "quotas": {"a": 99}}}, ("scheduler", "quotas")),
         ({"scheduler": {"policy": "quota", "quotas": {"a": -1}}}, ("scheduler", "quotas", "a")),
+        ({"scheduler": {"policy": "quota", "quotas": {"a": 1, "c": 1}}}, ("scheduler", "quotas", "c")),
     ],
 )
 def test_contradictions_with_the_cluster_are_named(fields, path):
-    section = Jobs.model_validate({"arrivals": ARRIVALS, **fields})
+    section = Jobs.model_validate({"arrivals": {**ARRIVALS, "queues": {"a": 3, "b": 1}}, **fields})
     assert [problem.path for problem in job_problems(section, 2, 16)] == [path]
 
 

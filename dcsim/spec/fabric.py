@@ -85,7 +85,9 @@ class FabricSpec(Section):
         description="leaf_spine, fat_tree, rail_optimized, dragonfly, torus, scale_up_domain or edge_list.",
     )
     link: Annotated[Link, Reference("links")] | None = Field(
-        default=None, description="Link of each port; the node's scale-out link if left out."
+        default=None,
+        description="Link of each port; the node's scale-out link if left out. One that is faster speeds up "
+        "transfers alone: steps are timed by the node's.",
     )
     rails: int | None = Field(
         default=None, gt=0, le=1024, description="Ports of each node; the node's NICs if left out."

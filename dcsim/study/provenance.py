@@ -9,6 +9,7 @@ import numpy as np
 
 from dcsim.catalog.entry import Entry
 from dcsim.catalog.group_network import measured_on
+from dcsim.catalog.link import Link
 from dcsim.catalog.loader import TRAFFIC, SourcedValue, entry_mapping, entry_names, load_entry, provenance
 from dcsim.formulas.datatypes import Datatype
 from dcsim.metrics.columns import floats
@@ -58,6 +59,7 @@ def provenance_of(scenario: Scenario, replications: Sequence[RunTables]) -> dict
             *_prices_of_others(scenario, sources),
             *_extrapolations(scenario, replications),
             *_assumed_power(scenario),
+            *_links_without_effect(scenario),
         ],
     }
 
@@ -196,6 +198,22 @@ def _assumed_power(scenario: Scenario) -> Iterator[str]:
         yield (
             f"jobs: power is that of accelerators that work at {percent} of their rise above idle while "
             "they are held (jobs.accelerator_use), whatever they do"
+        )
+
+
+def _links_without_effect(scenario: Scenario) -> Iterator[str]:
+    """A note for a fabric whose ports could do more than the node's own link, by which steps are timed."""
+    fabric, name = scenario.cluster.fabric, scenario.cluster.node.scale_out
+    if not scenario.training or fabric is None or fabric.link is None:
+        return
+    link, own = fabric.link, load_entry("links", name)
+    assert isinstance(own, Link)
+    is_faster = link.bytes_per_s * link.achievable_frac > own.bytes_per_s * own.achievable_frac
+    if is_faster or (link.has_in_network_reduction and not own.has_in_network_reduction):
+        yield (
+            f"cluster.fabric.link: training steps are timed by the node's own link, {name}, and a better one "
+            f"of the fabric makes none faster; for that, write cluster.node: {{base: "
+            f"{scenario.cluster.node.name}, scale_out: LINK}}"
         )
 
 

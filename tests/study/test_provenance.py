@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from dcsim.study.run import run
 from tests.study.scenarios_for_tests import small_cluster, tiny
 
@@ -61,3 +63,13 @@ def test_training_fabric_storage_and_failures_rest_on_entries_too():
 def test_the_power_of_scheduled_jobs_is_noted_as_assumed():
     (note,) = run(small_cluster(), num_processes=1).summary["provenance"]["notes"]
     assert "jobs.accelerator_use" in note
+
+
+@pytest.mark.parametrize(
+    ("link", "is_noted"),
+    [("infiniband-xdr", True), ("infiniband-ndr-sharp", True), ("infiniband-ndr", False), (None, False)],
+)
+def test_a_link_of_the_fabric_that_makes_no_step_faster_is_noted(link, is_noted):
+    scenario = small_cluster(duration="10 min", cluster__fabric__link=link)
+    notes = run(scenario, num_processes=1).summary["provenance"]["notes"]
+    assert any("cluster.fabric.link" in note for note in notes) == is_noted

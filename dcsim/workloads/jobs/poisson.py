@@ -40,9 +40,7 @@ class SizeShare(BaseModel):
         le=MAX_ACCELERATORS,
         description="Accelerators that a job asks for: a whole number, or a fraction of one.",
     )
-    share: Ratio = Field(
-        default=1.0, description="Weight of this size: its part of the sum of all."
-    )
+    share: Ratio = Field(default=1.0, description="Weight of this size: its part of the sum of all.")
 
     @field_validator("num_accelerators")
     @classmethod

@@ -18,7 +18,7 @@ from dcsim.catalog.loader import KINDS, entry_mapping, entry_names, provenance
 from dcsim.errors import DcsimError
 from dcsim.metrics import contract, series_contract
 from dcsim.metrics.key import Sections
-from dcsim.plugins import PolicyFrom, policy_class, policy_names
+from dcsim.plugins import Policy, PolicyFrom, policy_class, policy_names
 from dcsim.spec.reference import Reference
 from dcsim.spec.scenario import Scenario
 from dcsim.units import Unit
@@ -106,7 +106,8 @@ def scenario_page() -> str:
     """Every key of a scenario, then every policy with its options."""
     policies: dict[str, None] = {}
     body = "".join(sections(Scenario, "", policies))
-    text = f"{NOTICE}\n# Scenario reference\n\nKeys as YAML writes them. Dotted paths are those of `--set`.\n"
+    text = f"{NOTICE}\n# Scenario reference\n\nKeys as YAML writes them. Dotted paths are those of `--set`; "
+    text += "NAME stands for a name of your own, NUMBER for a place in a list, from 0.\n"
     text += f"{body}\n## Policies\n"
     for package in policies:
         text += f"\n### {package.rpartition('.')[2]}\n"
@@ -114,7 +115,7 @@ def scenario_page() -> str:
             chosen = policy_class(package, name)
             text += f"\n**{name}**. {paragraph(chosen)}\n\n"
             if chosen.model_fields:
-                text += "".join(field_rows(chosen, {}))
+                text += "".join(field_rows(chosen, {})) + "".join(nested_tables(chosen))
     return text
 
 
@@ -125,9 +126,17 @@ def sections(model: type[BaseModel], path: str, policies: dict[str, None]) -> It
     for name, field in model.model_fields.items():
         key = field.alias or name
         for kind, _ in members(field.annotation, field.metadata):
-            inner, below = (get_args(kind)[1], f"{key}.NAME") if get_origin(kind) is dict else (kind, key)
+            inner, below = within(kind)
             if is_model(inner) and not choosers(field):
-                yield from sections(inner, f"{path}.{below}".lstrip("."), policies)
+                yield from sections(inner, f"{path}.{key}{below}".lstrip("."), policies)
+
+
+def within(kind: Any) -> tuple[Any, str]:
+    """What a mapping by name or a list is made of, and what that adds to a path; else the kind itself."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is dict:
+        return parts[1], ".NAME"
+    return (parts[0], ".NUMBER") if origin in (list, tuple) else (kind, "")
 
 
 def field_rows(model: type[BaseModel], policies: dict[str, None]) -> Iterator[str]:
@@ -209,8 +218,19 @@ def default_text(field: FieldInfo) -> str:
         return "required"
     if field.default is None or field.default_factory is not None or field.default == "":
         return ""
-    value = field.default.value if isinstance(field.default, enum.Enum) else field.default
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return f"`{yaml_text(field.default)}`"
+
+
+def yaml_text(value: Any) -> str:
+    """A value as YAML would write it on one line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(yaml_text, value))}]"
+    if isinstance(value, BaseModel):
+        policy = {"policy": type(value).__module__.rpartition(".")[2]} if isinstance(value, Policy) else {}
+        fields = (policy | value.model_dump(by_alias=True, exclude_none=True)).items()
+        return "{" + ", ".join(f"{key}: {yaml_text(inner)}" for key, inner in fields) + "}"
+    plain = value.value if isinstance(value, enum.Enum) else value
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
 def is_model(kind: Any) -> bool:
@@ -248,7 +268,7 @@ def nested_tables(model: type[BaseModel]) -> Iterator[str]:
     """A table for each model that stands in a field, or among the values of one."""
     for name, field in model.model_fields.items():
         for kind, _ in members(field.annotation, field.metadata):
-            inner = get_args(kind)[1] if get_origin(kind) is dict else kind
+            inner, _ = within(kind)
             if is_model(inner):
                 yield f"\n`{field.alias or name}`: {paragraph(inner)}\n\n{''.join(field_rows(inner, {}))}"
 

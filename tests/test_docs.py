@@ -161,3 +161,10 @@ def test_the_generated_references_are_current() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_scenario_reference_tells_the_keys_of_every_list_of_mappings() -> None:
+    text = (ROOT / "docs" / "scenario-reference.md").read_text("utf-8")
+    for key in re.findall(r"^\| `(\w+)` \| list of mapping", text, re.MULTILINE):
+        told = rf"^(## [\w.]*\b{key}\.NUMBER$|`{key}`: )"
+        assert re.search(told, text, re.MULTILINE), key

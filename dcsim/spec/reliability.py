@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from dcsim.catalog.node import Node
@@ -103,6 +103,15 @@ class Maintenance(Section):
     nodes_frac: PositiveFraction = Field(
         default=1.0, alias="nodes", description="Share of the nodes, taken in turn from window to window."
     )
+
+    @field_validator("nodes_frac", mode="before")
+    @classmethod
+    def _is_share(cls, value: object) -> object:
+        """A number of nodes, as ``jobs.maintenance`` has it, is told apart from a share."""
+        if isinstance(value, int | float) and value > 1:
+            message = "must be a share of the nodes, at most 100 %, not a number of them"
+            raise PydanticCustomError("maintenance", message)
+        return value
 
     @model_validator(mode="after")
     def _has_time_between(self) -> Self:

@@ -125,6 +125,10 @@ def test_causes_that_make_no_sense_are_refused(cause: dict[str, object]) -> None
     [
         ({"spares": 4}, "reliability.spares: must leave at least one node"),
         ({"node_mtbf": "0 h"}, "reliability.node_mtbf: must be greater than 0"),
+        (
+            {"maintenance": [{"every": "9 h", "duration": "2 h", "nodes": 2}]},
+            "a share of the nodes, at most 100 %",
+        ),
         ({"maintenance": [{"every": "1 h", "duration": "2 h"}]}, "duration must be shorter than every"),
         ({"preset": "lama3-h100"}, "Did you mean 'llama3-h100'"),
         ({"predictive_maintenance": {"precision": 0, "recall": 0.5, "lead": "1 h"}}, "precision"),

@@ -166,7 +166,8 @@ def number_text(
         value, half_width = _without_noise(value), _without_noise(half_width or 0.0)
     number = value / scale.factor
     if interval is not None:
-        return _with_interval(number, interval[0] / scale.factor, interval[1] / scale.factor)
+        low, high = map(_without_noise, interval) if scale in TIME else interval
+        return _with_interval(number, low / scale.factor, high / scale.factor)
     if not half_width or not half_width / scale.factor < _MOST_PLAIN:
         return digits_text(number)
     return _with_half_width(number, half_width / scale.factor)

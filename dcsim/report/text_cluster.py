@@ -42,7 +42,7 @@ _JOBS = {
 _ALWAYS = ("num_submitted", "num_finished")
 _POOL = {
     "utilization_frac": "accelerators held",
-    "accelerator_h": "accelerator-hours held",
+    "accelerator_h": "accelerator-hours in the window",
     "num_running.mean": "jobs running, mean",
     "num_waiting.mean": "jobs waiting, mean",
     "fragmentation_frac": "free ones of no use (FGD)",
@@ -51,7 +51,7 @@ _QUEUES = {
     "num_submitted": "submitted",
     "num_finished": "finished",
     "wait_s": "mean wait",
-    "accelerator_h": "accelerator-hours",
+    "accelerator_h": "accelerator-hours, in all",
     "num_preemptions": "preemptions",
 }
 _MAX_QUEUES = 12

@@ -104,3 +104,8 @@ def test_less_than_a_nanosecond_is_rounding_and_shown_as_nothing(seconds: float)
     assert quantity_text(seconds, TIME) == "0 s"
     assert number_text(seconds, Scale(1e-3, 1e-3, "ms"), 1e-17) == "0"
     assert quantity_text(1e-9, TIME) == "1.00 ns"
+
+
+@pytest.mark.parametrize(("value", "interval"), [(0.0, (0.0, 6e-13)), (2e-13, (0.0, 6e-13))])
+def test_the_ends_of_an_interval_of_time_are_no_rounding_errors(value, interval):
+    assert quantity_text(value, TIME, None, interval) == "0 s"

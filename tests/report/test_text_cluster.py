@@ -36,6 +36,8 @@ def test_every_section_that_was_simulated_is_told(result):
         "where the time goes",
         "memory of the fullest accelerator",
         "accelerator-hours lost, by cause",
+        "accelerator-hours in the window",
+        "accelerator-hours, in all",
         "could never start: asks for more accelerators",
         "completion (JCT)",
         "time between them",

@@ -197,7 +197,7 @@ class World:
                 raise InfeasibleError(
                     f"training.{name}: needs {num_at_once} nodes, but of the cluster's {num_nodes} "
                     f"there are {num_left} beside serving and {num_spares} spares. Raise cluster.num_nodes, "
-                    "or lessen spares"
+                    "lessen spares, or give the job fewer nodes (num_nodes)"
                 )
         if self._scenario.jobs is None:
             return range(first, num_nodes)

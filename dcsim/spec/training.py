@@ -246,7 +246,10 @@ class TrainingJob(Section):
         default=None, gt=0, le=10_000_000, description="Accelerators; or give num_nodes."
     )
     num_nodes: int | None = Field(
-        default=None, gt=0, le=_MOST, description="Whole nodes; all of the cluster if neither is given."
+        default=None,
+        gt=0,
+        le=_MOST,
+        description="Whole nodes; all of the cluster, spares too, if neither is given.",
     )
     parallelism: TrainingParallelism = Field(
         default_factory=TrainingParallelism, description="How it is spread."

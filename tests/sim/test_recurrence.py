@@ -62,3 +62,9 @@ def test_more_trials_at_a_time_than_nodes_are_infeasible() -> None:
     scenario = small_cluster().replace({"training.pretrain.kind": "sweep", "training.pretrain.sweep": sweep})
     with pytest.raises(InfeasibleError, match="needs 4000000 nodes"):
         simulate(scenario, 0)
+
+
+def test_a_job_of_all_nodes_beside_spares_is_told_to_name_fewer() -> None:
+    job = {"training.pretrain.num_nodes": None, "training.pretrain.batch.sequences": 160}
+    with pytest.raises(InfeasibleError, match=r"needs 10 nodes.* 1 spares.* fewer nodes \(num_nodes\)"):
+        simulate(small_cluster().replace({"jobs": None, **job}), 0)

@@ -45,8 +45,9 @@ class ClusterWork:
                 name: self._training(one, window, bill) for name, one in self.training.items()
             }
         if "jobs" in self.tables:
-            jobs, held_s = jobs_figures(self.tables, window), self.held_by_jobs_s(window)
-            found["jobs"] = {**jobs, **bill.share(held_s).figures()}
+            held_s = self.held_by_jobs_s(window)
+            share = bill.share(held_s, held_s * self._scheduled_rise_w())
+            found["jobs"] = {**jobs_figures(self.tables, window), **share.figures()}
         if "lending" in self.tables:
             lenders = {name: one.num_replicas for name, one in self.scenario.serving.items() if one.lending}
             found["lending"] = lending_figures(self.tables, lenders, window)
@@ -69,10 +70,14 @@ class ClusterWork:
             sums.add(floats(spans, "started_at_s"), floats(spans, "duration_s"), {"rise_j": rises_j})
         if "pool" in self.tables and self.scenario.jobs is not None:
             pool = self.tables["pool"]
-            rise_w = self.scenario.jobs.accelerator_use_frac * _largest_rise_w(self.scenario)
-            rises_j = floats(pool, "num_used") * floats(pool, "duration_s") * rise_w
+            rises_j = floats(pool, "num_used") * floats(pool, "duration_s") * self._scheduled_rise_w()
             sums.add(floats(pool, "started_at_s"), floats(pool, "duration_s"), {"rise_j": rises_j})
         return sums
+
+    def _scheduled_rise_w(self) -> float:
+        """What an accelerator that a scheduled job holds draws above idle."""
+        jobs = self.scenario.jobs
+        return 0.0 if jobs is None else jobs.accelerator_use_frac * _largest_rise_w(self.scenario)
 
     def trained_rise_j(self, name: str, window: Window) -> float:
         """Energy above idle of the accelerators of a training job in the window."""
@@ -100,7 +105,8 @@ class ClusterWork:
         figures = training_figures(one, self.tables, window)
         num_steps, held_s = figures["num_steps"], held_accelerator_s(self.tables, one.name, window)
         num_tokens = num_steps * one.tokens_per_step if isinstance(num_steps, float) else 0.0
-        return {**figures, **_plan_figures(one), **bill.share(held_s).of_tokens(num_tokens, "token")}
+        share = bill.share(held_s, self.trained_rise_j(one.name, window))
+        return {**figures, **_plan_figures(one), **share.of_tokens(num_tokens, "token")}
 
 
 def _plan_figures(one: TrainingDeployment) -> Figures:

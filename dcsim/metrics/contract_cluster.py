@@ -60,9 +60,13 @@ _TRAINING = {
     "checkpoint_bytes": Key("B", "a checkpoint of the whole job"),
     "cost_usd": Key("USD", "the cluster's cost by the accelerator time that the job held"),
     "usd_per_million_tokens": Key("USD", "that / tokens of steps that count"),
-    "it_j": Key("J", "the cluster's IT energy by the accelerator time that the job held"),
+    "it_j": Key(
+        "J", "its share of IT energy: idle power by the accelerator time held, what the job drew above idle"
+    ),
     "it_j_per_token": Key("J", "that / tokens of steps that count"),
-    "carbon_kg": Key("kg CO2e", "the cluster's carbon by the accelerator time that the job held"),
+    "carbon_kg": Key(
+        "kg CO2e", "its share of carbon: operational as the energy, embodied by the accelerator time held"
+    ),
     "kg_per_million_tokens": Key("kg CO2e", "that / million tokens of steps that count"),
 }
 _JOBS = {
@@ -92,8 +96,12 @@ _JOBS = {
     ),
     "accelerator_h": Key("h", "accelerator-hours held by jobs in the window"),
     "cost_usd": Key("USD", "the cluster's cost by the accelerator time that jobs held"),
-    "it_j": Key("J", "the cluster's IT energy by the accelerator time that jobs held"),
-    "carbon_kg": Key("kg CO2e", "the cluster's carbon by the accelerator time that jobs held"),
+    "it_j": Key(
+        "J", "their share of IT energy: idle power by the accelerator time held, what jobs drew above idle"
+    ),
+    "carbon_kg": Key(
+        "kg CO2e", "their share of carbon: operational as the energy, embodied by the accelerator time held"
+    ),
     "by_queue.QUEUE.{num_submitted,num_finished}": Key(
         "", "by queue, where there are several (the hundred that held the most): jobs submitted in the window"
     ),
@@ -155,12 +163,16 @@ _STORAGE = {
 _SHARES = {
     "cost_usd": Key("USD", "the cluster's cost by the accelerators that the workload holds"),
     "usd_per_million_output_tokens": Key("USD", "that per million output tokens of the workload"),
-    "it_j": Key("J", "the cluster's IT energy by the accelerators that the workload holds"),
+    "it_j": Key(
+        "J", "its share of IT energy: idle power by the accelerators held, what they drew above idle"
+    ),
     "it_j_per_output_token": Key("J", "that / output tokens of the workload"),
-    "carbon_kg": Key("kg CO2e", "the cluster's carbon by the accelerators that the workload holds"),
+    "carbon_kg": Key(
+        "kg CO2e", "its share of carbon: operational as the energy, embodied by the accelerators held"
+    ),
     "kg_per_million_output_tokens": Key("kg CO2e", "that per million output tokens of the workload"),
 }
-_UNHELD_J = {"unheld_it_j": Key("J", "the IT energy by the accelerator time that no work held")}
+_UNHELD_J = {"unheld_it_j": Key("J", "idle power by the accelerator time that no work held")}
 _UNHELD_USD = {"unheld_usd": Key("USD", "the total by the accelerator time that no work held")}
 _UNHELD_KG = {"unheld_kg": Key("kg CO2e", "the total by the accelerator time that no work held")}
 

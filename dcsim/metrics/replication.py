@@ -72,9 +72,7 @@ class Replication:
                 "explain": explain,
             }
         cluster = self.cluster_figures(self.cluster_sums())
-        nodes = self.scenario.cluster
-        there_s = nodes.num_nodes * nodes.node.num_accelerators * self.joint.duration_s
-        bill = ClusterBill.of(cluster, there_s)
+        bill = self.bill(cluster)
         if self.work.tables and (self.work.training or "jobs" in self.work.tables):
             self._share_out(bill, serving, cluster)
         return {"serving": serving, **self.work.figures(self.joint, bill), **cluster}
@@ -136,18 +134,27 @@ class Replication:
         carbon, cost = carbon_figures(self.scenario, energy, sums), cost_figures(self.scenario, energy, sums)
         return {"energy": energy, "carbon": carbon, "cost": cost}
 
+    def bill(self, cluster: Figures) -> ClusterBill:
+        """What there is to share out, by the figures of the whole cluster."""
+        nodes = self.scenario.cluster
+        there_s = nodes.num_nodes * nodes.node.num_accelerators * self.joint.duration_s
+        return ClusterBill.of(cluster, there_s, self.cluster_sums().rise_j)
+
     def _share_out(self, bill: ClusterBill, serving: Figures, cluster: Figures) -> None:
         """Add what serving's accelerators have of a bill that other work shares, and what nobody's have."""
         unheld_s = bill.accelerator_s - self.work.held_accelerator_s(self.joint)
         for name, one in self.workloads.items():
             held_s = sum(pool.num_accelerators for pool in one.served.pools) * self.joint.duration_s
             unheld_s -= held_s
-            num_tokens = sum(sums.total("num_output_tokens", 0, NUM_BINS) for sums in one.findings.joint_sums)
+            num_tokens, rise_j = (
+                sum(sums.total(quantity, 0, NUM_BINS) for sums in one.findings.joint_sums)
+                for quantity in ("num_output_tokens", "rise_j")
+            )
             figures = serving[name]
             assert isinstance(figures, dict)
-            figures.update(bill.share(held_s).of_tokens(num_tokens, "output_token"))
+            figures.update(bill.share(held_s, rise_j).of_tokens(num_tokens, "output_token"))
         is_all_held = abs(unheld_s) <= _ROUNDING * bill.accelerator_s
-        unheld = bill.share(0.0 if is_all_held else unheld_s)
+        unheld = bill.share(0.0 if is_all_held else unheld_s, 0.0)
         for section, key, value in (
             ("cost", "unheld_usd", unheld.cost_usd),
             ("energy", "unheld_it_j", unheld.it_j),

@@ -1,4 +1,4 @@
-"""Shares of the cluster's money, energy and carbon, by the accelerator time that each piece of work held."""
+"""Shares of the cluster's money, energy and carbon: by the accelerator time held, and by who drew power."""
 
 from __future__ import annotations
 
@@ -35,22 +35,41 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class ClusterBill:
-    """What the whole cluster cost, drew and emitted in the window, and the accelerator time there was."""
+    """What the whole cluster cost, drew and emitted in the window, and the accelerator time there was.
+
+    Money, what idle nodes draw and what it took to make them go by the accelerator time held. What is drawn
+    above idle goes to the work that drew it, and the carbon of power with the power.
+    """
 
     accelerator_s: float  # held or not
-    whole: Share
+    rise_j: float  # of all accelerators, above idle
+    cost_usd: float | None
+    it_j: float | None
+    idle_j: float | None  # of it_j, what the nodes had drawn if all had stood idle
+    operational_kg: float | None
+    embodied_kg: float | None
 
     @classmethod
-    def of(cls, cluster: Figures, accelerator_s: float) -> ClusterBill:
+    def of(cls, cluster: Figures, accelerator_s: float, rise_j: float) -> ClusterBill:
         """The bill that the sections ``cost``, ``energy`` and ``carbon`` make out."""
-        found = (("cost", "total_usd"), ("energy", "it_j"), ("carbon", "total_kg"))
-        return cls(accelerator_s, Share(*(_number(cluster, *path) for path in found)))
+        paths = (
+            *(("cost", "total_usd"), ("energy", "it_j"), ("energy", "idle_j")),
+            *(("carbon", "operational_kg"), ("carbon", "embodied_kg")),
+        )
+        return cls(accelerator_s, rise_j, *(_number(cluster, *path) for path in paths))
 
-    def share(self, held_accelerator_s: float) -> Share:
-        """The share of work that held so much accelerator time."""
-        share_frac = held_accelerator_s / self.accelerator_s if self.accelerator_s else 0.0
-        whole = (self.whole.cost_usd, self.whole.it_j, self.whole.carbon_kg)
-        return Share(*(None if one is None else one * share_frac for one in whole))
+    def share(self, held_accelerator_s: float, rise_j: float) -> Share:
+        """The share of work that held so much accelerator time, and drew so much above idle."""
+        held_frac = held_accelerator_s / self.accelerator_s if self.accelerator_s else 0.0
+        cost_usd = None if self.cost_usd is None else self.cost_usd * held_frac
+        if self.it_j is None or self.idle_j is None:
+            return Share(cost_usd, None, None)
+        rise_frac = rise_j / self.rise_j if self.rise_j else 0.0
+        it_j = self.idle_j * held_frac + (self.it_j - self.idle_j) * rise_frac
+        if self.operational_kg is None:
+            return Share(cost_usd, it_j, None)
+        operational_kg = self.operational_kg * (it_j / self.it_j if self.it_j else held_frac)
+        return Share(cost_usd, it_j, operational_kg + (self.embodied_kg or 0.0) * held_frac)
 
 
 def _number(cluster: Figures, section: str, key: str) -> float | None:

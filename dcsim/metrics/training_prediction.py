@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dcsim.metrics.cluster_work import held_accelerator_s
 from dcsim.metrics.figures import Figures
 from dcsim.metrics.prediction import CLUSTER_SECTIONS, Path, Pilot, numbers
 from dcsim.metrics.replication import Replication
@@ -27,6 +28,8 @@ class TrainingDraw:
 
 Draw = Mapping[str, TrainingDraw]  # by job
 Numbers = Mapping[Path, float]
+_WHOLE_COST: Path = ("cost", "total_usd")
+_COSTS = ("cost_usd", "usd_per_million_tokens")  # what a job has of it, in all and by token
 
 
 def with_training(
@@ -47,13 +50,12 @@ def with_training(
 
 
 def _billed(drawn: Numbers, baseline: Pilot, pilot: Pilot) -> dict[Path, float]:
-    """What a draw makes of the jobs, with what its pilot makes of the bill of which they have a share."""
+    """What a draw makes of the jobs, with what its pilot makes of the bill of which they pay a share."""
     found = dict(drawn)
-    for share, per_token, whole in _SHARES:
-        before, after = baseline.figures.get(whole), pilot.figures.get(whole)
-        if isinstance(before, float) and isinstance(after, float) and before:
-            shares = [path for path in drawn if path[0] == "training" and path[-1] in (share, per_token)]
-            found |= {path: drawn[path] * after / before for path in shares}
+    before, after = baseline.figures.get(_WHOLE_COST), pilot.figures.get(_WHOLE_COST)
+    if isinstance(before, float) and isinstance(after, float) and before:
+        paid = [path for path in drawn if path[0] == "training" and path[-1] in _COSTS]
+        found |= {path: drawn[path] * after / before for path in paid}
     return found
 
 
@@ -75,9 +77,12 @@ class TrainedRun:
         self._first = first
         self._known = numbers(figures, ("training",))
         self._sums = first.cluster_sums()
-        self._bill = numbers(first.cluster_figures(self._sums), CLUSTER_SECTIONS)
-        names = first.work.training
-        self._rises_j = {name: first.work.trained_rise_j(name, first.joint) for name in names}
+        cluster = first.cluster_figures(self._sums)
+        self._cost_usd = numbers(cluster, CLUSTER_SECTIONS).get(_WHOLE_COST)
+        self._bill = first.bill(cluster)
+        names, window = first.work.training, first.joint
+        self._rises_j = {name: first.work.trained_rise_j(name, window) for name in names}
+        self._held_s = {name: held_accelerator_s(first.work.tables, name, window) for name in names}
 
     def drawn(self, draw: Draw) -> dict[Path, float]:
         """Figures of jobs and cluster under a draw; an empty draw leaves them as they are."""
@@ -92,27 +97,29 @@ class TrainedRun:
         bill = numbers(self._first.cluster_figures(sums), CLUSTER_SECTIONS)
         found = dict(bill)
         for name, move in moves.items():
-            factors = move.factors() | self._shares(move, bill, longer)
+            factors = move.factors() | self._shares(name, move) | self._costs(move, bill, longer)
             paths = {("training", name, key): factor for key, factor in factors.items()}
             found |= {path: self._known[path] * paths[path] for path in paths if path in self._known}
         return found
 
-    def _shares(self, move: _Move, bill: Numbers, longer: float) -> dict[str, float]:
-        """Factors on what a job has of the cluster's bill, by the accelerator time that it holds."""
+    def _shares(self, name: str, move: _Move) -> dict[str, float]:
+        """Factors on energy and carbon of a job, by the accelerator time that it holds and what it draws."""
+        held_s, rise_j = self._held_s[name], self._rises_j[name]
+        before = self._bill.share(held_s, rise_j).figures()
+        after = self._bill.share(held_s * move.held, rise_j * move.rise).figures()
         factors: dict[str, float] = {}
-        for share, per_token, whole in _SHARES:
-            if self._bill.get(whole):
-                factor = bill[whole] / self._bill[whole] * move.held / longer
-                factors |= {share: factor, per_token: factor / move.steps}
+        for share, per_token in (("it_j", "it_j_per_token"), ("carbon_kg", "kg_per_million_tokens")):
+            one, other = before[share], after[share]
+            if isinstance(one, float) and isinstance(other, float) and one:
+                factors |= {share: other / one, per_token: other / one / move.steps}
         return factors
 
-
-# what a job has of the cluster's bill: in all, by token, and the whole
-_SHARES: Iterable[tuple[str, str, Path]] = (
-    ("cost_usd", "usd_per_million_tokens", ("cost", "total_usd")),
-    ("it_j", "it_j_per_token", ("energy", "it_j")),
-    ("carbon_kg", "kg_per_million_tokens", ("carbon", "total_kg")),
-)
+    def _costs(self, move: _Move, bill: Numbers, longer: float) -> dict[str, float]:
+        """Factors on what a job costs, by the accelerator time that it holds."""
+        if not self._cost_usd:
+            return {}
+        factor = bill[_WHOLE_COST] / self._cost_usd * move.held / longer
+        return dict(zip(_COSTS, (factor, factor / move.steps), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

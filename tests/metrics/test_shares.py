@@ -52,10 +52,33 @@ def test_serving_alone_has_no_share():
     assert "unheld_usd" not in found["cost"]
 
 
+def test_nodes_that_idle_beside_a_job_do_not_lessen_its_energy():
+    alone, roomy = (
+        run(
+            tiny(
+                **{
+                    "serving": {},
+                    "duration": None,
+                    "cluster.num_nodes": nodes,
+                    "training": {"tune": TRAINING},
+                }
+            ),
+            num_processes=1,
+        ).summary
+        for nodes in (1, 4)
+    )
+    for share in ("it_j", "carbon_kg"):
+        assert roomy["training"]["tune"][share] == pytest.approx(alone["training"]["tune"][share])
+    assert alone["training"]["tune"]["it_j"] == pytest.approx(alone["energy"]["it_j"])
+    idle_w = alone["energy"]["idle_j"] / alone["energy"]["duration_s"]
+    window_s = roomy["energy"]["duration_s"]
+    assert roomy["energy"]["unheld_it_j"] == pytest.approx(3 * idle_w * window_s)
+
+
 def test_without_prices_there_is_energy_alone():
-    bill = ClusterBill.of({"energy": {"it_j": 8.0}, "cost": None}, accelerator_s=4.0)
-    figures = bill.share(1.0).of_tokens(2.0, "token")
+    bill = ClusterBill.of({"energy": {"it_j": 8.0, "idle_j": 6.0}, "cost": None}, 4.0, rise_j=1.0)
+    figures = bill.share(1.0, 0.5).of_tokens(2.0, "token")
     assert {key: value for key, value in figures.items() if value is not None} == {
-        "it_j": 2.0,
-        "it_j_per_token": 1.0,
+        "it_j": 6.0 / 4 + 2.0 / 2,
+        "it_j_per_token": 1.25,
     }

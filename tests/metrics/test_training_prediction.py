@@ -105,7 +105,7 @@ def test_a_certain_calibration_leaves_the_interval_of_the_replications():
 
 
 def test_what_a_pilot_says_of_the_cluster_is_multiplied_by_what_training_does_to_it():
-    path, draw = ("energy", "it_j"), {"job": TrainingDraw(1.3, 0.9)}
+    path, draw = ("cost", "total_usd"), {"job": TrainingDraw(1.3, 0.9)}
     run_ = trained(scenario())
     ratio = run_.drawn(draw)[path] / run_.drawn({})[path]
     baseline, (drawn, lost) = with_training(
@@ -113,8 +113,9 @@ def test_what_a_pilot_says_of_the_cluster_is_multiplied_by_what_training_does_to
     )
     assert (baseline.figures[path], lost) == (10.0, None)
     assert drawn.figures[path] == pytest.approx(11.0 * ratio) != 11.0
-    share = ("training", "job", "it_j")
-    assert drawn.figures[share] == pytest.approx(1.1 * run_.drawn(draw)[share])
+    cost, energy = (("training", "job", key) for key in ("cost_usd", "it_j"))
+    assert drawn.figures[cost] == pytest.approx(1.1 * run_.drawn(draw)[cost])
+    assert drawn.figures[energy] == run_.drawn(draw)[energy]  # what others draw is not the job's
 
 
 def test_the_interval_holds_the_truth_of_a_twin_within_two_spreads_and_not_beyond():

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dcsim.spec.schema import scenario_json_schema
     from dcsim.study.comparison import Comparison, compare
     from dcsim.study.comparison_row import ComparisonRow
+    from dcsim.study.completion_estimate import CompletionForecast, estimate_completion
     from dcsim.study.difference import Difference, Significance
     from dcsim.study.estimate import estimate
     from dcsim.study.finding import Finding
@@ -53,6 +54,7 @@ _HOMES = {
     "ComparedOperator": "dcsim.calibration.report.measured:ComparedOperator",
     "Comparison": "dcsim.study.comparison:Comparison",
     "ComparisonRow": "dcsim.study.comparison_row:ComparisonRow",
+    "CompletionForecast": "dcsim.study.completion_estimate:CompletionForecast",
     "DcsimError": "dcsim.errors:DcsimError",
     "Difference": "dcsim.study.difference:Difference",
     "Estimate": "dcsim.result:Estimate",
@@ -88,6 +90,7 @@ _HOMES = {
     "entry_names": "dcsim.catalog.loader:entry_names",
     "entry_title": "dcsim.report.key_figures:entry_title",
     "estimate": "dcsim.study.estimate:estimate",
+    "estimate_completion": "dcsim.study.completion_estimate:estimate_completion",
     "estimate_training": "dcsim.study.training_estimate:estimate_training",
     "explained_parts": "dcsim.report.explain:explained_parts",
     "gallery": "dcsim.study.gallery:gallery",
@@ -115,6 +118,7 @@ __all__ = [
     "ComparedOperator",
     "Comparison",
     "ComparisonRow",
+    "CompletionForecast",
     "DcsimError",
     "Difference",
     "Estimate",
@@ -151,6 +155,7 @@ __all__ = [
     "entry_names",
     "entry_title",
     "estimate",
+    "estimate_completion",
     "estimate_training",
     "explained_parts",
     "gallery",

@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 import dcsim
-from dcsim import DcsimError, Forecast, Problem, Scenario, ScenarioError, TrainingForecast
+from dcsim import CompletionForecast, DcsimError, Forecast, Problem, Scenario, ScenarioError, TrainingForecast
 from dcsim.app.form.fields import alone_key
 
 Path_ = tuple[str, ...]
@@ -40,6 +40,7 @@ class Checked:
     infeasible: str = ""
     forecast: Forecast | None = None  # of what it serves
     training: Mapping[str, TrainingForecast] = field(default_factory=dict)
+    completion: Mapping[str, CompletionForecast] = field(default_factory=dict)  # failures counted
 
     @property
     def can_run(self) -> bool:
@@ -136,9 +137,10 @@ def check(text: str, folder: Path, overrides: Mapping[str, object] | None = None
         return Checked(problems=error.problems)
     try:
         training = dcsim.estimate_training(scenario)
+        completion = dcsim.estimate_completion(scenario)
         has_form = bool(scenario.serving) and all(one.prefill is None for one in scenario.serving.values())
         forecast = dcsim.estimate(scenario) if has_form else None
-        return Checked(scenario, forecast=forecast, training=training)
+        return Checked(scenario, forecast=forecast, training=training, completion=completion)
     except ScenarioError as error:  # such as a trace that cannot be read
         return Checked(problems=error.problems)
     except DcsimError as error:

@@ -11,6 +11,7 @@ from dcsim.report.estimate_training import show_training_forecast, training_docu
 from dcsim.report.grids import show_grids, text_grid
 from dcsim.report.numbers import BYTES, PER_SECOND, percent_text, quantity_text, scales_of
 from dcsim.spec.scenario import Scenario
+from dcsim.study.completion_estimate import estimate_completion
 from dcsim.study.estimate import estimate
 from dcsim.study.forecast import Forecast, ServingForecast
 from dcsim.study.training_estimate import TrainingForecast, estimate_training
@@ -24,7 +25,7 @@ _ABOUT = (
     "dcsim run gives percentiles and intervals."
 )
 _ABOUT_TRAINING = (
-    "Steps without failures, checkpoints and neighbours, in closed form (docs/training.md): "
+    "Jobs without neighbours, in closed form (docs/training.md), failures by Daly's complete form: "
     "dcsim run simulates what comes in between."
 )
 _BESIDE_IDLE = "cluster, all but serving idle"
@@ -68,8 +69,9 @@ def show_estimate(console: Console, scenario: Scenario) -> None:
     if forecast is not None:
         has_other_work = bool(scenario.training or scenario.jobs)
         show_forecast(console, forecast, _BESIDE_IDLE if has_other_work else "cluster")
+    completions = estimate_completion(scenario)
     for name, one in training.items():
-        show_training_forecast(console, name, one)
+        show_training_forecast(console, name, one, completions[name])
     if training:
         console.print(Text(_ABOUT_TRAINING, style="dim"))
 
@@ -79,7 +81,8 @@ def estimate_document(scenario: Scenario) -> dict[str, object]:
     forecast, training = _forecasts(scenario)
     found: dict[str, object] = {} if forecast is None else asdict(forecast)
     if training:
-        found["training"] = {name: training_document(one) for name, one in training.items()}
+        ends = estimate_completion(scenario)
+        found["training"] = {name: training_document(one, ends[name]) for name, one in training.items()}
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from dcsim.report.numbers import (
 )
 from dcsim.report.part_table import part_table
 from dcsim.report.training_words import STEP_PARTS, memory_parts, named
+from dcsim.study.completion_estimate import CompletionForecast
 from dcsim.study.training_estimate import TrainingForecast
 from dcsim.units import SECONDS_PER_DAY
 
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def show_training_forecast(console: Console, name: str, one: TrainingForecast) -> None:
+def show_training_forecast(
+    console: Console, name: str, one: TrainingForecast, completion: CompletionForecast
+) -> None:
     """Print the forecast of one job."""
     from rich.text import Text
 
@@ -48,11 +52,18 @@ def show_training_forecast(console: Console, name: str, one: TrainingForecast) -
         },
     )
     console.print()
+    if completion.is_disturbed:
+        ended = _ended(one, completion)
+        show_grids(
+            console, {"failures and checkpoints": _disturbed(completion), "whole job with them": ended}
+        )
+        console.print()
 
 
-def training_document(one: TrainingForecast) -> dict[str, object]:
+def training_document(one: TrainingForecast, completion: CompletionForecast) -> dict[str, object]:
     """All figures of a forecast as plain values, for ``dcsim estimate --json``."""
     found = asdict(one)
+    found["completion"] = {key: _finite(value) for key, value in asdict(completion).items()}
     found["step"] = {f"{name}_s": value for name, value in one.step.by_name().items()} | {
         "total_s": one.step.total_s
     }
@@ -98,3 +109,34 @@ def _whole(one: TrainingForecast) -> Table:
             f"per M {one.counted_in}": quantity_text(one.usd_per_million_tokens, USD),
         }
     )
+
+
+def _disturbed(one: CompletionForecast) -> Table:
+    mttf_s = one.mttf_s if math.isfinite(one.mttf_s) else None
+    return text_grid(
+        {
+            "time between failures": quantity_text(mttf_s, TIME),
+            "restart after one": MISSING if mttf_s is None else quantity_text(one.restart_s, TIME),
+            "a checkpoint every": quantity_text(one.interval_s, TIME),
+            "goodput (time in steps that count)": percent_text(one.productive_frac),
+        }
+    )
+
+
+def _ended(one: TrainingForecast, completion: CompletionForecast) -> Table:
+    per_million = completion.usd_per_million_tokens
+    return text_grid(
+        {
+            "time": quantity_text(completion.completion_s, TIME),
+            "failures": quantity_text(completion.num_failures or None, COUNT),
+            "IT energy": quantity_text(completion.it_j, ENERGY),
+            "facility energy": quantity_text(completion.facility_j, ENERGY),
+            "cost": quantity_text(completion.cost_usd, USD),
+            f"per M {one.counted_in}": quantity_text(per_million, USD),
+        }
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: None for what never happens."""
+    return None if value is None or math.isinf(value) else value

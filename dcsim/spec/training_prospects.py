@@ -74,10 +74,15 @@ def require_prospects(
                 raise InfeasibleError(f"training.{deployment.name}: {reason}")
 
 
-def training_prospects(scenario: Scenario, deployment: TrainingDeployment) -> TrainingProspects:
-    """The prospects of one job. Raises InfeasibleError where its checkpoints do not fit their store."""
+def training_prospects(
+    scenario: Scenario, deployment: TrainingDeployment, *, step_s: float | None = None
+) -> TrainingProspects:
+    """The prospects of one job whose steps take ``step_s``; as long as undisturbed ones, if left out.
+
+    Raises InfeasibleError where its checkpoints do not fit their store.
+    """
     reliability = scenario.reliability or Reliability()
-    job, step_s = deployment.job, deployment.step().total_s
+    job, step_s = deployment.job, deployment.step().total_s if step_s is None else step_s
     num_steps = num_job_steps(job, deployment.tokens_per_step)
     work_s = math.inf if num_steps is None else num_steps * num_rounds(job) * step_s
     plan = resolve_checkpoint(scenario, deployment)

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.memory import RankMemory
 from dcsim.formulas.training.step import StepCondition
-from dcsim.metrics.cost import cost_figures
-from dcsim.metrics.energy import ClusterSums, energy_figures
-from dcsim.metrics.figures import Figures
 from dcsim.spec.dataset_preparation import resolve_preparation
 from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
 from dcsim.spec.training_fabric import alone_step
-from dcsim.spec.training_length import num_concurrent_trials, num_job_steps, num_rounds, num_trials
+from dcsim.spec.training_length import num_job_steps, num_rounds, num_trials
+from dcsim.study.training_money import TrainingMoney, training_money
 from dcsim.units import SECONDS_PER_DAY
 
 _TOLD_FRAC = 0.005  # of a step: what full links or slow stores must add to it to be told
@@ -73,16 +71,17 @@ def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
 
 
 def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
-    step, share_frac = alone_step(scenario, job)
-    step = _fed(scenario, job, step, share_frac)
+    step, share_frac = fed_step(scenario, job)
     step_s = step.total_s
     preparation = resolve_preparation(scenario, job)
     num_steps = num_job_steps(job.job, job.tokens_per_step)
     duration_s = None if num_steps is None else num_steps * step_s * num_rounds(job.job)
     num_tokens = None if num_steps is None else num_steps * job.tokens_per_step * num_trials(job.job)
     tokens_per_s = job.tokens_per_step / step_s
-    energy, cost = _money(scenario, job, step, duration_s)
-    usd = _number(cost, "total_usd")
+    money = TrainingMoney()
+    if duration_s is not None:
+        money = training_money(scenario, job, step.accelerator_rise_w, duration_s, duration_s)
+    usd = money.cost_usd
     flops_per_s = job.model_flops_per_step / job.num_accelerators / step_s
     return TrainingForecast(
         num_accelerators=job.num_accelerators,
@@ -105,42 +104,20 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         num_steps=num_steps,
         num_tokens=num_tokens,
         days=None if duration_s is None else duration_s / SECONDS_PER_DAY,
-        it_j=_number(energy, "it_j"),
-        facility_j=_number(energy, "facility_j"),
+        it_j=money.it_j,
+        facility_j=money.facility_j,
         cost_usd=usd,
         usd_per_million_tokens=None if usd is None or num_tokens is None else usd / num_tokens * 1e6,
     )
 
 
-def _fed(scenario: Scenario, job: TrainingDeployment, step: TrainingStep, share_frac: float) -> TrainingStep:
-    """The step as fast as its samples come: from their store, over the fabric."""
+def fed_step(scenario: Scenario, job: TrainingDeployment) -> tuple[TrainingStep, float]:
+    """The step of a job alone, as fast as its samples come from their store over the fabric.
+
+    With it the share of the nodes' rate that its bursts find on the fabric.
+    """
+    step, share_frac = alone_step(scenario, job)
     rate = resolve_dataset_reads(scenario, job).available_bytes_per_s
-    if job.num_input_bytes_per_step <= rate * step.total_s:
-        return step
-    return job.step(StepCondition(scale_out_share_frac=share_frac, input_bytes_per_s=rate))
-
-
-def _money(
-    scenario: Scenario, job: TrainingDeployment, step: TrainingStep, duration_s: float | None
-) -> tuple[Figures, Figures]:
-    """Energy and cost of the nodes that hold the job, as a cluster of their own."""
-    if duration_s is None:
-        return {}, {}
-    num_alike = num_concurrent_trials(job.job)
-    cluster = scenario.cluster.model_copy(update={"num_nodes": job.num_nodes * num_alike})
-    alone = scenario.model_copy(update={"cluster": cluster})
-    sums = ClusterSums(
-        duration_s=duration_s,
-        rise_j=step.accelerator_rise_w * job.num_accelerators * num_alike * duration_s,
-        num_output_tokens=0.0,
-        num_prompt_tokens=0.0,
-        prefill_accelerator_s=0.0,
-        decode_accelerator_s=0.0,
-    )
-    energy = energy_figures(alone, job.hardware.power.idle_w, sums)
-    return energy, cost_figures(alone, energy, sums) or {}
-
-
-def _number(figures: Figures, key: str) -> float | None:
-    found = figures.get(key)
-    return float(found) if isinstance(found, int | float) else None
+    if job.num_input_bytes_per_step > rate * step.total_s:
+        step = job.step(StepCondition(scale_out_share_frac=share_frac, input_bytes_per_s=rate))
+    return step, share_frac

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
-from dcsim import Forecast, ServingForecast, TrainingForecast
+from dcsim import CompletionForecast, Forecast, ServingForecast, TrainingForecast
 from dcsim.app.draft import Draft
 from dcsim.app.quantities import SECONDS_PER_DAY
 from dcsim.app.show import escaped, tile, value_text
@@ -34,6 +36,7 @@ def show(draft: Draft, words: Words) -> None:
             if num_named > 1:
                 st.markdown(f"**{escaped(name)}**")
             _training(job, words)
+            _completion(job, checked.completion[name], words)
 
 
 def _workload(one: ServingForecast, words: Words) -> None:
@@ -97,6 +100,31 @@ def _training(one: TrainingForecast, words: Words) -> None:
             with cell:
                 label = words.counted(f"training.{key}", one.counted_in)
                 tile(label, key, value, note, words.maybe(f"terms.{key}", ""))
+
+
+def _completion(one: TrainingForecast, ended: CompletionForecast, words: Words) -> None:
+    """The same job with its failures and checkpoints, where these take any time."""
+    if not ended.is_disturbed:
+        return
+    failures = words("estimate.nothing_fails")
+    if math.isfinite(ended.mttf_s):
+        failures = words("estimate.fails_every", time=value_text("x_s", ended.mttf_s))
+    length = "estimate.needs_length" if ended.completion_s is None else "estimate.with_failures"
+    usd = value_text("usd_per_x", ended.usd_per_million_tokens)
+    per_million = words.counted("estimate.per_million", one.counted_in, value=usd)
+    shown = (
+        ("productive_frac", ended.productive_frac, failures),
+        (
+            "completion_s",
+            ended.completion_s,
+            words(length),
+        ),
+        ("cost_usd", ended.cost_usd, _why_missing(ended.cost_usd, one, words, per_million)),
+    )
+    for cell, (key, value, note) in zip(st.columns(len(shown)), shown, strict=True):
+        with cell:
+            label = words(f"estimate.ended_{key}")
+            tile(label, key, value, note, words.maybe(f"terms.{key}", ""))
 
 
 def _why_missing(value: float | None, one: TrainingForecast, words: Words, otherwise: str) -> str:

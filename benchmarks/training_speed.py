@@ -12,7 +12,7 @@ from pathlib import Path
 from dcsim.formulas.training.step import StepCondition
 from dcsim.spec.document import Document
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.study.strategy import rank_strategies
 from dcsim.study.training_estimate import estimate_training
 

@@ -16,8 +16,9 @@ from pydantic.fields import FieldInfo
 from dcsim import tables
 from dcsim.catalog.loader import KINDS, entry_mapping, entry_names, provenance
 from dcsim.errors import DcsimError
-from dcsim.metrics import contract, series_contract
+from dcsim.metrics import contract
 from dcsim.metrics.key import Sections
+from dcsim.metrics.series import contract as series_contract
 from dcsim.plugins import Policy, PolicyFrom, policy_class, policy_names
 from dcsim.spec.reference import Reference
 from dcsim.spec.scenario import Scenario

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dcsim.catalog.loader import build_entry, entry_mapping
 from dcsim.catalog.node import Node
-from dcsim.formulas.group_network import Collective, bus_bytes_frac
+from dcsim.formulas.network.group_network import Collective, bus_bytes_frac
 
 MIN_SIZES = 5
 PEAK_BYTES = 2.0**34  # of peaks whose source names no size

@@ -21,8 +21,8 @@ from pathlib import Path
 from benchmarks.accuracy.collective_sets import MeasuredSet, kernel_sets, network_sets, vidur_sets
 from dcsim.catalog.collective import MeasuredCurve, curves_of
 from dcsim.catalog.group_network import group_network, measured_on
-from dcsim.formulas.group_collectives import collective_time
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_collectives import collective_time
+from dcsim.formulas.network.group_network import GroupNetwork
 
 MEBIBYTE = 2.0**20
 Errors = dict[float, float]

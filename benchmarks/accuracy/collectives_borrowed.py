@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.accuracy.collective_sets import MeasuredSet, kernel_sets
 from dcsim.catalog.group_network import group_network
-from dcsim.formulas.group_collectives import collective_time
+from dcsim.formulas.network.group_collectives import collective_time
 
 MEBIBYTE = 2.0**20
 

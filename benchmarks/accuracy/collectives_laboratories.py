@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.accuracy.collective_sets import MeasuredSet, kernel_sets, network_sets, vidur_sets
 from dcsim.catalog.group_network import group_network
-from dcsim.formulas.collective_curve import CollectiveCurve, collective_curve
-from dcsim.formulas.group_collectives import collective_time
+from dcsim.formulas.network.collective_curve import CollectiveCurve, collective_curve
+from dcsim.formulas.network.group_collectives import collective_time
 
 LEAST = (2.0**20, 2.0**24)  # from which sizes on
 MIN_SIZES = 5

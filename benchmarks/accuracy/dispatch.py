@@ -18,7 +18,7 @@ from pathlib import Path
 from dcsim.catalog.group_network import group_network
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
-from dcsim.formulas.group_network import Collective, GroupNetwork
+from dcsim.formulas.network.group_network import Collective, GroupNetwork
 from dcsim.formulas.training.communication import Message, Relay
 from dcsim.formulas.training.groups import RankGroup
 from dcsim.formulas.training.routing import num_visited_domains

@@ -16,14 +16,14 @@ from dcsim.catalog.node import Node
 from dcsim.catalog.software import Software
 from dcsim.errors import InfeasibleError
 from dcsim.formulas.datatypes import Datatype
-from dcsim.formulas.torus_time import axis_wraps
+from dcsim.formulas.network.torus_time import axis_wraps
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.hardware import TrainingHardware
 from dcsim.formulas.training.memory import rank_memory
 from dcsim.formulas.training.plan import TrainingPlan
 from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.formulas.training.step import training_step
-from dcsim.spec.training_hardware import training_hardware
+from dcsim.spec.training.hardware import training_hardware
 
 OVERLAP = "overlap."  # begins those of a case's facts that belong to the overlap
 _BRACKET = (0.3, 1.5)  # efficiencies between which the fitted one is sought

@@ -9,8 +9,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dcsim.catalog.entry import Entry
-from dcsim.formulas.collective_curve import CollectiveCurve, CollectiveCurves, collective_curve
-from dcsim.formulas.group_network import Collective, bus_bytes_frac
+from dcsim.formulas.network.collective_curve import CollectiveCurve, CollectiveCurves, collective_curve
+from dcsim.formulas.network.group_network import Collective, bus_bytes_frac
 from dcsim.units import BytesPerSecond, PositiveBytes
 
 MIN_SIZES = 2

@@ -7,7 +7,7 @@ from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.formulas.deployment import Wire
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_network import GroupNetwork
 
 
 def link_wire(link: Link, num_links: float = 1.0) -> Wire:

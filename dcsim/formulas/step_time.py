@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.formulas.collectives import all_gather_time, all_reduce_time, send_time
 from dcsim.formulas.deployment import Ceiling, Deployment
 from dcsim.formulas.indexer import index_bytes, index_times
 from dcsim.formulas.linear_attention import CHUNK_KERNELS, decode_state_time, state_bytes
 from dcsim.formulas.memory import kv_bytes_per_token
+from dcsim.formulas.network.collectives import all_gather_time, all_reduce_time, send_time
 from dcsim.formulas.operators import (
     Elementwise,
     Matmul,

@@ -20,7 +20,7 @@ from dcsim.metrics.training import belongs, training_figures
 from dcsim.metrics.window import Window
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import resolve_store
-from dcsim.spec.training_deployment import TrainingDeployment
+from dcsim.spec.training.deployment import TrainingDeployment
 from dcsim.tables import Table
 
 Tables = Mapping[str, Table]

@@ -10,7 +10,7 @@ from dcsim.metrics.figures import Figures
 from dcsim.metrics.prediction import CLUSTER_SECTIONS, Path, Pilot, numbers
 from dcsim.metrics.replication import Replication
 from dcsim.metrics.training import STRETCHES
-from dcsim.spec.training_length import num_concurrent_trials
+from dcsim.spec.training.length import num_concurrent_trials
 
 _STARTS = ("initialize", "warmup")  # what every start of a job takes
 _DATA = ("staging", "reshuffle")  # what its data set takes, however long steps are

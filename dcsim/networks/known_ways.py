@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices
+from dcsim.formulas.network.max_min import Indices
 from dcsim.networks.appended import Appended
 from dcsim.networks.walks import PairWays, Walks
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.formulas.max_min import Indices, Mask, Numbers
+from dcsim.formulas.network.max_min import Indices, Mask, Numbers
 from dcsim.networks.flow import Endpoint
 
 SCALE_UP_COST = 1

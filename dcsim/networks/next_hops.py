@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices, Mask
+from dcsim.formulas.network.max_min import Indices, Mask
 from dcsim.networks.network import Network
 
 UNREACHED = np.iinfo(np.int64).max // 4

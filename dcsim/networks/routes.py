@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
+from dcsim.formulas.network.max_min import Indices, Mask, Numbers, summed
 from dcsim.networks.flow import AnyFlow, Ends
 from dcsim.networks.known_ways import KnownWays
 from dcsim.networks.network import Network

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices, Mask, Numbers, summed
+from dcsim.formulas.network.max_min import Indices, Mask, Numbers, summed
 from dcsim.networks.network import Network
 from dcsim.networks.next_hops import UNREACHED, Choices, NextHops
 from dcsim.policies.routing import Crossroads, Routing

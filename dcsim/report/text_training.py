@@ -11,7 +11,7 @@ from dcsim.report.part_table import part_table
 from dcsim.report.training_words import LOST_PARTS, PRODUCTIVE, STEP_PARTS, counted, memory_parts, named
 from dcsim.result import Estimate, SummaryView
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training import TrainingJob
+from dcsim.spec.training.job import TrainingJob
 from dcsim.units import SECONDS_PER_HOUR, duration_text
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
-from dcsim.metrics.series import run_series
+from dcsim.metrics.series.run_series import run_series
 from dcsim.result.document import document_text
 from dcsim.result.folder import FORMAT, MANIFEST, file_sha256, refusal, whole_folder
 from dcsim.result.tables import KINDS, ResultTables, write_cluster, write_serving

@@ -31,9 +31,9 @@ from dcsim.spec.recurrences import require_bounded
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.storage import StoreDeployment, resolve_store
-from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_length import num_concurrent_trials, num_job_steps
-from dcsim.spec.training_prospects import require_prospects
+from dcsim.spec.training.deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training.length import num_concurrent_trials, num_job_steps
+from dcsim.spec.training.prospects import require_prospects
 from dcsim.tables import Table
 from dcsim.units import SECONDS_PER_DAY
 

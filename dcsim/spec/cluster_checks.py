@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from dcsim.catalog.store import StoreScope
 from dcsim.errors import Problem, ScenarioError
-from dcsim.spec.dataset_checks import dataset_problems
 from dcsim.spec.document import Document
 from dcsim.spec.fabric import resolve_network
 from dcsim.spec.jobs import job_problems
 from dcsim.spec.lending import lending_problems
 from dcsim.spec.reliability import reliability_problems
 from dcsim.spec.storage import storage_problems
-from dcsim.spec.training_checks import training_problems
+from dcsim.spec.training.checks import training_problems
+from dcsim.spec.training.dataset_checks import dataset_problems
 from dcsim.validation import nearest
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.model import Model
 from dcsim.catalog.node import Node
 from dcsim.errors import InfeasibleError
-from dcsim.formulas.collectives import ring_over_nodes
 from dcsim.formulas.datatypes import WEIGHT_ONLY, Datatype
 from dcsim.formulas.deployment import Ceiling, Deployment, RoutedPrecision, Wire
 from dcsim.formulas.memory import MemoryFit
+from dcsim.formulas.network.collectives import ring_over_nodes
 from dcsim.formulas.operators import KERNELS
 from dcsim.formulas.residual import ResidualTable
 from dcsim.formulas.sampling import GREEDY_LOGIT_BYTES, Sampling

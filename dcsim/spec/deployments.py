@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dcsim.spec.deployment import ServingDeployment, resolve_deployment
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_checkpoint import resolve_checkpoint
-from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training.checkpoint import resolve_checkpoint
+from dcsim.spec.training.deployment import TrainingDeployment, resolve_training
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dcsim.catalog.link import Link
 from dcsim.catalog.loader import load_entry
 from dcsim.catalog.node import Node
 from dcsim.errors import Problem, ScenarioError
-from dcsim.formulas.incast import IncastPenalty
+from dcsim.formulas.network.incast import IncastPenalty
 from dcsim.networks.graph import Hosts
 from dcsim.networks.network import Network
 from dcsim.networks.topology import TOPOLOGIES, Topology

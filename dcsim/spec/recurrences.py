@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dcsim.errors import InfeasibleError
-from dcsim.spec.dataset_preparation import resolve_preparation
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import TrainingDeployment
-from dcsim.spec.training_prospects import training_prospects
+from dcsim.spec.training.dataset_preparation import resolve_preparation
+from dcsim.spec.training.deployment import TrainingDeployment
+from dcsim.spec.training.prospects import training_prospects
 from dcsim.units import span_text
 
 MAX_OCCURRENCES = 100_000  # of one kind in one run: about a minute at what the costliest take

@@ -17,7 +17,7 @@ from dcsim.spec.jobs import Jobs
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.section import Section
 from dcsim.spec.serving import Serving
-from dcsim.spec.training import TrainingJob
+from dcsim.spec.training.job import TrainingJob
 from dcsim.units import PositiveSeconds, Seconds
 from dcsim.validation import in_order, validated
 

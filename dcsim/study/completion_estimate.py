@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dcsim.spec.dataset_preparation import resolve_preparation
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_length import num_job_steps, num_trials
-from dcsim.spec.training_prospects import training_prospects
+from dcsim.spec.training.dataset_preparation import resolve_preparation
+from dcsim.spec.training.deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training.length import num_job_steps, num_trials
+from dcsim.spec.training.prospects import training_prospects
 from dcsim.study.training_estimate import fed_step
 from dcsim.study.training_money import TrainingMoney, training_money
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcsim.errors import InfeasibleError, Problem, ScenarioError
-from dcsim.formulas.engine_capacity import EngineCapacity, engine_capacity
-from dcsim.formulas.engine_load import (
+from dcsim.formulas.engine.capacity import EngineCapacity, engine_capacity
+from dcsim.formulas.engine.load import (
     EngineState,
     saturated_state,
     state_in_lockstep,
     state_with_clients,
 )
-from dcsim.formulas.engine_pool import engine_pool, highest_rate_per_s, state_at_rate
-from dcsim.formulas.request_mix import RequestMix, prompt_groups
-from dcsim.formulas.step_table import EngineRules, StepTable, step_table
-from dcsim.formulas.throughput_curve import throughput_curve
+from dcsim.formulas.engine.pool import engine_pool, highest_rate_per_s, state_at_rate
+from dcsim.formulas.engine.request_mix import RequestMix, prompt_groups
+from dcsim.formulas.engine.step_table import EngineRules, StepTable, step_table
+from dcsim.formulas.engine.throughput_curve import throughput_curve
 from dcsim.metrics.cost import cost_figures
 from dcsim.metrics.energy import ClusterSums, carbon_figures, energy_figures
 from dcsim.metrics.figures import Figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dcsim.formulas.engine_capacity import Bound
+from dcsim.formulas.engine.capacity import Bound
 from dcsim.formulas.memory import MemoryFit
 
 

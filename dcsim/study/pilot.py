@@ -18,8 +18,8 @@ from dcsim.spec.pools import num_serving_nodes
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.serving import Serving
 from dcsim.spec.traffic import TraceSpec, Traffic
-from dcsim.spec.training_deployment import resolve_training
-from dcsim.spec.training_length import num_concurrent_trials
+from dcsim.spec.training.deployment import resolve_training
+from dcsim.spec.training.length import num_concurrent_trials
 from dcsim.tables import RunTables, Table
 from dcsim.workloads.arrivals.closed_loop import ClosedLoop
 from dcsim.workloads.trace_format import Trace, TraceFormat

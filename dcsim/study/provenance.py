@@ -15,7 +15,7 @@ from dcsim.formulas.datatypes import Datatype
 from dcsim.metrics.columns import floats
 from dcsim.spec.deployment import resolve_efficiency
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training import JobKind, TrainingJob
+from dcsim.spec.training.job import JobKind, TrainingJob
 from dcsim.tables import RunTables, ServingTables
 
 _BY_NAME = ("node_price", "accelerator_price")  # price books: one value per node or accelerator

@@ -19,8 +19,8 @@ from dcsim.formulas.training.traffic import scale_out_patterns
 from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import TrainingDeployment, unchecked_training
-from dcsim.spec.training_fabric import alone_step
+from dcsim.spec.training.deployment import TrainingDeployment, unchecked_training
+from dcsim.spec.training.fabric import alone_step
 from dcsim.validation import nearest
 
 _SPARE_LAYERS = 2

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.memory import RankMemory
 from dcsim.formulas.training.step import StepCondition
-from dcsim.spec.dataset_preparation import resolve_preparation
-from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import TrainingDeployment, resolve_training
-from dcsim.spec.training_fabric import alone_step
-from dcsim.spec.training_length import num_job_steps, num_rounds, num_trials
+from dcsim.spec.training.dataset_preparation import resolve_preparation
+from dcsim.spec.training.dataset_reads import resolve_dataset_reads
+from dcsim.spec.training.deployment import TrainingDeployment, resolve_training
+from dcsim.spec.training.fabric import alone_step
+from dcsim.spec.training.length import num_job_steps, num_rounds, num_trials
 from dcsim.study.training_money import TrainingMoney, training_money
 from dcsim.units import SECONDS_PER_DAY
 

@@ -8,8 +8,8 @@ from dcsim.metrics.cost import cost_figures
 from dcsim.metrics.energy import ClusterSums, energy_figures
 from dcsim.metrics.figures import Figures
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import TrainingDeployment
-from dcsim.spec.training_length import num_concurrent_trials
+from dcsim.spec.training.deployment import TrainingDeployment
+from dcsim.spec.training.length import num_concurrent_trials
 
 
 class TrainingMoney(NamedTuple):

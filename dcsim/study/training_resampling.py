@@ -15,8 +15,8 @@ from dcsim.formulas.training.software import SoftwareFacts
 from dcsim.metrics.training_prediction import TrainingDraw
 from dcsim.spec.ceilings import wide_datatype
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training import TrainingJob
-from dcsim.spec.training_deployment import TrainingDeployment, job_hardware, training_on
+from dcsim.spec.training.deployment import TrainingDeployment, job_hardware, training_on
+from dcsim.spec.training.job import TrainingJob
 from dcsim.study.resampling import AssumedSpread, Normals, assumed_times, drawn_efficiency, resampled
 
 # What is taken where a framework states no error of its own: the root mean square logarithmic errors over the

@@ -13,8 +13,8 @@ from dcsim.catalog.group_network import group_network, measured_on
 from dcsim.catalog.link import Link
 from dcsim.catalog.loader import build_entry, entry_mapping, entry_names, load_entry
 from dcsim.catalog.node import Node
-from dcsim.formulas.group_collectives import bus_bandwidth, collective_time
-from dcsim.formulas.group_network import Collective, GroupNetwork
+from dcsim.formulas.network.group_collectives import bus_bandwidth, collective_time
+from dcsim.formulas.network.group_network import Collective, GroupNetwork
 
 MEBIBYTE = 2.0**20
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from dcsim.formulas.engine_capacity import Bound, EngineCapacity
+from dcsim.formulas.engine.capacity import Bound, EngineCapacity
+from dcsim.formulas.engine.request_mix import RequestMix, prompt_groups
+from dcsim.formulas.engine.step_table import EngineRules, StepTable, step_table
+from dcsim.formulas.engine.throughput_curve import ThroughputCurve, throughput_curve
 from dcsim.formulas.power import PowerCurve
-from dcsim.formulas.request_mix import RequestMix, prompt_groups
-from dcsim.formulas.step_table import EngineRules, StepTable, step_table
-from dcsim.formulas.throughput_curve import ThroughputCurve, throughput_curve
 from tests.formulas.deployments import deployment
 
 POWER = PowerCurve(tdp_w=700.0, idle_w=70.0, active_frac=0.1, memory_frac=0.5, compute_frac=2.0, cap_frac=0.9)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcsim.formulas.collectives import all_reduce_time
+from dcsim.formulas.network.collectives import all_reduce_time
 from dcsim.formulas.residual import ResidualTable
 from dcsim.formulas.step_time import StepWork, decode_attention_time, floored, step_time, token_time
 from tests.formulas.deployments import LLAMA_8B, WIRE, deployment

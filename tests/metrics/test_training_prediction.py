@@ -13,7 +13,7 @@ from dcsim.metrics.training_prediction import TrainedRun, TrainingDraw, with_tra
 from dcsim.sim.simulation import simulate
 from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.study.run import run
 
 JOB = """

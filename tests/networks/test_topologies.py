@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dcsim.errors import ScenarioError
-from dcsim.formulas.max_min import Incidence, Numbers, max_min_rates
+from dcsim.formulas.network.max_min import Incidence, Numbers, max_min_rates
 from dcsim.networks.flow import Flow
 from dcsim.networks.graph import Hosts
 from dcsim.networks.network import Network

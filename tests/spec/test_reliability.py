@@ -10,8 +10,8 @@ from dcsim.catalog.loader import entry_names, load_entry
 from dcsim.catalog.reliability import Cause, Domain, ReliabilityPreset
 from dcsim.errors import ScenarioError
 from dcsim.spec.reliability import ClusterShape, Reliability
-from dcsim.spec.training_deployment import resolve_training
-from dcsim.spec.training_prospects import training_prospects
+from dcsim.spec.training.deployment import resolve_training
+from dcsim.spec.training.prospects import training_prospects
 
 DAY_S = 86_400.0
 

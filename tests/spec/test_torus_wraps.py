@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import dcsim
-from dcsim.formulas.group_network import Collective, GroupNetwork
+from dcsim.formulas.network.group_network import Collective, GroupNetwork
 from dcsim.formulas.training.groups import RankGroup
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import unchecked_training
+from dcsim.spec.training.deployment import unchecked_training
 
 TEXT = """\
 name: slice

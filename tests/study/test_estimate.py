@@ -8,7 +8,7 @@ from time import perf_counter
 import pytest
 
 from dcsim.errors import InfeasibleError
-from dcsim.formulas.engine_capacity import Bound
+from dcsim.formulas.engine.capacity import Bound
 from dcsim.result import Result
 from dcsim.spec.deployment import memory_fit
 from dcsim.spec.loader import load

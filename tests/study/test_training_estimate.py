@@ -12,7 +12,7 @@ from dcsim.formulas.training.choices import Recompute
 from dcsim.formulas.training.step import StepCondition
 from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.study.gallery import load_scenario
 from dcsim.study.run import run
 from dcsim.study.strategy import StrategySpace, rank_strategies

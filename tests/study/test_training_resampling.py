@@ -11,7 +11,7 @@ import pytest
 from dcsim.catalog.software import StepClass
 from dcsim.spec.loader import load
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_deployment import resolve_training, training_on
+from dcsim.spec.training.deployment import resolve_training, training_on
 from dcsim.study.training_resampling import (
     FORMULA_COLLECTIVES,
     STEP,

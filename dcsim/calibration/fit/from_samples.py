@@ -18,9 +18,9 @@ from dcsim.calibration.fit.reference import Reference, reference_of
 from dcsim.calibration.fit.sample_columns import COLUMNS, SampleColumns, numbers
 from dcsim.calibration.samples import Machine, Samples, centres
 from dcsim.errors import Problem, ScenarioError
-from dcsim.formulas.collectives import all_reduce_time
 from dcsim.formulas.datatypes import Datatype
 from dcsim.formulas.deployment import Wire
+from dcsim.formulas.network.collectives import all_reduce_time
 
 # what a kernel finds in the cache: weights and keys and values of a layer were last used a step ago
 _CACHE_STATES = {

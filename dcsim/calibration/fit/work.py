@@ -12,9 +12,9 @@ from dcsim.calibration.fit.points import OperatorPoints
 from dcsim.catalog.accelerator import Accelerator
 from dcsim.catalog.link import Link
 from dcsim.errors import Problem, ScenarioError
-from dcsim.formulas.collectives import all_reduce_time
 from dcsim.formulas.datatypes import WEIGHT_ONLY, Datatype
 from dcsim.formulas.deployment import Wire
+from dcsim.formulas.network.collectives import all_reduce_time
 from dcsim.formulas.roofline import matmul_bytes, quantized_matmul_flops, smooth_max
 from dcsim.formulas.step_time import PrefillCosts, prompt_equivalent_tokens
 from dcsim.formulas.transformer import (

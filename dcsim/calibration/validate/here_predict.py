@@ -12,8 +12,8 @@ from dataclasses import replace
 from dcsim.calibration.validate.here_machine import Machine
 from dcsim.calibration.validate.workloads.operators import Operator, OperatorCase
 from dcsim.errors import InfeasibleError
-from dcsim.formulas.collectives import all_reduce_time
 from dcsim.formulas.deployment import Ceiling, Deployment
+from dcsim.formulas.network.collectives import all_reduce_time
 from dcsim.formulas.operators import Elementwise, Matmul, lm_head, token_kernels, token_matmuls
 from dcsim.formulas.roofline import smooth_max_s
 from dcsim.formulas.step_time import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dcsim.formulas.group_collectives import Collective
-from dcsim.formulas.group_network import GroupNetwork, large_message_bytes_per_s
+from dcsim.formulas.network.group_collectives import Collective
+from dcsim.formulas.network.group_network import GroupNetwork, large_message_bytes_per_s
 from dcsim.formulas.training.choices import Sharding
 from dcsim.formulas.training.groups import (
     RankGroup,

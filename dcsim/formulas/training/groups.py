@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dcsim.formulas.group_collectives import Collective, collective_time
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_collectives import Collective, collective_time
+from dcsim.formulas.network.group_network import GroupNetwork
 from dcsim.formulas.training.plan import TrainingPlan
 
 

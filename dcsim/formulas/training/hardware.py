@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dcsim.formulas.deployment import Ceiling
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_network import GroupNetwork
 from dcsim.formulas.power import PowerCurve
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_network import GroupNetwork
 from dcsim.formulas.training.communication import Messages, StepMessages, total_s
 from dcsim.formulas.training.cost import Cost
 from dcsim.formulas.training.layer import PassCosts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_network import GroupNetwork
 from dcsim.formulas.power import power_rise_w
 from dcsim.formulas.training.breakdown import StepCauses, TrainingStep
 from dcsim.formulas.training.choices import Recompute

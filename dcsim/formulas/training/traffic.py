@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dcsim.formulas.group_collectives import Collective
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_collectives import Collective
+from dcsim.formulas.network.group_network import GroupNetwork
 from dcsim.formulas.training.choices import Recompute
 from dcsim.formulas.training.communication import Message, Messages, step_messages
 from dcsim.formulas.training.plan import TrainingPlan

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from dcsim.formulas.max_min import Incidence, Indices, Mask, Numbers, max_min_rates, summed
+from dcsim.formulas.network.max_min import Incidence, Indices, Mask, Numbers, max_min_rates, summed
 from dcsim.networks.routes import Route
 from dcsim.sim.fabric.entries import Entries
 from dcsim.sim.fabric.solutions import MAX_FLOWS, Kind, Phase, Solutions, Together, together

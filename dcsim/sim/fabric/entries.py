@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices, Mask, Numbers
+from dcsim.formulas.network.max_min import Indices, Mask, Numbers
 from dcsim.networks.appended import Appended
 from dcsim.networks.routes import Route
 

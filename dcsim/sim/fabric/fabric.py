@@ -8,8 +8,8 @@ from itertools import count
 
 import simpy
 
-from dcsim.formulas.incast import IncastPenalty, incast_capacities
-from dcsim.formulas.max_min import Numbers
+from dcsim.formulas.network.incast import IncastPenalty, incast_capacities
+from dcsim.formulas.network.max_min import Numbers
 from dcsim.networks.flow import AnyFlow
 from dcsim.networks.network import Network
 from dcsim.networks.routes import Route

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dcsim.formulas.max_min import Numbers
+from dcsim.formulas.network.max_min import Numbers
 from dcsim.networks.network import Network
 from dcsim.sim.fabric.movement import Transfer
 from dcsim.tables.fabric import FABRIC_OUTAGES, LINK_LOADS, LINKS, TRANSFERS

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices, Mask, Numbers
+from dcsim.formulas.network.max_min import Indices, Mask, Numbers
 from dcsim.sim.fabric.active_flows import ActiveFlows, Arrivals
 from dcsim.sim.fabric.movement import Member, Occupation
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from dcsim.formulas.max_min import Indices, Numbers
+from dcsim.formulas.network.max_min import Indices, Numbers
 from dcsim.networks.routes import Route
 
 MAX_FLOWS = 64  # more flows under way hardly come together again

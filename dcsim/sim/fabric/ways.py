@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from dcsim.formulas.max_min import Numbers
+from dcsim.formulas.network.max_min import Numbers
 from dcsim.networks.flow import AnyFlow
 from dcsim.networks.network import Network
 from dcsim.networks.routes import Route, Routes

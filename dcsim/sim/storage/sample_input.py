@@ -12,7 +12,7 @@ from dcsim.sim.storage.reshuffling import Reshuffling
 from dcsim.sim.storage.staging import Staging
 from dcsim.sim.storage.store import Store
 from dcsim.sim.storage.stream import Stream
-from dcsim.spec.dataset_reads import DatasetReads
+from dcsim.spec.training.dataset_reads import DatasetReads
 
 _LEAST_PACE_FRAC = 1e-6  # of a step: smaller changes leave the stream as it is
 _MAX_CHANGES = 10_000  # of what a cache finds: for a job of many epochs, a second or so

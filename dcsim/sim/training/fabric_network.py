@@ -9,8 +9,8 @@ from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.fabric.movement import Occupation as FabricOccupation
 from dcsim.sim.training.step_source import NetworkUse
-from dcsim.spec.training_deployment import TrainingDeployment
-from dcsim.spec.training_flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows, port_frac
+from dcsim.spec.training.deployment import TrainingDeployment
+from dcsim.spec.training.flows import LEAST_PACE_FRAC, MAX_PACE_ROUNDS, pattern_flows, port_frac
 
 _LEAST_CHANGE_FRAC = 0.005  # of the share: smaller changes do not end a jump
 

@@ -12,7 +12,7 @@ from dcsim.sim.storage.capacity import Holding
 from dcsim.sim.storage.store import Store
 from dcsim.sim.storage.transfer import Transfer
 from dcsim.sim.training.checkpointing import Save, SaveTimes
-from dcsim.spec.training_checkpoint import CheckpointPlan
+from dcsim.spec.training.checkpoint import CheckpointPlan
 
 
 class StoredCheckpoints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import simpy
 
 from dcsim.sim.training.checkpointing import FixedCheckpoints, SaveTimes
-from dcsim.spec.training_checkpoint import CheckpointPlan
+from dcsim.spec.training.checkpoint import CheckpointPlan
 
 
 def timed_checkpoints(environment: simpy.Environment, plan: CheckpointPlan) -> FixedCheckpoints:

@@ -23,13 +23,13 @@ from dcsim.sim.training.job_table import training_job_table
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
 from dcsim.sim.training.timed_checkpoints import timed_checkpoints
-from dcsim.spec.dataset_preparation import DatasetPreparation, resolve_preparation
-from dcsim.spec.dataset_reads import resolve_dataset_reads
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
-from dcsim.spec.training_checkpoint import resolve_checkpoint
-from dcsim.spec.training_deployment import TrainingDeployment
-from dcsim.spec.training_length import num_job_steps, num_rounds
+from dcsim.spec.training.checkpoint import resolve_checkpoint
+from dcsim.spec.training.dataset_preparation import DatasetPreparation, resolve_preparation
+from dcsim.spec.training.dataset_reads import resolve_dataset_reads
+from dcsim.spec.training.deployment import TrainingDeployment
+from dcsim.spec.training.length import num_job_steps, num_rounds
 from dcsim.tables import Table
 
 

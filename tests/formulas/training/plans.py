@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dcsim.formulas.deployment import Ceiling, Wire
-from dcsim.formulas.group_network import GroupNetwork
+from dcsim.formulas.network.group_network import GroupNetwork
 from dcsim.formulas.power import PowerCurve
 from dcsim.formulas.training.hardware import Kernel, TrainingHardware
 from dcsim.formulas.training.plan import TrainingPlan

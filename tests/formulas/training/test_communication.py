@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from dcsim.formulas.group_network import Collective
+from dcsim.formulas.network.group_network import Collective
 from dcsim.formulas.training.choices import Recompute, Sharding
 from dcsim.formulas.training.communication import Message, Relay, step_messages, total_s
 from dcsim.formulas.training.groups import RankGroup

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import simpy
 
-from dcsim.formulas.incast import IncastPenalty
+from dcsim.formulas.network.incast import IncastPenalty
 from dcsim.networks.flow import Flow, gather_flows, ring_flows
 from dcsim.networks.graph import Hosts
 from dcsim.networks.network import Network

@@ -9,7 +9,7 @@ import pytest
 import dcsim
 from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.simulation import simulate
-from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.study.training_estimate import estimate_training
 from tests.sim.storage.test_samples_on_the_fabric import TEXT as EDGES
 

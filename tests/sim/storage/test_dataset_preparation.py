@@ -10,8 +10,8 @@ import dcsim
 from dcsim.errors import InfeasibleError, ScenarioError
 from dcsim.formulas.storage import Access
 from dcsim.sim.simulation import simulate
-from dcsim.spec.dataset_preparation import resolve_preparation
-from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training.dataset_preparation import resolve_preparation
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.tables import RunTables
 
 BYTES = 100e6 * 10e3  # tokens of the data set, bytes of each: 1 TB

@@ -3,7 +3,7 @@
 import pytest
 
 from dcsim.sim.storage.sample_input import SampleInput
-from dcsim.spec.dataset_reads import DatasetReads
+from dcsim.spec.training.dataset_reads import DatasetReads
 from tests.sim.storage.stores import bench, limits
 
 READS = DatasetReads("disk", bytes_per_step=60.0, wanted_bytes_per_s=60.0, available_bytes_per_s=100.0)

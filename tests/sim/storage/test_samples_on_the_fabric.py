@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import dcsim
 from dcsim.sim.simulation import simulate
-from dcsim.spec.training_deployment import resolve_training
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.study.training_estimate import estimate_training
 from dcsim.tables import RunTables
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import dcsim
 from dcsim.formulas.training.traffic import Direction, Pattern
 from dcsim.sim.simulation import simulate
-from dcsim.spec.training_deployment import resolve_training
-from dcsim.spec.training_flows import pattern_flows
+from dcsim.spec.training.deployment import resolve_training
+from dcsim.spec.training.flows import pattern_flows
 
 
 def pairs(pattern: Pattern, num_nodes: int, nodes_per_domain: int = 1) -> set[tuple[int, int]]:

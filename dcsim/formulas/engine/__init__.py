@@ -1,0 +1,1 @@
+"""An engine as a whole, in closed form: its load, its capacity and its throughput."""

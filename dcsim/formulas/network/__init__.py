@@ -1,0 +1,1 @@
+"""Networks: fair shares of links, and the time of collectives."""

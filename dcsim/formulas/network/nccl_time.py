@@ -279,8 +279,8 @@ def _reduced_inside_s(group: _Group, network: GroupNetwork, num_bytes: float) ->
 
     Each rank sends S to be reduced and its part of the result to all: (g+1)/g S at 0.85 of the bandwidth
     (see :func:`dcsim.formulas.network.collectives.all_reduce_time`). Among more than eight ranks the gain
-    over a ring stays what it is among eight. In a tree of more than two domains a share of the bandwidth is left
-    (src/graph/tuning.cc, perChMaxNVLSTreeBws), unless switches reduce there too.
+    over a ring stays what it is among eight. In a tree of more than two domains a share of the bandwidth is
+    left (src/graph/tuning.cc, perChMaxNVLSTreeBws), unless switches reduce there too.
     """
     gaining = min(group.inner, _SWITCH_GAIN_RANKS)
     ring_volume = bus_bytes_frac(Collective.ALL_REDUCE, group.inner)

@@ -12,7 +12,7 @@ from dcsim.metrics.fabric import fabric_figures
 from dcsim.metrics.failures import failure_figures
 from dcsim.metrics.figures import Figures
 from dcsim.metrics.jobs import jobs_figures
-from dcsim.metrics.lending import lending_figures
+from dcsim.metrics.lending import lending_figures, lent_accelerator_s
 from dcsim.metrics.shares import ClusterBill
 from dcsim.metrics.storage import storage_figures
 from dcsim.metrics.time_bins import BinnedSums
@@ -90,6 +90,10 @@ class ClusterWork:
         return sum(held_accelerator_s(self.tables, name, window) for name in self.training) + (
             self.held_by_jobs_s(window)
         )
+
+    def lent_accelerator_s(self, workload: str, window: Window) -> float:
+        """Accelerator time of a served model that it lent to jobs in the window."""
+        return lent_accelerator_s(self.tables, workload, window)
 
     def held_by_jobs_s(self, window: Window) -> float:
         """Accelerator time that scheduled jobs held in the window."""

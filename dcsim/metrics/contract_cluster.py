@@ -110,10 +110,10 @@ _JOBS = {
     "by_queue.QUEUE.num_preemptions": Key("", "times that one of them was preempted"),
 }
 _LENDING = {
-    "node_h": Key("h", "node-hours that serving lent to jobs in the window"),
+    "node_h": Key("h", "node-hours that serving lent to jobs in the window, those out of service left out"),
     "num_nodes.mean": Key("", "nodes lent, mean over the window"),
-    "num_loans": Key("", "times that a node was lent in the window"),
-    "num_take_backs": Key("", "times that a node was taken back in it"),
+    "num_loans": Key("", "times in the window that jobs got a node: lent, or back from repair"),
+    "num_take_backs": Key("", "times that a node in service was taken back in it"),
     "num_preempted": Key("", "jobs that this stopped"),
     "by_workload.NAME.num_replicas_on.mean": Key(
         "",
@@ -161,10 +161,11 @@ _STORAGE = {
 }
 
 _SHARES = {
-    "cost_usd": Key("USD", "the cluster's cost by the accelerators that the workload holds"),
+    "cost_usd": Key("USD", "the cluster's cost by the accelerators that the workload holds and has not lent"),
     "usd_per_million_output_tokens": Key("USD", "that per million output tokens of the workload"),
     "it_j": Key(
-        "J", "its share of IT energy: idle power by the accelerators held, what they drew above idle"
+        "J",
+        "its share of IT energy: idle power by the accelerators held and not lent, what they drew above idle",
     ),
     "it_j_per_output_token": Key("J", "that / output tokens of the workload"),
     "carbon_kg": Key(

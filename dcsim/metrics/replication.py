@@ -145,6 +145,7 @@ class Replication:
         unheld_s = bill.accelerator_s - self.work.held_accelerator_s(self.joint)
         for name, one in self.workloads.items():
             held_s = sum(pool.num_accelerators for pool in one.served.pools) * self.joint.duration_s
+            held_s -= self.work.lent_accelerator_s(name, self.joint)
             unheld_s -= held_s
             num_tokens, rise_j = (
                 sum(sums.total(quantity, 0, NUM_BINS) for sums in one.findings.joint_sums)

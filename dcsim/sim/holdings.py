@@ -143,8 +143,10 @@ class Places:
         self._filled[node] = self._vacant.pop(place)
         self._log.begin(self._holder, node, self._filled[node])
 
-    def leave(self, node: int) -> None:
-        """The node is not the holder's any more."""
-        if node in self._filled:
-            self._vacant[node] = self._filled.pop(node)
-            self._log.end(self._holder, node)
+    def leave(self, node: int) -> float:
+        """The node is not the holder's any more; how many accelerators of it were."""
+        if node not in self._filled:
+            return 0.0
+        self._vacant[node] = self._filled.pop(node)
+        self._log.end(self._holder, node)
+        return self._vacant[node]

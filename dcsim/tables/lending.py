@@ -1,15 +1,32 @@
-"""Tables of lending: nodes that serving lent to jobs, and the pauses of replicas that made them free."""
+"""Tables of lending: stretches in which jobs could have nodes of serving, and the pauses of replicas that made them free."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from dcsim.tables.table import TEXT, Column
 
+
+class LoanEnd(StrEnum):
+    """Why jobs could not have a node any more."""
+
+    OPEN = ""  # they could when the simulation ended
+    TAKEN_BACK = "taken_back"
+    OUT_OF_SERVICE = "out_of_service"
+
+
 LENDING: Mapping[str, Column] = {
     "node": Column("i4", "", "node that was lent"),
-    "started_at_s": Column("f8", "s", "when jobs could have it: all replicas on it were off"),
-    "ended_at_s": Column("f8", "s", "when it was taken back; NaN if it was lent when the simulation ended"),
+    "workload": Column(TEXT, "", "served model that lent it: of several on one node each has a row"),
+    "num_accelerators": Column("f8", "", "accelerators that it had there"),
+    "started_at_s": Column(
+        "f8", "s", "when jobs could have it: all replicas on it were off, or it was back from repair"
+    ),
+    "ended_at_s": Column("f8", "s", "when they could not any more; NaN if the simulation ended before"),
+    "ended_by": Column(
+        TEXT, "", "taken_back; out_of_service (it failed, or left for repair or maintenance); or empty"
+    ),
     "num_preempted": Column("i4", "", "jobs stopped when it was taken back"),
 }
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from dcsim.sim.failures.failure import Drain, Failure
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.jobs.pool import NodePool
+
+
+class Lender(Protocol):
+    """Whose nodes jobs have for a while."""
+
+    def on_out(self, node: int) -> None:
+        """A node of the jobs is out of service from now on."""
+
+    def on_back(self, node: int) -> None:
+        """It is back, and jobs can have it again."""
 
 
 class JobNodes:
@@ -15,16 +26,18 @@ class JobNodes:
     def __init__(self, process: FailureProcess, pool: NodePool, nodes: Iterable[int]) -> None:
         self._process, self._pool = process, pool
         self.nodes = set(nodes)
+        self.lender: Lender | None = None
         process.nodes.listen(sorted(self.nodes), self)
 
-    def borrow(self, node: int) -> None:
-        """A node that jobs may use from now on; one that was asked to leave is repaired first."""
+    def borrow(self, node: int) -> bool:
+        """A node for jobs; whether they may use it now. One that was asked to leave is repaired before."""
         self.nodes.add(node)
         if self._process.must_leave(node):
             self._process.retire(node)
-        else:
-            self._process.nodes.listen((node,), self)
-            self._pool.open(node)
+            return False
+        self._process.nodes.listen((node,), self)
+        self._pool.open(node)
+        return True
 
     def return_borrowed(self, node: int) -> int:
         """Jobs on the node are stopped in good order; how many. One that is broken stays closed as it is."""
@@ -40,6 +53,7 @@ class JobNodes:
         for node in failure.nodes:
             if node in self.nodes:
                 self._pool.fail(node)
+                self._tell_out(node)
 
     def on_slow(self, node: int) -> None:
         """Recorded durations say nothing of the pace of a node."""
@@ -51,8 +65,15 @@ class JobNodes:
                 self._pool.close(node)
                 self._pool.evict(node, is_orderly=True)
                 self._process.retire(node)
+                self._tell_out(node)
 
     def on_return(self, node: int) -> None:
         """A node is back in service."""
         self._process.nodes.listen((node,), self)
         self._pool.repair(node)
+        if self.lender is not None:
+            self.lender.on_back(node)
+
+    def _tell_out(self, node: int) -> None:
+        if self.lender is not None:
+            self.lender.on_out(node)

@@ -33,7 +33,10 @@ def build_lending(
     """Let fleets lend their nodes, and return what they write. Those that do not lend hold nodes, too."""
     log = LendingLog()
     groups = [
-        [PausableGroup(one, _recovery(one.recovery, fleet.lending)) for one in fleet.outages]
+        [
+            PausableGroup(fleet.deployment.name, one, _recovery(one.recovery, fleet.lending))
+            for one in fleet.outages
+        ]
         for fleet in fleets
     ]
     lender = NodeLender(environment, job_nodes, [one for some in groups for one in some], log)

@@ -9,16 +9,19 @@ from dataclasses import astuple, dataclass, field
 import numpy as np
 
 from dcsim.tables import Column, Table
-from dcsim.tables.lending import LENDING, REPLICA_PAUSES
+from dcsim.tables.lending import LENDING, REPLICA_PAUSES, LoanEnd
 
 
 @dataclass(slots=True)
 class Loan:
-    """A node that works for jobs."""
+    """A served model's part of a node that works for jobs."""
 
     node: int
+    workload: str
+    num_accelerators: float
     started_at_s: float
     ended_at_s: float = math.nan
+    ended_by: LoanEnd = LoanEnd.OPEN
     num_preempted: int = 0
 
 
@@ -41,10 +44,11 @@ class LendingLog:
     _loans: list[Loan] = field(default_factory=list)
     _pauses: list[Pause] = field(default_factory=list)
 
-    def lend(self, node: int, now_s: float) -> Loan:
-        """A node is lent from now on."""
-        self._loans.append(Loan(node, now_s))
-        return self._loans[-1]
+    def lend(self, node: int, parts: Mapping[str, float], now_s: float) -> list[Loan]:
+        """Jobs can have a node from now on; ``parts`` are its accelerators by served model."""
+        loans = [Loan(node, workload, count, now_s) for workload, count in parts.items()]
+        self._loans += loans
+        return loans
 
     def pause(self, workload: str, replica: int, now_s: float) -> Pause:
         """A replica takes no new requests from now on."""

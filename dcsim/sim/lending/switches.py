@@ -109,10 +109,13 @@ class ReplicaSwitches:
     def _start(self, group: PausableGroup, replicas: Sequence[int]) -> ProcessGenerator:
         """Start the processes of replicas that share nodes and load their weights, once for all of them.
 
-        A group that is down starts anyway as soon as it has nodes, see ``GroupOutages``.
+        A group that is down, or fails meanwhile, starts as soon as it has nodes, see ``GroupOutages``: its
+        replicas serve when that is done.
         """
         if not group.outages.is_down:
             yield from _started(self._environment, group.recovery, group.outages.nodes)
+        while group.outages.is_down:
+            yield group.outages.came_back
         for replica in replicas:
             if replica < self.num_wanted:
                 self._turn_on(replica)

@@ -122,14 +122,23 @@ class GroupOutages:
         """How it comes back."""
         return self._recovery
 
+    @property
+    def came_back(self) -> simpy.Event:
+        """Succeeds when it is up again. Only for one that is down."""
+        assert self._process is not None
+        return self._process
+
     def holds(self, node: int) -> bool:
         """Whether a node is one of its own."""
         return node in self._nodes
 
-    def lend(self, node: int) -> None:
-        """One of its nodes works for others: what happens to it meanwhile is not its concern."""
+    def lend(self, node: int) -> float:
+        """One of its nodes works for others: what happens to it meanwhile is not its concern.
+
+        How many accelerators it had there.
+        """
         self._failures.nodes.forget((node,), self)
-        self._places.leave(node)
+        return self._places.leave(node)
 
     def take_back(self, nodes: Iterable[int]) -> None:
         """Nodes that were lent are its own again. Those that are broken are replaced like ones that fail."""

@@ -135,7 +135,10 @@ def test_a_lent_node_that_fails_is_the_jobs_loss_and_comes_back_to_them(tmp_path
     (run,) = played.jobs
     assert (run.num_failures, run.lost_s) == (1, 100.0)
     assert run.status is JobStatus.FINISHED
-    assert rows(played, "node", "started_at_s", "ended_at_s") == [(1, 100.0, 3100.0)]
+    first, second = rows(played, "node", "started_at_s", "ended_at_s", "ended_by")
+    assert first == (1, 100.0, 200.0, "out_of_service")
+    assert (second[0], *second[2:]) == (1, 3100.0, "taken_back")
+    assert second[1] == run.held[-1][1] > 200.0  # the job goes on when its node is repaired
 
 
 def test_a_lent_node_that_is_broken_when_it_is_wanted_is_replaced_by_a_spare(tmp_path: Path):
@@ -145,7 +148,16 @@ def test_a_lent_node_that_is_broken_when_it_is_wanted_is_replaced_by_a_spare(tmp
     first_s = serving.steps["started_at_s"][serving.steps["engine"] >= 2].min()
     assert first_s >= 300.0 + 1.0 + START_S + LOAD_S
     assert first_s < 330.0
+    back_s = 300.0 + 1.0 + START_S + LOAD_S
+    assert played.pauses["serving_at_s"].tolist() == pytest.approx([back_s] * 2)
+    assert rows(played, "ended_at_s", "ended_by") == [(299.0, "out_of_service")]
     assert (serving.requests["status"] == RequestStatus.FINISHED).all()
+
+
+def test_a_replica_whose_node_fails_while_it_starts_serves_when_its_spare_has_the_weights(tmp_path: Path):
+    played = play({"idle": [WINDOW]}, [0.0], [], num_spares=1, failed_at_s={1: 305.0}, folder=tmp_path)
+    back_s = 305.0 + 1.0 + START_S + LOAD_S
+    assert played.pauses["serving_at_s"].tolist() == pytest.approx([back_s] * 2)
 
 
 def test_a_spare_that_took_the_place_of_a_failed_node_is_lent_in_its_stead(tmp_path: Path):

@@ -145,3 +145,16 @@ def test_accelerators_of_replicas_that_are_off_draw_what_idle_ones_draw(tmp_path
 def test_without_lending_no_table_and_no_number_says_anything_of_it() -> None:
     tables = simulate(dcsim.load(DOCUMENT, overrides={"serving.chat.lending": None}), 0)
     assert not {"lending", "replica_pauses"} & tables.cluster.keys()
+
+
+def test_serving_does_not_pay_for_nodes_while_they_are_lent() -> None:
+    overrides = {"economics": {"prices": "owned-2026"}, "facility": {"site": "us-iowa"}}
+    summary = dcsim.run(dcsim.load(DOCUMENT, overrides=overrides), num_processes=1).summary
+    num_lent = summary["lending"]["num_nodes"]["mean"]  # nodes: of four in all, two of them the replicas'
+    assert num_lent > 0.3
+    total_usd, chat_usd = summary["cost"]["total_usd"], summary["serving"]["chat"]["cost_usd"]
+    assert chat_usd == pytest.approx(total_usd * (2.0 - num_lent) / 4.0)
+    assert chat_usd + summary["jobs"]["cost_usd"] + summary["cost"]["unheld_usd"] == pytest.approx(total_usd)
+    whole_j, unheld_j = summary["energy"]["it_j"], summary["energy"]["unheld_it_j"]
+    shares_j = summary["serving"]["chat"]["it_j"] + summary["jobs"]["it_j"]
+    assert shares_j + unheld_j == pytest.approx(whole_j)

@@ -15,8 +15,10 @@ _TRAINING = {
     "mfu_frac": Key("fraction", "model operations / dense peak during the steps that count"),
     "hfu_frac": Key("fraction", "the same with operations done again by recomputation"),
     "num_steps": Key("steps", "steps that count, in the window"),
-    "tokens_per_s": Key("1/s", "tokens of those steps / wall time"),
-    "time_per_million_tokens_s": Key("s", "wall time per million tokens of those steps"),
+    "tokens_per_s": Key(
+        "1/s", "tokens of those steps / time from submission to the end, of all trials of a sweep together"
+    ),
+    "time_per_million_tokens_s": Key("s", "the same time per million tokens of those steps"),
     "wall_s": Key("s", "time from submission to the end, within the window; of all trials of a sweep"),
     "productive_frac": Key("fraction", "goodput: time in steps that count / wall time"),
     "effective_training_frac": Key("fraction", "what those steps take undisturbed / wall time"),
@@ -41,8 +43,8 @@ _TRAINING = {
     "is_stalled": Key("", "whether it was no further at the end than at its start"),
     "{num_failures,num_planned_stops}": Key("", "times a failure stopped it; times it stopped, work saved"),
     "time_between_failures_s": Key("s", "wall time / failures; null without any"),
-    "{num_accelerators,num_nodes}": Key("", "what the job takes"),
-    "tokens_per_step": Key("tokens", "of one step of the whole job"),
+    "{num_accelerators,num_nodes}": Key("", "what the job takes; each trial of a sweep"),
+    "tokens_per_step": Key("tokens", "of one step of the whole job, or of each trial of a sweep"),
     "counted_in": Key(
         "", "tokens, or samples where the model has none: what all keys named after tokens count"
     ),

@@ -65,15 +65,15 @@ def training_figures(job: TrainedJob, tables: Mapping[str, Table], window: Windo
     )
     num_steps = spans.total("num_steps", spans.is_productive)
     pace = num_steps * step.total_s / steps_s if steps_s else None
-    wall_s = spans.wall_s
+    wall_s, elapsed_s, num_tokens = spans.wall_s, spans.elapsed_s, num_steps * job.tokens_per_step
     figures: Figures = {
         "step_time_s": ratio(steps_s, num_steps),
         "undisturbed_step_time_s": finite(step.total_s),
         "mfu_frac": None if pace is None else finite(step.mfu_frac * pace),
         "hfu_frac": None if pace is None else finite(step.hfu_frac * pace),
         "num_steps": finite(num_steps),
-        "tokens_per_s": ratio(num_steps * job.tokens_per_step, wall_s),
-        "time_per_million_tokens_s": ratio(wall_s * TOKENS_PER_MILLION, num_steps * job.tokens_per_step),
+        "tokens_per_s": ratio(num_tokens, elapsed_s),
+        "time_per_million_tokens_s": ratio(elapsed_s * TOKENS_PER_MILLION, num_tokens),
         "wall_s": finite(wall_s),
         "productive_frac": ratio(steps_s, wall_s),
         "effective_training_frac": ratio(parts["productive"], wall_s),
@@ -112,7 +112,7 @@ class _Spans:
     """The spans of one job, each with the share of it that lies in the window."""
 
     def __init__(self, name: str, spans: Table, window: Window) -> None:
-        self._spans = spans
+        self._spans, self._window = spans, window
         self._share = np.where(
             belongs(spans, name),
             window.share_within(floats(spans, "started_at_s"), floats(spans, "duration_s")),
@@ -124,6 +124,14 @@ class _Spans:
     def wall_s(self) -> float:
         """Its time in the window, from its submission to its end."""
         return self.total("duration_s")
+
+    @property
+    def elapsed_s(self) -> float:
+        """From its start to its end in the window, those of trials of a sweep together."""
+        started_at_s, duration_s = floats(self._spans, "started_at_s"), floats(self._spans, "duration_s")
+        low = np.maximum(started_at_s, self._window.started_at_s)[self._share > 0]
+        high = np.minimum(started_at_s + duration_s, self._window.ended_at_s)[self._share > 0]
+        return float(high.max() - low.min()) if len(low) else 0.0
 
     @property
     def is_productive(self) -> Mask:

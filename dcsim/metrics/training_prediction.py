@@ -10,7 +10,7 @@ from dcsim.metrics.figures import Figures
 from dcsim.metrics.prediction import CLUSTER_SECTIONS, Path, Pilot, numbers
 from dcsim.metrics.replication import Replication
 from dcsim.metrics.training import STRETCHES
-from dcsim.spec.training.length import num_concurrent_trials
+from dcsim.spec.training.length import num_trials
 
 _STARTS = ("initialize", "warmup")  # what every start of a job takes
 _DATA = ("staging", "reshuffle")  # what its data set takes, however long steps are
@@ -167,7 +167,7 @@ def _moved(first: Replication, name: str, known: Numbers, draw: TrainingDraw) ->
     steps_s += sum(number("lost_s", cause) for cause in STRETCHES)
     waiting_frac = number("lost_s", "input") / steps_s if steps_s else 0.0
     step = draw.step_factor + waiting_frac * (1.0 - draw.step_factor)
-    num_first = num_concurrent_trials(job)
+    num_first = num_trials(job)
     num_starts = num_first + number("num_failures") + number("num_planned_stops")
     starts_s = sum(number("lost_s", cause) for cause in _STARTS) * num_first / num_starts
     fixed_s = number("lost_s", "queue") + starts_s + sum(number("lost_s", cause) for cause in _DATA)

@@ -12,6 +12,7 @@ from dcsim.report.training_words import LOST_PARTS, PRODUCTIVE, STEP_PARTS, coun
 from dcsim.result import Estimate, SummaryView
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training.job import TrainingJob
+from dcsim.spec.training.length import num_concurrent_trials, num_trials
 from dcsim.units import SECONDS_PER_HOUR, duration_text
 
 if TYPE_CHECKING:
@@ -130,8 +131,15 @@ def _trained(job: TrainingJob, summary: SummaryView) -> str:
         f"{job.kind} of {job.model.name} with {job.software.name}, {job.precision}: "
         f"{num_accelerators or 0:,.0f} accelerators{f' ({spread})' if spread else ''} on "
         f"{'1 node' if num_nodes == 1 else f'{num_nodes or 0:,.0f} nodes'}; "
-        f"{tokens or 0:,.0f} {_counted_in(summary)} per step"
+        f"{tokens or 0:,.0f} {_counted_in(summary)} per step{_trials(job)}"
     )
+
+
+def _trials(job: TrainingJob) -> str:
+    """That all this is of one trial; nothing for a job that is no sweep."""
+    if job.sweep is None:
+        return ""
+    return f"; all of each trial, {num_concurrent_trials(job):,} of {num_trials(job):,} at a time"
 
 
 def _numbers(summary: SummaryView, key: str) -> dict[str, float]:

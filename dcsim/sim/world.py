@@ -101,7 +101,7 @@ class World:
     def is_done(self) -> bool:
         """Whether every job has ended."""
         is_scheduled_done = self._scheduled is None or self._scheduled.cluster.done.processed
-        return is_scheduled_done and all(job.is_done for job in self._training.processes)
+        return is_scheduled_done and all(job.is_done for job in self._training.jobs)
 
     @property
     def is_over(self) -> bool:
@@ -110,7 +110,7 @@ class World:
 
     def run_until(self, until_s: float) -> None:
         """Run the clock to an instant; no further than the end of the last job where nothing else goes on."""
-        ends: list[simpy.Event] = [job.ended for job in self._training.processes]
+        ends: list[simpy.Event] = [job.ended for job in self._training.jobs]
         if self._scheduled is not None:
             ends.append(self._scheduled.cluster.done)
         if ends and self._scenario.duration_s is None and not self._scenario.serving:

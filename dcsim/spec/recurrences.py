@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from dcsim.errors import InfeasibleError
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training.dataset_preparation import resolve_preparation
 from dcsim.spec.training.deployment import TrainingDeployment
+from dcsim.spec.training.length import num_concurrent_trials, num_job_steps, num_trials
 from dcsim.spec.training.prospects import training_prospects
 from dcsim.units import span_text
 
@@ -52,6 +54,10 @@ def _recurring(scenario: Scenario, deployments: Iterable[TrainingDeployment]) ->
             if interval_s is not None:
                 what = f"training.{one.name}.checkpoint: saves"
                 yield Recurring(what, interval_s, "Lengthen its interval")
+        trial_s = (num_job_steps(one.job, one.tokens_per_step) or math.inf) * one.step().total_s
+        if num_trials(one.job) > MAX_OCCURRENCES:
+            gap_s = trial_s / num_concurrent_trials(one.job)
+            yield Recurring(f"training.{one.name}.sweep: trials", gap_s, "Ask for fewer")
         prepared = resolve_preparation(scenario, one)
         if prepared is not None and prepared.num_shuffles:
             gap_s = prepared.steps_per_epoch * one.step().total_s

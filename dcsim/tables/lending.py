@@ -1,4 +1,4 @@
-"""Tables of lending: stretches in which jobs could have nodes of serving, and the pauses of replicas that made them free."""
+"""Tables of lending: when jobs could have nodes of serving, and the pauses of replicas that freed them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ class TrainingStatus(StrEnum):
 
 
 TRAINING_SPANS: Mapping[str, Column] = {
-    "job": Column(TEXT, "", "job, as named in the scenario"),
+    "job": Column(
+        TEXT, "", "job, as named in the scenario; JOB.1, JOB.2, ... for trials of a sweep at the same time"
+    ),
     "kind": Column(
         TEXT,
         "",
@@ -43,7 +45,7 @@ TRAINING_SPANS: Mapping[str, Column] = {
     ),
     "cause": Column(TEXT, "", "cause of failures that the span is due to; empty for none"),
     "started_at_s": Column("f8", "s", "start"),
-    "duration_s": Column("f8", "s", "length; the spans of a job follow one another without gaps"),
+    "duration_s": Column("f8", "s", "length; spans of the same name follow one another without gaps"),
     "num_steps": Column("f8", "steps", "optimiser steps computed, in parts where something cut one"),
     "num_checkpoints": Column("i4", "", "checkpoints whose stall ended in the span"),
     "checkpoint_s": Column("f8", "s", "part of the duration in which a checkpoint held the steps up"),
@@ -56,7 +58,7 @@ TRAINING_SPANS: Mapping[str, Column] = {
 }
 
 TRAINING_JOBS: Mapping[str, Column] = {
-    "job": Column(TEXT, "", "job, as named in the scenario"),
+    "job": Column(TEXT, "", "job, as in training_spans; a sweep has a row for each trial that was begun"),
     "status": Column(
         TEXT,
         "",

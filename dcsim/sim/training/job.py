@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import simpy
 from simpy.events import ProcessGenerator
 
+from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.failures.failure import Failure
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
@@ -40,6 +41,11 @@ class TrainingTask:
     prepared_s: float = 0.0  # to copy and shuffle its data set, with nobody else about
     is_elastic: bool = False
     submitted_at_s: float = 0.0
+
+    @property
+    def undisturbed_s(self) -> float:
+        """Its steps, with nobody else about and nothing between them."""
+        return self.num_steps * self.steps.step(StepCondition()).total_s
 
 
 @dataclass(frozen=True, slots=True)

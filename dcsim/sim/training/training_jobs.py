@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import simpy
 
-from dcsim.formulas.training.step import StepCondition
 from dcsim.sim.fabric.fabric import Fabric
 from dcsim.sim.failures.process import FailureProcess
 from dcsim.sim.failures.spares import SparePool
@@ -23,13 +22,14 @@ from dcsim.sim.training.job_table import training_job_table
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
 from dcsim.sim.training.timed_checkpoints import timed_checkpoints
+from dcsim.sim.training.trials import Trials
 from dcsim.spec.reliability import Reliability
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training.checkpoint import resolve_checkpoint
 from dcsim.spec.training.dataset_preparation import DatasetPreparation, resolve_preparation
 from dcsim.spec.training.dataset_reads import resolve_dataset_reads
 from dcsim.spec.training.deployment import TrainingDeployment
-from dcsim.spec.training.length import num_job_steps, num_rounds
+from dcsim.spec.training.length import num_concurrent_trials, num_job_steps, num_trials
 from dcsim.tables import Table
 
 
@@ -46,60 +46,76 @@ class Surroundings:
 
 
 class TrainingJobs:
-    """All training jobs of a scenario; a sweep has one process for each trial at a time."""
+    """All training jobs of a scenario, a sweep with its trials."""
 
     def __init__(
         self, scenario: Scenario, deployments: Sequence[TrainingDeployment], around: Surroundings
     ) -> None:
         self._scenario, self._around = scenario, around
         self._spans = SpanLog()
-        self.processes = [one for deployment in deployments for one in self._processes(deployment)]
+        self.jobs = [self._trials(one) for one in deployments]
 
     @property
     def alone_s(self) -> float:
         """When the last job would end if nothing came in between; infinite if one has no end."""
-        return max((_alone_s(job.task) for job in self.processes), default=0.0)
+        return max((job.alone_s for job in self.jobs), default=0.0)
 
     @property
     def done_fracs(self) -> list[float]:
         """How far each job is."""
-        return [job.num_steps_done / job.task.num_steps for job in self.processes]
+        return [job.done_frac for job in self.jobs]
 
     def tables(self) -> Mapping[str, Table]:
         """End the jobs that still run, and return what they wrote."""
-        for job in self.processes:
+        for job in self.jobs:
             job.finish()
-        if not self.processes:
+        if not self.jobs:
             return {}
-        return {"training_spans": self._spans.table(), "training_jobs": training_job_table(self.processes)}
+        processes = [one for job in self.jobs for one in job.processes]
+        return {"training_spans": self._spans.table(), "training_jobs": training_job_table(processes)}
 
-    def _processes(self, deployment: TrainingDeployment) -> Iterator[TrainingProcess]:
+    def _trials(self, deployment: TrainingDeployment) -> Trials:
+        job, around = deployment.job, self._around
+        num_at_once = num_concurrent_trials(job)
+        staging = self._staging(deployment, resolve_preparation(self._scenario, deployment))
+        places = [
+            self._place(deployment, name, staging) for name in _place_names(deployment.name, num_at_once)
+        ]
+        return Trials(
+            around.environment,
+            lambda place, at_s: places[place](at_s),
+            num_trials=num_trials(job),
+            num_at_once=num_at_once,
+            submitted_at_s=job.starts_at_s,
+        )
+
+    def _place(
+        self, deployment: TrainingDeployment, name: str, staging: Staging | None
+    ) -> Callable[[float], TrainingProcess]:
+        """A place of a job's trials, with the checkpoints and the way to the network that they share."""
         job, around = deployment.job, self._around
         steps = num_job_steps(job, deployment.tokens_per_step)
         preparation = resolve_preparation(self._scenario, deployment)
-        staging = self._staging(deployment, preparation)
-        num_at_once = 1 if job.sweep is None else min(job.sweep.concurrent, job.sweep.trials)
-        for number in range(num_at_once):
-            name = deployment.name if num_at_once == 1 else f"{deployment.name}.{number + 1}"
-            task = TrainingTask(
-                name=name,
-                steps=deployment,
-                recovery=around.reliability.recovery,
-                num_steps=math.inf if steps is None else steps * num_rounds(job),
-                is_elastic=around.reliability.has_elastic_shrink,
-                submitted_at_s=job.starts_at_s,
-                prepared_s=0.0 if preparation is None else preparation.total_s,
-            )
-            yield TrainingProcess(
-                around.environment,
-                task,
-                self._checkpoints(deployment, name),
-                around.failures,
-                around.pool,
-                self._spans,
-                network=self._network(deployment, name),
-                samples=self._samples(deployment, name, preparation, staging),
-            )
+        task = TrainingTask(
+            name=name,
+            steps=deployment,
+            recovery=around.reliability.recovery,
+            num_steps=math.inf if steps is None else steps,
+            is_elastic=around.reliability.has_elastic_shrink,
+            prepared_s=0.0 if preparation is None else preparation.total_s,
+        )
+        checkpoints, network = self._checkpoints(deployment, name), self._network(deployment, name)
+        samples = self._samples(deployment, name, preparation, staging)
+        return lambda at_s: TrainingProcess(
+            around.environment,
+            replace(task, submitted_at_s=at_s),
+            checkpoints,
+            around.failures,
+            around.pool,
+            self._spans,
+            network=network,
+            samples=samples,
+        )
 
     def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:
         plan = resolve_checkpoint(self._scenario, deployment)
@@ -141,6 +157,6 @@ class TrainingJobs:
         )
 
 
-def _alone_s(task: TrainingTask) -> float:
-    computed_s = task.num_steps * task.steps.step(StepCondition()).total_s
-    return task.submitted_at_s + task.prepared_s + computed_s
+def _place_names(job: str, num_at_once: int) -> list[str]:
+    """What the spans of a job are written under: those of trials at the same time apart."""
+    return [job] if num_at_once == 1 else [f"{job}.{number + 1}" for number in range(num_at_once)]

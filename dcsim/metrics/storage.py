@@ -30,8 +30,8 @@ def storage_figures(
 def _store_figures(store: StoreDeployment, load: Table, operations: Table, window: Window) -> Figures:
     use = _load_figures(load, store.name, store.limits, window)
     use.update(_transfer_figures(operations, store.name, window))
-    held = _held_bytes(load, store.name, window)
-    use["used_bytes"] = finite(held)
+    held, peak = _held_bytes(load, store.name, window)
+    use["used_bytes"], use["peak_used_bytes"] = finite(held), finite(peak)
     use["used_frac"] = ratio(held, store.limits.capacity_bytes) if _is_limited(store) else None
     use["rent_usd"] = finite(holding_usd(held, window.duration_s, store.usd_per_byte_s))
     use["energy_j"] = finite(store.power_w * window.duration_s)
@@ -77,11 +77,12 @@ def _transfer_figures(operations: Table, name: str, window: Window) -> Figures:
     return figures
 
 
-def _held_bytes(load: Table, name: str, window: Window) -> float:
-    """Capacity in use, mean over the window."""
+def _held_bytes(load: Table, name: str, window: Window) -> tuple[float, float]:
+    """Capacity in use, mean over the window and most in it."""
     rows = load["store"] == name
-    byte_s = float((floats(load, "used_bytes")[rows] * _inside_s(load, rows, window)).sum())
-    return byte_s / window.duration_s if window.duration_s > 0.0 else 0.0
+    used_bytes, inside_s = floats(load, "used_bytes")[rows], _inside_s(load, rows, window)
+    mean = float((used_bytes * inside_s).sum()) / window.duration_s if window.duration_s > 0.0 else 0.0
+    return mean, float(used_bytes[inside_s > 0.0].max(initial=0.0))
 
 
 def _inside_s(load: Table, rows: Mask | np.ndarray, window: Window) -> Array:

@@ -88,8 +88,8 @@ _STORES = {
     "mean_bandwidth_frac": "mean use",
     "max_read_s": "longest read",
     "max_write_s": "longest write",
-    "used_bytes": "stored",
-    "used_frac": "of capacity",
+    "used_bytes": "stored, mean",
+    "peak_used_bytes": "stored, peak",
 }
 
 

@@ -63,6 +63,8 @@ def test_used_capacity_is_its_mean_over_time() -> None:
     found = figures(one, 0.0, 40.0)
     assert found["used_bytes"] == pytest.approx(300.0)
     assert found["used_frac"] == pytest.approx(0.3)
+    assert found["peak_used_bytes"] == 400.0
+    assert figures(one, 0.0, 10.0)["peak_used_bytes"] == 0.0
 
 
 def test_a_store_without_work_has_figures_too() -> None:

@@ -8,10 +8,10 @@ import simpy
 from simpy.events import ProcessGenerator
 
 from dcsim.sim.recurrence import Recurrence
-from dcsim.sim.storage.capacity import Holding
 from dcsim.sim.storage.store import Store
 from dcsim.sim.storage.transfer import Transfer
 from dcsim.sim.training.checkpointing import Save, SaveTimes
+from dcsim.sim.training.kept_checkpoints import KeptCheckpoint, KeptCheckpoints
 from dcsim.spec.training.checkpoint import CheckpointPlan
 
 
@@ -19,12 +19,12 @@ class StoredCheckpoints:
     """Saves and restores of one job through a store that others may use at the same time.
 
     A synchronous save stalls the steps until the store has all of it; an asynchronous one until the copy in
-    host memory stands, and the write follows. The room of what is kept is taken with the first save.
+    host memory stands, and the write follows.
     """
 
     def __init__(self, environment: simpy.Environment, store: Store, plan: CheckpointPlan, job: str) -> None:
         self._environment, self._store, self._plan, self._job = environment, store, plan, job
-        self._holding: Holding | None = None
+        self._kept = KeptCheckpoints(store, plan)
         self._recurrence = Recurrence(
             environment, f"training.{job}.checkpoint: saves", "Lengthen its interval"
         )
@@ -42,22 +42,24 @@ class StoredCheckpoints:
     def save(self, nodes: Sequence[int]) -> Save:
         """Begin a checkpoint from these nodes."""
         self._recurrence.count()
-        if self._holding is None or not self._holding.is_intact:
-            self._holding = self._store.reserve(self._plan.num_kept_bytes, nodes)
+        room = self._kept.begin(nodes)
         agreed = self._environment.timeout(self._plan.barrier_s)
         if not self._plan.is_asynchronous:
-            written = self._environment.process(self._write_after(agreed, nodes))
+            written = self._environment.process(self._write_after(agreed, nodes, room))
             return Save(written, written)
         copied = self._environment.timeout(self._plan.stall_s)
-        return Save(copied, self._environment.process(self._write_after(copied, nodes)))
+        return Save(copied, self._environment.process(self._write_after(copied, nodes, room)))
 
     def restore(self, nodes: Sequence[int]) -> simpy.Event:
         """Begin to read the last checkpoint onto these nodes."""
         return self._environment.process(self._read(nodes))
 
-    def _write_after(self, event: simpy.Event, nodes: Sequence[int]) -> ProcessGenerator:
+    def _write_after(
+        self, event: simpy.Event, nodes: Sequence[int], room: KeptCheckpoint
+    ) -> ProcessGenerator:
         yield event
         yield self._write(nodes).durable
+        self._kept.end(room)
 
     def _read(self, nodes: Sequence[int]) -> ProcessGenerator:
         plan = self._plan

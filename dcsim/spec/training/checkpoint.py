@@ -40,7 +40,10 @@ class CheckpointPlan:
     mode: CheckpointMode
     num_bytes: float
     num_restored_bytes: float
-    num_kept_bytes: float
+    num_kept: int
+    full_every: int  # saves from one whole checkpoint to the next
+    num_whole_bytes: float
+    num_increment_bytes: float
     num_files: int
     barrier_s: float
     copy_s: float
@@ -93,7 +96,10 @@ def resolve_checkpoint(scenario: Scenario, deployment: TrainingDeployment) -> Ch
         mode=saved.mode,
         num_bytes=num_bytes,
         num_restored_bytes=restored,
-        num_kept_bytes=kept,
+        num_kept=saved.num_kept,
+        full_every=saved.full_every,
+        num_whole_bytes=full_bytes,
+        num_increment_bytes=full_bytes * saved.changed_frac,
         num_files=num_files,
         barrier_s=saved.barrier_s,
         copy_s=copy_s,

@@ -15,7 +15,11 @@ from benchmarks.accuracy.training_rows import Convention, PublishedRow
 from dcsim.formulas.training.choices import RecomputedModule, Sharding
 from dcsim.formulas.training.plan import TrainingPlan
 
-RECIPES: Mapping[str, object] = {"reduced_bytes": 2.0, "gradient_bytes": 2.0}  # grad_reduce_in_fp32=False
+RECIPES: Mapping[str, object] = {  # grad_reduce_in_fp32=False, average_in_collective=True
+    "reduced_bytes": 2.0,
+    "gradient_bytes": 2.0,
+    "gradient_pass_bytes": 2.0,  # zeroed only
+}
 FUSED_EXPERTS = (
     0.5  # of the traffic between the products: activation and quantisation are read and written once
 )

@@ -117,6 +117,18 @@ class Software(Entry):
     reduced_bytes: Bytes = Field(
         alias="reduced_gradient_size", description="Bytes per parameter of gradients that are summed up."
     )
+    gradient_pass_bytes: Bytes = Field(
+        default=0.0,
+        alias="gradient_traffic",
+        description="Bytes moved per parameter and step by kernels on all gradients that a rank keeps, which "
+        "zero and average them.",
+    )
+    update_pass_bytes: Bytes = Field(
+        default=0.0,
+        alias="update_traffic",
+        description="Bytes moved per parameter that a rank updates, beyond the norm of the gradients and the "
+        "optimiser's own: unscaling them, copies.",
+    )
     gathered_bytes: Bytes = Field(
         default=2.0, alias="gathered_weight_size", description="Bytes per parameter of gathered weights."
     )

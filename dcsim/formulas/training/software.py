@@ -46,6 +46,8 @@ class SoftwareFacts:
     gradient_bytes: float = 4.0  # per parameter, accumulated and kept
     fuses_accumulation: bool = True  # products add to the kept gradients; else a kernel behind each does
     reduced_bytes: float = 4.0  # per parameter, sent to be summed up
+    gradient_pass_bytes: float = 0.0  # moved per parameter and step by kernels on all kept gradients
+    update_pass_bytes: float = 0.0  # likewise on what a rank updates, beyond norm and optimiser
     gathered_bytes: float = 2.0  # per parameter, gathered
     splits_sends: bool = True  # tensor ranks send their part of what goes to the next stage
     num_buckets: int = 8  # parts in which gradients are reduced: the last one is exposed

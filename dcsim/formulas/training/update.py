@@ -45,14 +45,16 @@ def update_time(plan: TrainingPlan, hardware: TrainingHardware, software: Softwa
     """Time of the optimiser's update of one step, once all gradients are there.
 
     On the accelerator it moves ``traffic_bytes`` per parameter, and reads gradients once more for their
-    norm. What is offloaded is updated by the host, which gets the gradients and sends 16-bit weights back
-    (Ren et al., "ZeRO-Offload", 2021, arXiv:2101.06840, section 4), or comes to the accelerator and returns.
+    norm; software has further passes over gradients and weights. What is offloaded is updated by the host,
+    which gets the gradients and sends 16-bit weights back (Ren et al., "ZeRO-Offload", 2021,
+    arXiv:2101.06840, section 4), or comes to the accelerator and returns.
     """
     updated, offload = num_updated_parameters(plan), plan.offload
     dense, experts = num_trained_parameters(plan)
     on_device = updated * (1.0 - offload.optimizer_frac)
     traffic = on_device * plan.optimizer.traffic_bytes
     traffic += NORM_BYTES * (updated if plan.sharding is not Sharding.NONE else dense + experts)
+    traffic += software.gradient_pass_bytes * (dense + experts) + software.update_pass_bytes * on_device
     optimizer_s = traffic / hardware.streaming_bytes_per_s / software.efficiency_frac
     outside = updated * offload.optimizer_frac
     if outside <= 0.0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dcsim.report.comparison_table import comparison_tables, legend
 from dcsim.report.numbers import PERCENT, digits_text
+from dcsim.study.compared_number import ANY, OtherModels
 from dcsim.study.comparison import Comparison
 from dcsim.study.difference import Significance
 from dcsim.study.finding import Finding, FindingKind
@@ -133,9 +134,19 @@ class _English:
                 return f"On the Pareto front of {nouns}: {names}."
             case FindingKind.LACKS:
                 return f"{names} {has} no {self._noun(self._objective(finding))}."
+            case FindingKind.OTHER_MODELS:
+                return " ".join(map(self._other_models, self.comparison.other_models))
             case FindingKind.NO_STEADY_STATE:
                 return f"{names} {has} no steady state, and so no latencies to compare."
         return ""
+
+    def _other_models(self, one: OtherModels) -> str:
+        """That figures per token of a training job are not of the same work."""
+        jobs = self.comparison.names_of_any.get("training") if one.job == ANY else None
+        names = _listed(list(dict.fromkeys(jobs or (one.job,))))
+        models = _listed(list(dict.fromkeys(one.models)))
+        verb = "trains" if len(set(jobs or (one.job,))) == 1 else "train"
+        return f"{names} {verb} different models ({models}): figures per token are not ranked."
 
     def _objective(self, finding: Finding) -> Objective:
         return next(one for one in self.comparison.objectives if one.name == finding.objective)

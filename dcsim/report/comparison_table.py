@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dcsim.report.columns import columns_table, text_width
 from dcsim.report.numbers import MISSING, PERCENT, digits_text, quantity_text, scales_of
 from dcsim.result import Estimate
+from dcsim.study.compared_number import ANY
 from dcsim.study.comparison import Comparison
 from dcsim.study.comparison_row import ComparisonRow
 from dcsim.study.difference import Difference, Significance
@@ -54,10 +55,21 @@ def legend(comparison: Comparison) -> str:
 def _text_rows(comparison: Comparison, others: Sequence[int]) -> list[tuple[str, ...]]:
     shown = sorted([comparison.baseline, *others])
     rows: list[tuple[str, ...]] = [("", *(f"#{index + 1}" for index in shown))]
-    for section, members in groupby(comparison.rows, key=lambda row: _split(row.path)[0]):
-        rows.append((section, *("" for _ in shown)))
+    for section, members in groupby(comparison.rows, key=lambda row: _heading(row.path)):
+        names = comparison.names_of_any.get(section)
+        rows.append((section, *("" if names is None else names[index] for index in shown)))
         rows += [_text_row(row, shown, comparison.baseline) for row in members]
     return rows
+
+
+def _heading(path: str) -> str:
+    """What the rows of a workload or a job, or of another section, stand under.
+
+    >>> _heading("serving.chat.ttft_s.p99"), _heading("training.*.mfu_frac"), _heading("cost.usd_per_yr")
+    ('chat', 'training', 'cost')
+    """
+    kind, _, rest = path.partition(".")
+    return kind if rest.startswith(f"{ANY}.") else _split(path)[0]
 
 
 def _split(path: str) -> tuple[str, str]:

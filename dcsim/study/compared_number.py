@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dcsim.result import Estimate, Result, SummaryView
 from dcsim.study.difference import Difference, difference
 from dcsim.workloads.data_file import resolved
 
-_ANY_WORKLOAD = "*"
+ANY = "*"  # a workload or job that is called otherwise in each result
 _FILE_KEYS = ("trace", "path", "file")  # under which a traffic section names a file
 _JOB_KEYS = ("trace", "arrivals", "spot")
 _LENGTH_KEYS = ("duration", "warmup")
@@ -49,6 +49,14 @@ class ComparedNumber:
         return difference(value, base, list(zip(one.by_replication, partner.by_replication, strict=True)))
 
 
+@dataclass(frozen=True, slots=True)
+class OtherModels:
+    """A training job, as the comparison calls it, that has not the same model in all results."""
+
+    job: str
+    models: tuple[str, ...]  # by result
+
+
 class ComparedResults:
     """Results with the serving workloads and training jobs that they have in common.
 
@@ -65,6 +73,26 @@ class ComparedResults:
         self.training_jobs = _in_common(results, baseline, "training")
         by_result = [[names[index] for names in self.workloads.values()] for index in range(len(results))]
         self._origins = [_origin(result, names) for result, names in zip(results, by_result, strict=True)]
+
+    def trains_alike(self, job: str) -> bool:
+        """Whether a training job has the same model in all results: else its tokens are not the same work."""
+        return len(set(self._models(job))) == 1
+
+    def other_models(self) -> Iterator[OtherModels]:
+        """The training jobs whose models differ."""
+        for job in self.training_jobs:
+            if not self.trains_alike(job):
+                yield OtherModels(job, self._models(job))
+
+    @property
+    def names_of_any(self) -> Mapping[str, tuple[str, ...]]:
+        """What ``*`` stands for in each result, by section."""
+        sections = {"serving": self.workloads, "training": self.training_jobs}
+        return {key: tuple(found[ANY]) for key, found in sections.items() if ANY in found}
+
+    def _models(self, job: str) -> tuple[str, ...]:
+        jobs = zip(self._results, self.training_jobs[job], strict=True)
+        return tuple(result.scenario.training[name].model.name for result, name in jobs)
 
     def are_paired(self, index: int, other: int) -> bool:
         """Whether two results have the same seed, several replications and the same requests in each."""
@@ -95,7 +123,7 @@ def _in_common(results: Sequence[Result], baseline: int, section: str) -> Mappin
     names = [_names(result, section) for result in results]
     common = [name for name in names[baseline] if all(name in one for one in names)]
     if not common and all(len(one) == 1 for one in names):
-        return {_ANY_WORKLOAD: [one[0] for one in names]}
+        return {ANY: [one[0] for one in names]}
     return {name: [name] * len(results) for name in common}
 
 

@@ -13,13 +13,13 @@ Otherwise, and for results saved without these values, the noise of the two is t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from dcsim.errors import Problem, ScenarioError
 from dcsim.result import Estimate, Result
-from dcsim.study.compared_number import ComparedNumber, ComparedResults
+from dcsim.study.compared_number import ComparedNumber, ComparedResults, OtherModels
 from dcsim.study.comparison_row import LATENCIES_COMPARED, ComparisonRow, comparison_rows
 from dcsim.study.difference import Difference
 from dcsim.study.finding import Finding, findings
@@ -67,6 +67,10 @@ class Comparison:
         One for each objective.
     cheapest_meeting_slo
         Index of the result with the lowest cost of those that meet their SLO, if there is one.
+    names_of_any
+        For the sections ``serving`` and ``training``, what ``*`` in a path is called in each result.
+    other_models
+        Training jobs whose models differ: their numbers per token are no objectives, being of other work.
     """
 
     labels: tuple[str, ...]
@@ -80,6 +84,8 @@ class Comparison:
     pareto: tuple[bool, ...]
     winners: tuple[Winner, ...]
     cheapest_meeting_slo: int | None
+    names_of_any: Mapping[str, tuple[str, ...]]
+    other_models: tuple[OtherModels, ...]
 
     def sentences(self) -> tuple[Finding, ...]:
         """What a report says of it, in any language; ``dcsim compare`` prints it in English."""
@@ -142,6 +148,8 @@ def compare(
         pareto=pareto_results(objectives, slo),
         winners=tuple(winner_of(objective.name, number) for objective, number in goals),
         cheapest_meeting_slo=cheapest_meeting_slo(cost, slo),
+        names_of_any=compared.names_of_any,
+        other_models=tuple(compared.other_models()),
     )
 
 
@@ -168,7 +176,9 @@ def _complaint(message: str, value: object, remedy: str) -> ScenarioError:
 def _goals(compared: ComparedResults, latency: str) -> Iterator[tuple[Objective, ComparedNumber]]:
     """The objectives with their numbers, as far as known.
 
-    Cost and energy are per output token of what is served and per token trained, else of the whole run.
+    Cost and energy are per output token of what is served and per token trained, else of the whole run. A
+    token of one model is not the work of a token of another: training jobs whose models differ are not ranked
+    by it.
     Beside them stand a latency of each workload, the time of each training job per token, and the mean
     completion time of scheduled jobs.
     """
@@ -211,6 +221,7 @@ def _shares(compared: ComparedResults) -> Iterator[tuple[str, str, ComparedNumbe
         } | {
             (job, f"training.{job}.{of_training}"): compared.training_number(job, of_training)
             for job in compared.training_jobs
+            if compared.trains_alike(job)
         }
         for (name, path), number in found.items():
             if any(value is not None for value in number.values):
@@ -220,8 +231,8 @@ def _shares(compared: ComparedResults) -> Iterator[tuple[str, str, ComparedNumbe
 def _of_training(
     compared: ComparedResults, name: str, metric: str
 ) -> Iterator[tuple[str, str, ComparedNumber]]:
-    """A number of each training job, named after the job where there are several."""
-    for job in compared.training_jobs:
+    """A number per token of each training job of one model, named after the job where there are several."""
+    for job in filter(compared.trains_alike, compared.training_jobs):
         whole = name if len(compared.training_jobs) == 1 else f"{name}.{job}"
         yield whole, f"training.{job}.{metric}", compared.training_number(job, metric)
 

@@ -51,6 +51,12 @@ _TRAINING: Mapping[str, bool | None] = {
     "usd_per_million_tokens": _LOWER,
     "it_j_per_token": _LOWER,
 }
+_PER_TRAINED_TOKEN = (
+    "tokens_per_s",
+    "time_per_million_tokens_s",
+    "usd_per_million_tokens",
+    "it_j_per_token",
+)
 _WORK: Mapping[str, bool | None] = {
     **{f"jobs.{name}.{one}": _LOWER for name in ("wait_s", "completion_s") for one in ("mean", "p50", "p99")},
     "jobs.slowdown.mean": _LOWER,
@@ -75,14 +81,20 @@ _WHOLE: Mapping[str, bool | None] = {  # of runs that serve nothing, and so have
 class ComparisonRow:
     """One number of the summary in every result.
 
-    ``path`` is its dotted path, with ``*`` for the workload where each result has one of another name. A
-    value or difference is None where a result lacks the number, and ``is_lower_better`` where it is no goal.
+    ``path`` is its dotted path, with ``*`` for the workload or job where each result has one of another
+    name, which ``names_of_any`` of the comparison gives. A value or difference is None where a result lacks
+    the number, and ``is_lower_better`` where it is no goal.
     """
 
     path: str
     values: Values
     differences: tuple[Difference | None, ...]
     is_lower_better: bool | None
+
+
+def _training(is_alike: bool) -> Mapping[str, bool | None]:
+    """Numbers of a training job; what is per token is no goal where the models differ."""
+    return _TRAINING if is_alike else {**_TRAINING, **dict.fromkeys(_PER_TRAINED_TOKEN)}
 
 
 def _section_order(path: str) -> int:
@@ -100,7 +112,7 @@ def comparison_rows(compared: ComparedResults, baseline: int) -> Iterator[Compar
     found |= {
         f"training.{job}.{metric}": (compared.training_number(job, metric), is_lower_better)
         for job in compared.training_jobs
-        for metric, is_lower_better in _TRAINING.items()
+        for metric, is_lower_better in _training(compared.trains_alike(job)).items()
     }
     cluster = {**_WORK, **_CLUSTER} if compared.workloads else {**_WORK, **_WHOLE, **_CLUSTER}
     paths = sorted(cluster, key=_section_order)

@@ -26,6 +26,7 @@ class FindingKind(StrEnum):
     CHEAPEST_MEETING_SLO = "cheapest_meeting_slo"  # winner; told where the wins do not
     PARETO = "pareto"  # results are beaten by no contender; told where others are
     LACKS = "lacks"  # results have no number for objective, others have
+    OTHER_MODELS = "other_models"  # results train different models: what is per token is no objective
     NO_STEADY_STATE = "no_steady_state"  # results, whose latencies are withheld
 
 
@@ -85,6 +86,8 @@ def _is_plain(comparison: Comparison) -> bool:
 
 
 def _gaps(comparison: Comparison) -> Iterator[Finding]:
+    if comparison.other_models:
+        yield Finding(FindingKind.OTHER_MODELS, results=tuple(range(len(comparison.labels))))
     unsteady = tuple(index for index, is_steady in enumerate(comparison.has_steady_state) if not is_steady)
     for objective in comparison.objectives:
         without = [index for index, value in enumerate(objective.values) if value is None]

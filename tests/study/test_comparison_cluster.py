@@ -1,8 +1,12 @@
 """Comparison of results that serve nothing: training jobs, scheduled jobs, failures."""
 
-import pytest
+import io
+import re
 
-from dcsim.report.comparison import comparison_sentences
+import pytest
+from rich.console import Console
+
+from dcsim.report.comparison import comparison_sentences, show_comparison
 from dcsim.result import Result
 from dcsim.study.comparison import compare
 from dcsim.study.run import run
@@ -84,3 +88,31 @@ def test_serving_and_training_on_one_cluster_have_a_cost_each():
     assert names == ["cost.chat", "cost.pretrain", "energy.chat", "energy.pretrain", "latency", "time"]
     assert comparison.cheapest_meeting_slo is None
     assert "of pretrain" in " ".join(comparison_sentences(comparison))
+
+
+def _tuning(name: str, model: str) -> Result:
+    job = {"model": model, "num_nodes": 4, "steps": 3, "parallelism": {"tensor": 8}, "recompute": "full"}
+    job |= {"batch": {"sequences": 32, "micro": 1, "tokens": 4096}, "software": "megatron"}
+    alone = {"jobs": None, "reliability": None, "duration": None, "training": {name: job}}
+    return run(small_cluster(**alone), num_processes=1)
+
+
+def test_jobs_of_different_models_are_not_ranked_per_token():
+    small, large = _tuning("small", "llama-3.1-8b"), _tuning("large", "llama-3.1-70b")
+    comparison = compare([small, large], labels=["one", "other"])
+    assert not [one.path for one in comparison.objectives if "token" in one.path]
+    assert [row.is_lower_better for row in comparison.rows if "token" in row.path] == [None] * 4
+    text = " ".join(comparison_sentences(comparison))
+    assert "small and large train different models (llama-3.1-8b and llama-3.1-70b)" in text
+    assert "per trained token" not in text
+
+
+def test_jobs_of_other_names_are_named_where_their_numbers_stand():
+    one, other = _tuning("mine", "llama-3.1-8b"), _tuning("yours", "llama-3.1-8b")
+    comparison = compare([one, other], labels=["one", "other"])
+    assert comparison.names_of_any == {"training": ("mine", "yours")}
+    assert comparison.other_models == ()
+    out = io.StringIO()
+    show_comparison(Console(file=out, width=100), comparison)
+    assert re.search(r"^ *training +mine +yours", out.getvalue(), re.MULTILINE)
+    assert not re.search(r"^ *\* ", out.getvalue(), re.MULTILINE)

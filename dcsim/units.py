@@ -295,10 +295,14 @@ def span_text(seconds: float) -> str:
 
     >>> span_text(0.455), span_text(16_300), span_text(1e-9), span_text(1e12)
     ('455 ms', '4 h 31 min', '1 ns', '31,688 years')
+    >>> span_text(math.inf)
+    'for ever'
     """
     if seconds == 0.0:
         return "0 s"
-    if not math.isfinite(seconds) or seconds >= 1e6 * SECONDS_PER_YEAR:
+    if math.isinf(seconds):
+        return "for ever"
+    if seconds >= 1e6 * SECONDS_PER_YEAR:
         return f"{seconds / SECONDS_PER_YEAR:.3g} years"
     if seconds >= _YEARS_FROM_S:
         return f"{seconds / SECONDS_PER_YEAR:,.0f} years"

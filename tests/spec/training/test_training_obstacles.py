@@ -36,7 +36,7 @@ def maintained(every: str, duration: str, **more: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        (slow(write_bandwidth="1e-300 B/s"), "a checkpoint takes inf years to write"),
+        (slow(write_bandwidth="1e-300 B/s"), "a checkpoint takes for ever to write"),
         (slow(write_bandwidth="10 kB/s"), r"a checkpoint takes 130 d .* none would ever be saved"),
         ({**slow(write_bandwidth="10 kB/s"), "duration": "1 d"}, "none would ever be saved"),
         (

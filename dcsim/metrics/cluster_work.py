@@ -70,12 +70,12 @@ class ClusterWork:
             sums.add(floats(spans, "started_at_s"), floats(spans, "duration_s"), {"rise_j": rises_j})
         if "pool" in self.tables and self.scenario.jobs is not None:
             pool = self.tables["pool"]
-            rises_j = floats(pool, "num_used") * floats(pool, "duration_s") * self._scheduled_rise_w()
+            rises_j = _held_by_jobs(pool) * floats(pool, "duration_s") * self._scheduled_rise_w()
             sums.add(floats(pool, "started_at_s"), floats(pool, "duration_s"), {"rise_j": rises_j})
         return sums
 
     def _scheduled_rise_w(self) -> float:
-        """What an accelerator that a scheduled job holds draws above idle."""
+        """What an accelerator that a scheduled job with a given run time holds draws above idle."""
         jobs = self.scenario.jobs
         return 0.0 if jobs is None else jobs.accelerator_use_frac * _largest_rise_w(self.scenario)
 
@@ -96,13 +96,13 @@ class ClusterWork:
         return lent_accelerator_s(self.tables, workload, window)
 
     def held_by_jobs_s(self, window: Window) -> float:
-        """Accelerator time that scheduled jobs held in the window."""
+        """Accelerator time that scheduled jobs held in the window, without those that are training jobs."""
         if "pool" not in self.tables:
             return 0.0
         pool = self.tables["pool"]
         duration_s = floats(pool, "duration_s")
         inside_s = duration_s * window.share_within(floats(pool, "started_at_s"), duration_s)
-        return float((floats(pool, "num_used") * inside_s).sum())
+        return float((_held_by_jobs(pool) * inside_s).sum())
 
     def _training(self, one: TrainingDeployment, window: Window, bill: ClusterBill) -> Figures:
         """The figures of a job, with what its plan says of it, and its share of money and energy."""
@@ -126,6 +126,11 @@ def _plan_figures(one: TrainingDeployment) -> Figures:
         "memory_frac": memory.total_bytes / memory.capacity_bytes,
         "checkpoint_bytes": one.num_checkpoint_bytes,
     }
+
+
+def _held_by_jobs(pool: Table) -> Array:
+    """Accelerators that jobs with given run times hold: those of training jobs are counted with training."""
+    return floats(pool, "num_used") - floats(pool, "num_training")
 
 
 def _largest_rise_w(scenario: Scenario) -> float:

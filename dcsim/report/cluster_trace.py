@@ -76,7 +76,8 @@ def _jobs(tables: Mapping[str, Table], ended_at_s: float, process: int) -> Itera
             "preemptions": job["num_preemptions"],
             "failures": job["num_failures"],
         }
-        yield from span_events(track, "jobs", number, f"job {number}", (submitted_at_s, end_s), args)
+        name = str(job["training"]) or f"job {number}"
+        yield from span_events(track, "jobs", number, name, (submitted_at_s, end_s), args)
         started_at_s = _number(job, "started_at_s")
         waits = (submitted_at_s, end_s if math.isnan(started_at_s) else started_at_s)
         if waits[1] > waits[0]:

@@ -22,6 +22,7 @@ from dcsim.sim.storage.fabric_carrier import FabricCarrier
 from dcsim.sim.storage.storage_log import StorageLog
 from dcsim.sim.storage.store import Store
 from dcsim.sim.streams import Streams
+from dcsim.sim.training.scheduled_gang import admit
 from dcsim.sim.training.training_jobs import Surroundings, TrainingJobs
 from dcsim.spec.deployment import ServingDeployment
 from dcsim.spec.job_prospects import require_job_prospects
@@ -45,7 +46,8 @@ class World:
 
     The first ``num_serving_nodes`` nodes are kept for serving. The next are the training jobs' and their
     spares': all that are left, or with a section jobs as many as the training jobs ask for together;
-    the rest is the pool of that section, with what serving lends to it.
+    the rest is the pool of that section, with what serving lends to it. Training jobs that are scheduled
+    get theirs from that pool.
     """
 
     def __init__(
@@ -191,7 +193,8 @@ class World:
         """The nodes of training jobs and their spares. Raises InfeasibleError where one could never start."""
         num_spares, num_nodes = self._reliability.num_spares, self._scenario.cluster.num_nodes
         num_left = num_nodes - first - num_spares
-        for name, deployment in self._deployments.items():
+        owners = {name: one for name, one in self._deployments.items() if one.job.scheduled is None}
+        for name, deployment in owners.items():
             num_at_once = _num_nodes_at_once(deployment)
             if num_at_once > num_left:
                 raise InfeasibleError(
@@ -201,7 +204,7 @@ class World:
                 )
         if self._scenario.jobs is None:
             return range(first, num_nodes)
-        num_asked = sum(map(_num_nodes_at_once, self._deployments.values())) + num_spares
+        num_asked = sum(map(_num_nodes_at_once, owners.values())) + num_spares
         return range(first, min(first + num_asked, num_nodes))
 
     def _build_jobs(self, nodes: range, streams: Streams) -> JobSimulation | None:
@@ -213,6 +216,8 @@ class World:
             raise InfeasibleError(
                 "jobs: no node is left beside serving and training. Raise cluster.num_nodes"
             )
+        queued = self._training.queued
+        num_there = len(nodes) + (nodes.start if lends(scenario) else 0)
         built = build_jobs(
             self._environment,
             scenario.jobs,
@@ -221,11 +226,13 @@ class World:
             scenario.duration_s,
             streams,
             self.failures.holdings,
+            [one.run for one in queued],
         )
+        admit(queued, built.cluster, num_there * scenario.cluster.node.num_accelerators)
         if scenario.jobs.node_list is None:
             for node in range(nodes.start):
                 built.pool.close(node)
-            self._job_nodes = JobNodes(self.failures, built.pool, nodes)
+            self._job_nodes = JobNodes(self.failures, built.pool, nodes, built.cluster.on_slow)
         return built
 
     def _on_return(self, node: int) -> None:

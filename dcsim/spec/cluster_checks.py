@@ -15,6 +15,7 @@ from dcsim.spec.reliability import reliability_problems
 from dcsim.spec.storage import storage_problems
 from dcsim.spec.training.checks import training_problems
 from dcsim.spec.training.dataset_checks import dataset_problems
+from dcsim.spec.training.scheduled import scheduled_problems, scheduled_queues
 from dcsim.validation import nearest
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ def cluster_problems(scenario: Scenario, source: Document) -> Iterator[Problem]:
         yield from reliability_problems(scenario.reliability, cluster, source)
     if scenario.jobs is not None:
         num_accelerators = cluster.num_nodes * cluster.node.num_accelerators
-        for one in job_problems(scenario.jobs, cluster.num_nodes, num_accelerators):
+        queues = scheduled_queues(scenario)
+        for one in job_problems(scenario.jobs, cluster.num_nodes, num_accelerators, queues):
             yield source.problem(("jobs", *map(str, one.path)), one.message, one.value, one.remedy)
         if scenario.jobs.node_list is not None and scenario.reliability is not None:
             message = "the nodes of a list take no part in the failures of the section reliability"
             yield source.problem(
                 ("jobs", "node_list"), message, scenario.jobs.node_list, "Remove one of them"
             )
+    yield from scheduled_problems(scenario, source)
     yield from lending_problems(scenario, source)
     yield from _fabric_problems(scenario, source)
 

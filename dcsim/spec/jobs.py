@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
@@ -151,7 +151,7 @@ class Jobs(Section):
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Jobs:
-        if (self.trace is None) == (self.arrivals is None):
+        if self.trace is not None and self.arrivals is not None:
             raise PydanticCustomError("jobs", "give either trace or arrivals")
         return self
 
@@ -165,8 +165,13 @@ class JobProblem(NamedTuple):
     remedy: str
 
 
-def job_problems(jobs: Jobs, num_nodes: int, num_accelerators: int) -> Iterator[JobProblem]:
-    """What the section contradicts in a cluster of so many nodes and accelerators."""
+def job_problems(
+    jobs: Jobs, num_nodes: int, num_accelerators: int, other_queues: Container[str] = ()
+) -> Iterator[JobProblem]:
+    """What the section contradicts in a cluster of so many nodes and accelerators.
+
+    ``other_queues`` are those that jobs of other sections are submitted to.
+    """
     if jobs.node_list is None:
         for i, window in enumerate(jobs.maintenance):
             if window.first_node + window.num_nodes > num_nodes:
@@ -177,7 +182,7 @@ def job_problems(jobs: Jobs, num_nodes: int, num_accelerators: int) -> Iterator[
             message, remedy = f"is more than the cluster's {num_nodes} nodes", "Add nodes or ask for fewer"
             yield JobProblem(("spot", "num_nodes"), message, jobs.spot.num_nodes, remedy)
     if isinstance(jobs.scheduler, Quota):
-        yield from _unused_quotas(jobs.scheduler, jobs.arrivals)
+        yield from _unused_quotas(jobs.scheduler, jobs.arrivals, other_queues)
     if isinstance(jobs.scheduler, Quota) and jobs.node_list is None:
         total = sum(jobs.scheduler.quotas.values())
         if total > num_accelerators:
@@ -190,12 +195,14 @@ def job_problems(jobs: Jobs, num_nodes: int, num_accelerators: int) -> Iterator[
             )
 
 
-def _unused_quotas(scheduler: Quota, arrivals: JobGenerator | None) -> Iterator[JobProblem]:
+def _unused_quotas(
+    scheduler: Quota, arrivals: JobGenerator | None, other_queues: Container[str]
+) -> Iterator[JobProblem]:
     """Quotas of queues that no drawn job comes from; a trace may well have none in the time that is read."""
     if not isinstance(arrivals, Poisson):
         return
     for queue in scheduler.quotas:
-        if queue not in arrivals.queues:
+        if queue not in arrivals.queues and queue not in other_queues:
             known = ", ".join(filter(None, arrivals.queues)) or "none has a name"
             remedy = f"Queues of jobs.arrivals: {known}"
             path, message = ("scheduler", "quotas", queue), "no job comes from a queue of that name"

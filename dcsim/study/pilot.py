@@ -87,16 +87,25 @@ def _without_loans(scenario: Scenario) -> Scenario:
     if not lends(scenario):
         return scenario
     serving = {name: one.model_copy(update={"lending": None}) for name, one in scenario.serving.items()}
-    jobs = scenario.jobs if _has_nodes_for_jobs(scenario) else None
-    return scenario.model_copy(update={"serving": serving, "jobs": jobs})
+    num_left = _num_nodes_for_jobs(scenario)
+    training = {
+        name: job
+        for name, job in scenario.training.items()
+        if job.scheduled is None or resolve_training(scenario, name).num_nodes <= num_left
+    }
+    has_source = scenario.jobs is not None and (scenario.jobs.trace or scenario.jobs.arrivals)
+    has_jobs = num_left > 0 and (has_source or any(one.scheduled for one in training.values()))
+    jobs = scenario.jobs if has_jobs else None
+    return scenario.model_copy(update={"serving": serving, "training": training, "jobs": jobs})
 
 
-def _has_nodes_for_jobs(scenario: Scenario) -> bool:
-    """Whether any node is left beside serving, training and spares."""
-    trained = (resolve_training(scenario, name) for name in scenario.training)
+def _num_nodes_for_jobs(scenario: Scenario) -> int:
+    """Nodes left beside serving, training with nodes of its own, and spares."""
+    own = [name for name, job in scenario.training.items() if job.scheduled is None]
+    trained = (resolve_training(scenario, name) for name in own)
     num_trained = sum(one.num_nodes * num_concurrent_trials(one.job) for one in trained)
     num_spares = 0 if scenario.reliability is None else scenario.reliability.num_spares
-    return num_serving_nodes(scenario) + num_trained + num_spares < scenario.cluster.num_nodes
+    return scenario.cluster.num_nodes - num_serving_nodes(scenario) - num_trained - num_spares
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ JOBS: Mapping[str, Column] = {
     "reason": Column(
         "i1", "", "why it is infeasible: 1 accelerators, 2 model, 3 cores, 4 memory, 5 nodes, 6 scheduler"
     ),
+    "training": Column(TEXT, "", "job of the section training that it is; empty for others"),
 }
 
 POOL: Mapping[str, Column] = {
@@ -80,4 +81,5 @@ POOL: Mapping[str, Column] = {
     "fragmentation_frac": Column(
         "f8", "", "free accelerators that the next typical job could not use / free ones, last seen; FGD"
     ),
+    "num_training": Column("f8", "", "of num_used, those of jobs of the section training, mean"),
 }

@@ -71,5 +71,5 @@ TRAINING_JOBS: Mapping[str, Column] = {
     "num_steps_asked": Column("f8", "steps", "steps that it was to do; infinite for as long as possible"),
     "num_failures": Column("i4", "", "failures that stopped it"),
     "num_planned_stops": Column("i4", "", "stops with its work saved: drains, maintenance, growing again"),
-    "reason": Column(TEXT, "", "why it stalled; empty if it did not"),
+    "reason": Column(TEXT, "", "why it stalled or was given up; empty if it was not"),
 }

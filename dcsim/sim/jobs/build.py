@@ -59,8 +59,12 @@ class JobSimulation:
 
     @property
     def demands(self) -> tuple[JobDemand, ...]:
-        """What the jobs ask for, as their prospects are told from."""
-        return tuple(JobDemand(run.duration_s, run.job.request.num_accelerators) for run in self.cluster.runs)
+        """What the jobs with given run times ask for, as their prospects are told from."""
+        return tuple(
+            JobDemand(run.duration_s, run.job.request.num_accelerators)
+            for run in self.cluster.runs
+            if run.work is None
+        )
 
     def tables(self, ended_at_s: float) -> JobTables:
         """The tables as things stand then."""
@@ -77,13 +81,15 @@ def build_jobs(
     duration_s: float | None,
     streams: Streams,
     holdings: HoldingLog | None = None,
+    modelled: Sequence[JobRun] = (),
 ) -> JobSimulation:
     """Put the jobs of a scenario into the environment; they begin when it runs.
 
-    Raises ScenarioError for files that cannot be read and for arrivals without an end.
+    Jobs whose work is modelled stand in one line with the others. Raises ScenarioError for files that cannot
+    be read and for arrivals without an end.
     """
     trace = job_trace(jobs, folder, duration_s, streams)
-    runs = job_runs(trace, jobs.estimate_scale)
+    runs = _in_one_line(job_runs(trace, jobs.estimate_scale), modelled)
     workload = [run.job.request for run in runs]
     pool = NodePool(node_shapes(jobs, cluster, folder), jobs.placement, streams["jobs.placement"], workload)
     costs = jobs.preemption
@@ -123,12 +129,14 @@ def simulate_jobs(
 
 
 def job_trace(jobs: Jobs, folder: Path, duration_s: float | None, streams: Streams) -> JobTrace:
-    """The jobs as recorded or drawn, submitted before the duration is over."""
+    """The jobs as recorded or drawn, submitted before the duration is over; none if neither is asked for."""
     if jobs.trace is not None:
         path = located(jobs.trace.path, folder)
         trace = (jobs.trace.format or recognized_job_format(path)).read(path)
         return _cut(trace, jobs.trace, duration_s)
-    assert jobs.arrivals is not None
+    if jobs.arrivals is None:
+        nothing = np.empty(0)
+        return JobTrace(nothing, nothing, nothing, nothing, nothing, nothing, nothing, (), (), (), ())
     try:
         return jobs.arrivals.generate(
             streams["jobs.arrivals"], float("inf") if duration_s is None else duration_s
@@ -161,6 +169,16 @@ def job_runs(trace: JobTrace, estimate_scale: float = 1.0) -> list[JobRun]:
         job = Job(number, submitted_at_s, request, estimated_s, queue=queue, user=user, priority=priority)
         runs.append(JobRun(job, duration_s, left_s=duration_s))
     return runs
+
+
+def _in_one_line(runs: list[JobRun], modelled: Sequence[JobRun]) -> list[JobRun]:
+    """All jobs in the order of submission, numbered anew."""
+    if not modelled:
+        return runs
+    line = sorted([*runs, *modelled], key=lambda run: run.job.submitted_at_s)
+    for number, run in enumerate(line):
+        run.job.number = number
+    return line
 
 
 def node_shapes(jobs: Jobs, cluster: Cluster, folder: Path) -> Sequence[NodeShape]:

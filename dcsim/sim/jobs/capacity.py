@@ -41,7 +41,7 @@ def _maintain(
             pool.close(node)
         yield environment.timeout(max(0.0, starts_at_s - environment.now))
         for node in nodes:
-            pool.evict(node, is_orderly=True)
+            pool.evict(node, is_orderly=True, cause="maintenance")
         yield environment.timeout(window.duration_s)
         for node in nodes:
             pool.open(node)
@@ -64,6 +64,6 @@ def _come_and_go(
         pool.close(node)
         if spot.notice_s:
             yield environment.timeout(spot.notice_s)
-        pool.evict(node, is_orderly=spot.notice_s > 0)
+        pool.evict(node, is_orderly=spot.notice_s > 0, cause="spot")
         yield environment.timeout(rng.exponential(spot.mean_away_s))
         pool.open(node)

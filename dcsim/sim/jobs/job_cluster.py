@@ -19,6 +19,7 @@ from dcsim.sim.jobs.feasibility import Feasibility
 from dcsim.sim.jobs.history import RunTimeHistory
 from dcsim.sim.jobs.job_log import PoolLog, PoolState
 from dcsim.sim.jobs.job_run import JobRun
+from dcsim.sim.jobs.modelled_work import Stop
 from dcsim.sim.jobs.pool import NodePool
 from dcsim.tables.holdings import HolderKind
 from dcsim.tables.jobs import JobReason, JobStatus
@@ -65,7 +66,7 @@ class JobCluster:
         self._room = Room(
             0.0, pool.nodes, pool.placement, self._queue, self._running, pool.rng, restarts.restart_s
         )
-        self._num_queued_accelerators, self._num_used = 0.0, 0.0
+        self._num_queued_accelerators, self._num_used, self._num_training = 0.0, 0.0, 0.0
         self._is_decision_due, self._wake_at_s = False, float("inf")
         self._fragmentation_frac, self._fragments_at_s = 0.0, float("-inf")
         pool.add_tenant(self)
@@ -81,17 +82,54 @@ class JobCluster:
         """Share of the jobs that are over."""
         return 1.0 - self._num_open / len(self.runs) if self.runs else 1.0
 
-    def evict(self, node: int, *, is_orderly: bool) -> int:
+    def refusal(self, run: JobRun) -> str:
+        """Why the job can never start; empty if it can."""
+        reason = self._feasibility.reason(run.job.request)
+        return reason.text or self._scheduler.refusal(run.job) or ""
+
+    def submit(self, run: JobRun) -> None:
+        """A job comes whose work is modelled."""
+        self._submit(run)
+
+    def resubmit(self, run: JobRun) -> None:
+        """A job whose work is modelled waits for nodes again."""
+        assert run.work is not None
+        left_frac = run.work.left_frac
+        run.left_s, run.job.estimated_left_s = run.duration_s * left_frac, run.job.estimated_s * left_frac
+        run.waits_since_s = self._environment.now
+        self._enqueue(run.job)
+
+    def finish(self, run: JobRun) -> None:
+        """The work of a running job is done."""
+        job = run.job
+        self._running.remove(job)
+        self._pool.nodes.give(job.parts)
+        self._let_go(run, job.num_held)
+        run.left_s, run.finished_at_s = 0.0, self._environment.now
+        job.parts = ()
+        self._history.record(job.user, job.request.num_accelerators, run.duration_s)
+        self._close(run, JobStatus.FINISHED)
+        self._ask()
+
+    def on_slow(self, node: int) -> None:
+        """A node has become slow: jobs with given run times do not feel it."""
+        for run in self.runs:
+            if run.work is not None:
+                run.work.on_slow(node)
+
+    def evict(self, node: int, *, is_orderly: bool, cause: str = "") -> int:
         """Stop every job that holds part of a node, and return how many do."""
         held = [job for job in self._running if any(part.node == node for part in job.parts)]
         for job in held:
             self._running.remove(job)
             self._pool.nodes.give(job.parts)
-            self._stop(job, is_failure=not is_orderly)
+            self._stop(job, is_failure=not is_orderly, cause=cause)
         return len(held)
 
     def _submissions(self) -> simpy.events.ProcessGenerator:
         for run in self.runs:
+            if run.work is not None:
+                continue  # submits itself
             delay_s = run.job.submitted_at_s - self._environment.now
             if delay_s > 0:
                 yield self._environment.timeout(delay_s)
@@ -154,15 +192,17 @@ class JobCluster:
             self._num_queued_accelerators -= job.request.num_accelerators
             self._begin(job, action.number)
         elif action.kind is ActionKind.STOP:
-            self._stop(job, is_failure=False)
+            self._stop(job, is_failure=False, cause="preemption")
         else:
             self._resize(action)
 
     def _begin(self, job: Job, num_accelerators: float) -> None:
         run = self._run_of[job.number]
-        self._hold(run)
-        self._num_used += num_accelerators
-        self._call_later_if_same(run)
+        self._hold(run, num_accelerators)
+        if run.work is None:
+            self._call_later_if_same(run)
+        else:
+            run.work.on_start(tuple(part.node for part in job.parts))
 
     def _call_later_if_same(self, run: JobRun) -> None:
         """End the run when its work is done, unless it is stopped before."""
@@ -171,35 +211,31 @@ class JobCluster:
         timeout.callbacks.append(partial(self._finish, run, run.num_runs))
 
     def _finish(self, run: JobRun, number: int, _: simpy.Event) -> None:
-        if run.num_runs != number:
-            return
-        job, now_s = run.job, self._environment.now
-        self._running.remove(job)
-        self._pool.nodes.give(job.parts)
-        self._let_go(run, job.num_held)
-        self._num_used -= job.num_held
-        run.left_s, run.finished_at_s = 0.0, now_s
-        job.parts = ()
-        self._history.record(job.user, job.request.num_accelerators, run.duration_s)
-        self._close(run, JobStatus.FINISHED)
-        self._ask()
+        if run.num_runs == number:
+            self.finish(run)
 
-    def _stop(self, job: Job, *, is_failure: bool) -> None:
+    def _stop(self, job: Job, *, is_failure: bool, cause: str) -> None:
         """The job has lost its nodes, which are free again: it waits for others."""
         run, now_s = self._run_of[job.number], self._environment.now
         self._let_go(run, job.num_held)
-        self._num_used -= job.num_held
-        self._save(run, job.done_s(now_s), now_s - job.started_at_s, is_failure=is_failure)
+        if run.work is None:
+            self._save(run, job.done_s(now_s), now_s - job.started_at_s, is_failure=is_failure)
         job.attained_s = job.attained_at_s(now_s)
-        job.parts, job.restart_s = (), self._restarts.restart_s
+        job.parts = ()
+        job.restart_s = self._restarts.restart_s if run.work is None else run.work.restart_s
         job.num_held, job.speed = job.request.num_accelerators, 1.0
         run.num_failures += is_failure
         run.num_preemptions += not is_failure
-        if run.num_failures + run.num_preemptions > self._restarts.max_restarts:
+        is_final = run.num_failures + run.num_preemptions > self._restarts.max_restarts
+        if run.work is not None:
+            is_kept = not is_failure and self._restarts.saves_on_preemption
+            run.work.on_stop(Stop(cause, is_failure, is_kept, is_final))
+        if is_final:
             self._close(run, JobStatus.ABANDONED)
             return
         run.status, run.waits_since_s = JobStatus.WAITING, now_s
-        self._enqueue(job)
+        if run.work is None:
+            self._enqueue(job)
 
     def _save(self, run: JobRun, done_s: float, ran_s: float, *, is_failure: bool) -> None:
         restarts, job = self._restarts, run.job
@@ -218,12 +254,17 @@ class JobCluster:
         run.save(done_s, min(ran_s, action.old_restart_s), None)
         self._let_go(run, action.old_number)
         run.num_resizes += 1
-        self._num_used += action.number - action.old_number
-        self._hold(run)
+        self._hold(run, action.number)
         self._call_later_if_same(run)
 
-    def _hold(self, run: JobRun) -> None:
+    def _hold(self, run: JobRun, num_held: float) -> None:
         run.begin(self._environment.now)
+        self._num_used += num_held
+        if run.work is not None:
+            self._num_training += num_held
+            for part in run.job.parts:
+                self.holdings.begin(run.work.holder, part.node, run.work.num_accelerators_per_node)
+            return
         holder = Holder(HolderKind.JOB, run.job.number)
         for part in run.job.parts:
             num_accelerators = len(part.accelerators) * part.num_shares / SHARES_PER_ACCELERATOR
@@ -231,7 +272,12 @@ class JobCluster:
 
     def _let_go(self, run: JobRun, num_held: float) -> None:
         run.end(self._environment.now, num_held)
-        self.holdings.end_all(Holder(HolderKind.JOB, run.job.number))
+        self._num_used -= num_held
+        if run.work is None:
+            self.holdings.end_all(Holder(HolderKind.JOB, run.job.number))
+        else:
+            self._num_training -= num_held
+            self.holdings.end_all(run.work.holder)
 
     def _close(self, run: JobRun, status: JobStatus) -> None:
         run.status = status
@@ -259,5 +305,6 @@ class JobCluster:
                 len(self._queue),
                 len(self._running),
                 self._fragmentation_frac,
+                self._num_training,
             ),
         )

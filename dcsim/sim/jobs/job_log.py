@@ -27,6 +27,7 @@ class PoolState(NamedTuple):
     num_waiting: float
     num_running: float
     fragmentation_frac: float
+    num_training: float  # of those used
 
 
 @dataclass(slots=True)
@@ -111,4 +112,5 @@ def _row(run: JobRun, ended_at_s: float) -> tuple[object, ...]:
         run.num_resizes,
         int(run.status),
         int(run.reason),
+        "" if run.work is None else str(run.work.holder.name),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from dcsim.sim.failures.failure import Drain, Failure
@@ -21,10 +21,12 @@ class Lender(Protocol):
 
 
 class JobNodes:
-    """Holds the pool's nodes for the process of failures. Slow nodes are not felt by jobs of a trace."""
+    """Holds the pool's nodes for the process of failures. ``on_slow`` is told of those that became slow."""
 
-    def __init__(self, process: FailureProcess, pool: NodePool, nodes: Iterable[int]) -> None:
-        self._process, self._pool = process, pool
+    def __init__(
+        self, process: FailureProcess, pool: NodePool, nodes: Iterable[int], on_slow: Callable[[int], None]
+    ) -> None:
+        self._process, self._pool, self._tell_slow = process, pool, on_slow
         self.nodes = set(nodes)
         self.lender: Lender | None = None
         process.nodes.listen(sorted(self.nodes), self)
@@ -46,24 +48,25 @@ class JobNodes:
             return 0
         self._process.nodes.forget((node,), self)
         self._pool.close(node)
-        return self._pool.evict(node, is_orderly=True)
+        return self._pool.evict(node, is_orderly=True, cause="serving")
 
     def on_failure(self, failure: Failure) -> None:
         """Jobs on the nodes lose what they had not saved."""
         for node in failure.nodes:
             if node in self.nodes:
-                self._pool.fail(node)
+                self._pool.fail(node, failure.cause)
                 self._tell_out(node)
 
     def on_slow(self, node: int) -> None:
-        """Recorded durations say nothing of the pace of a node."""
+        """Jobs that are modelled are slower; recorded durations say nothing of the pace of a node."""
+        self._tell_slow(node)
 
     def on_drain(self, drain: Drain) -> None:
         """Jobs on the nodes are stopped in good order, and the nodes leave."""
         for node in drain.nodes:
             if node in self.nodes:
                 self._pool.close(node)
-                self._pool.evict(node, is_orderly=True)
+                self._pool.evict(node, is_orderly=True, cause=str(drain.effect))
                 self._process.retire(node)
                 self._tell_out(node)
 

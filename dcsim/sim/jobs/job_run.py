@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass
 
 from dcsim.policies.job import Job
+from dcsim.sim.jobs.modelled_work import ModelledWork
 from dcsim.tables.jobs import JobReason, JobStatus
 
 
 @dataclass(slots=True, eq=False)
 class JobRun:
-    """One job on the clock. Work is counted in run time on the accelerators asked for."""
+    """One job on the clock. Work is counted in run time on the accelerators asked for.
+
+    ``work`` is what the job does where that is modelled: its end is told, and not timed.
+    """
 
     job: Job
     duration_s: float
@@ -31,6 +35,7 @@ class JobRun:
     num_failures: int = 0
     num_resizes: int = 0
     num_runs: int = 0  # tells the ends of earlier runs from that of the present one
+    work: ModelledWork | None = None
 
     @property
     def run_s(self) -> float:

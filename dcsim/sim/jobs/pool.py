@@ -18,7 +18,7 @@ from dcsim.policies.request import Part, Request
 class Tenant(Protocol):
     """Somebody who holds accelerators and must let go of a node when told."""
 
-    def evict(self, node: int, *, is_orderly: bool) -> int:
+    def evict(self, node: int, *, is_orderly: bool, cause: str = "") -> int:
         """Give back all that is held on the node, now, and return how many jobs that stops.
 
         There was time to save the work if it is orderly.
@@ -116,7 +116,7 @@ class NodePool:
             self.nodes.set_up(node, True)
             self._tell()
 
-    def evict(self, node: int, *, is_orderly: bool) -> int:
+    def evict(self, node: int, *, is_orderly: bool, cause: str = "") -> int:
         """Take the node away from all who hold parts of it, and return how many jobs that stops.
 
         Their accelerators elsewhere come free too.
@@ -127,14 +127,16 @@ class NodePool:
             self.nodes.give(allocation.parts)
             if allocation.on_lost:
                 allocation.on_lost(node)
-        num_stopped = len(lost) + sum(one.evict(node, is_orderly=is_orderly) for one in self._tenants)
+        num_stopped = len(lost) + sum(
+            one.evict(node, is_orderly=is_orderly, cause=cause) for one in self._tenants
+        )
         self._tell()
         return num_stopped
 
-    def fail(self, node: int) -> None:
+    def fail(self, node: int, cause: str = "") -> None:
         """The node breaks down: what ran on it loses what it had not saved."""
         self.close(node)
-        self.evict(node, is_orderly=False)
+        self.evict(node, is_orderly=False, cause=cause)
 
     def repair(self, node: int) -> None:
         """The node is back."""

@@ -25,6 +25,52 @@ class GangOwner(Protocol):
         """Nodes must leave as soon as the work is saved."""
 
 
+class JobGang(Protocol):
+    """Nodes of one job, whoever gives them."""
+
+    num_nodes: int
+
+    def __len__(self) -> int:
+        """Nodes held."""
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The nodes held, sorted."""
+
+    @property
+    def num_missing(self) -> int:
+        """Nodes that it lacks."""
+
+    @property
+    def has_replacement(self) -> bool:
+        """Whether a node that should leave can do so now without being missed."""
+
+    @property
+    def slow_factor(self) -> float:
+        """The pace of its slowest node."""
+
+    def gather(self, *, is_replacement: bool) -> None:
+        """Ask for all that are missing, together; they may come at once."""
+
+    def take_free(self) -> None:
+        """Take what is free of those that are missing."""
+
+    def ask_for_replacements(self) -> None:
+        """Ask for those that are missing and in place of those that should leave."""
+
+    def expose(self) -> None:
+        """It has started: failures that hit jobs may hit it from now on."""
+
+    def shed(self) -> None:
+        """Nodes that must leave, or should and are replaced, do so."""
+
+    def leave(self) -> None:
+        """It knows now that it has no nodes."""
+
+    def disband(self) -> None:
+        """The job has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class GangSize:
     """What a job computes on when nothing is missing."""
@@ -96,6 +142,13 @@ class Gang:
             self._pool.cancel(request)
         self._requests.clear()
 
+    def expose(self) -> None:
+        """It has started: failures that hit jobs may hit it from now on."""
+        self._failures.add_job(self)
+
+    def leave(self) -> None:
+        """Nothing: it is told of each node by itself."""
+
     def shed(self) -> None:
         """Nodes that must leave, or should and are replaced, do so; what is too much goes back."""
         for node in sorted(self._leaving):
@@ -106,6 +159,7 @@ class Gang:
 
     def disband(self) -> None:
         """The job has ended."""
+        self._failures.remove_job(self)
         self.withdraw_requests()
         for node in self.nodes:
             self._let_go(node)

@@ -76,6 +76,11 @@ class Progress:
         self._close(SpanKind.LOST, cause)
         self._draining.clear()
 
+    def keep_all(self, position: float, now_s: float) -> None:
+        """All that was done is safe, whatever checkpoint was under way."""
+        self._draining.clear()
+        self.commit(position, now_s)
+
     def keep(self) -> None:
         """The simulation or the job ends: what was done counts."""
         self._close(SpanKind.PRODUCTIVE, "")

@@ -79,6 +79,16 @@ class SpanLog:
             parts.accelerator_rise_w * min(1.0, computed_s / run.duration_s),
         )
 
+    def lost_s(self, job: str) -> float:
+        """Time in which a job held accelerators and did what a stop had undone, or started again."""
+        names = ("job", "cause", "num_accelerators", "duration_s")
+        rows = zip(*(self._columns[name] for name in names), strict=True)
+        return math.fsum(
+            duration_s
+            for name, cause, held, duration_s in rows
+            if name == job and cause and held and isinstance(duration_s, float)
+        )
+
     def table(self) -> Table:
         """The rows as a table."""
         return Table(

@@ -16,7 +16,7 @@ from simpy.events import ProcessGenerator
 
 from dcsim.sim.training.checkpointing import Checkpointing
 from dcsim.sim.training.cycle import Cycle, Place
-from dcsim.sim.training.gang import Gang
+from dcsim.sim.training.gang import JobGang
 from dcsim.sim.training.progress import Progress
 from dcsim.sim.training.run import Run, Stall, StepParts
 from dcsim.sim.training.span_log import SpanLog
@@ -58,7 +58,7 @@ class Stepping:
         job: str,
         source: StepSource,
         checkpoints: Checkpointing | None,
-        gang: Gang,
+        gang: JobGang,
         log: SpanLog,
     ) -> None:
         self.num_steps = math.inf
@@ -143,6 +143,15 @@ class Stepping:
         self._progress.lose(cause)
         self._durable = None
         self._place = Place(self._progress.durable_position)
+
+    def keep(self, cause: str) -> None:
+        """The nodes are gone, and the work was saved in time; a job without checkpoints loses it."""
+        if self._checkpoints is None:
+            self.fall_back(cause)
+            return
+        self._progress.keep_all(self._place.position, self._environment.now)
+        self._durable = None
+        self._place = Place(self._place.position)
 
     def save_before_stop(self, cause: str) -> ProcessGenerator:
         """Before a planned stop all work is saved, and safe; a job without checkpoints loses it."""

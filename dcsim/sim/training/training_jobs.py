@@ -19,6 +19,8 @@ from dcsim.sim.training.checkpointing import Checkpointing
 from dcsim.sim.training.fabric_network import FabricNetwork
 from dcsim.sim.training.job import TrainingProcess, TrainingTask
 from dcsim.sim.training.job_table import training_job_table
+from dcsim.sim.training.queue import queued_training
+from dcsim.sim.training.scheduled_gang import QueuedTraining
 from dcsim.sim.training.span_log import SpanLog
 from dcsim.sim.training.stored_checkpoints import StoredCheckpoints
 from dcsim.sim.training.timed_checkpoints import timed_checkpoints
@@ -53,6 +55,7 @@ class TrainingJobs:
     ) -> None:
         self._scenario, self._around = scenario, around
         self._spans = SpanLog()
+        self.queued: list[QueuedTraining] = []  # those that wait in the job scheduler's queue
         self.jobs = [self._trials(one) for one in deployments]
 
     @property
@@ -69,6 +72,8 @@ class TrainingJobs:
         """End the jobs that still run, and return what they wrote."""
         for job in self.jobs:
             job.finish()
+        for one in self.queued:
+            one.run.lost_s = self._spans.lost_s(one.name)
         if not self.jobs:
             return {}
         processes = [one for job in self.jobs for one in job.processes]
@@ -106,6 +111,12 @@ class TrainingJobs:
         )
         checkpoints, network = self._checkpoints(deployment, name), self._network(deployment, name)
         samples = self._samples(deployment, name, preparation, staging)
+        queued = None
+        if job.scheduled is not None:
+            queued = queued_training(
+                self._scenario, deployment, replace(task, submitted_at_s=job.starts_at_s)
+            )
+            self.queued.append(queued)
         return lambda at_s: TrainingProcess(
             around.environment,
             replace(task, submitted_at_s=at_s),
@@ -115,6 +126,7 @@ class TrainingJobs:
             self._spans,
             network=network,
             samples=samples,
+            queued=queued,
         )
 
     def _checkpoints(self, deployment: TrainingDeployment, name: str) -> Checkpointing | None:

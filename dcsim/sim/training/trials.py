@@ -45,7 +45,7 @@ class Trials:
     @property
     def done_frac(self) -> float:
         """How far they are, all together."""
-        running = [one for one in self.processes if not one.is_done]
+        running = [one for one in self.processes if not one.ended.triggered]
         under_way = sum(one.num_steps_done / one.task.num_steps for one in running)
         return (self._num_ended + under_way) / self._num_trials
 

@@ -19,6 +19,7 @@ from dcsim.plugins import PolicyFrom
 from dcsim.policies.pipeline_schedule import PipelineSchedule
 from dcsim.spec.reference import Reference
 from dcsim.spec.section import Section
+from dcsim.spec.training.scheduled import Scheduled
 from dcsim.units import (
     Bytes,
     BytesPerSecond,
@@ -303,3 +304,8 @@ class TrainingJob(Section):
     rollout: Rollout | None = Field(default=None, description="Generation, of kind rl.")
     sweep: Sweep | None = Field(default=None, description="Trials, of kind sweep.")
     starts_at_s: Seconds = Field(default=0.0, alias="start", description="When the job is submitted.")
+    scheduled: Scheduled | None = Field(
+        default=None,
+        description="Waits in the queue of the section jobs for its nodes; it has nodes of its own if left "
+        "out.",
+    )

@@ -39,6 +39,28 @@ def test_the_shares_of_all_work_and_what_nobody_held_are_the_whole(summary, shar
     assert sum(shares) + summary[section][unheld] == pytest.approx(summary[section][total])
 
 
+@pytest.mark.parametrize(
+    ("share", "whole", "unheld"),
+    [
+        ("cost_usd", ("cost", "total_usd"), "unheld_usd"),
+        ("it_j", ("energy", "it_j"), "unheld_it_j"),
+        ("carbon_kg", ("carbon", "total_kg"), "unheld_kg"),
+    ],
+)
+def test_a_training_job_of_the_queue_counts_once(share, whole, unheld):
+    training = {"tune": {**TRAINING, "scheduled": {"queue": "research"}}}
+    settings = {"cluster.num_nodes": 3, "duration": "2 min", "training": training, "jobs": JOBS}
+    found = run(tiny(**settings), num_processes=1).summary
+    section, total = whole
+    shares = [found["serving"]["chat"][share], found["training"]["tune"][share], found["jobs"][share]]
+    assert min(*shares, found[section][unheld]) > 0.0
+    assert sum(shares) + found[section][unheld] == pytest.approx(found[section][total])
+    own = {"cluster.num_nodes": 3, "duration": "2 min", "training": training, "jobs": {}}
+    alone = run(tiny(**own), num_processes=1).summary
+    assert alone["jobs"][share] == 0.0, "nobody else is in the queue"
+    assert alone["jobs"]["accelerator_h"] > 0.0
+
+
 def test_serving_pays_for_the_accelerators_that_it_holds_all_the_time(summary):
     chat, cost = summary["serving"]["chat"], summary["cost"]
     assert chat["cost_usd"] == pytest.approx(cost["total_usd"] * chat["num_accelerators"] / 24)

@@ -24,7 +24,11 @@ class JobNodes:
     """Holds the pool's nodes for the process of failures. ``on_slow`` is told of those that became slow."""
 
     def __init__(
-        self, process: FailureProcess, pool: NodePool, nodes: Iterable[int], on_slow: Callable[[int], None]
+        self,
+        process: FailureProcess,
+        pool: NodePool,
+        nodes: Iterable[int],
+        on_slow: Callable[[int], None] = lambda node: None,
     ) -> None:
         self._process, self._pool, self._tell_slow = process, pool, on_slow
         self.nodes = set(nodes)

@@ -97,7 +97,10 @@ _JOBS = {
         "fraction", "free accelerators that the next typical job could not use / free ones"
     ),
     "accelerator_h": Key("h", "accelerator-hours held by jobs in the window"),
-    "cost_usd": Key("USD", "the cluster's cost by the accelerator time that jobs held"),
+    "cost_usd": Key(
+        "USD",
+        "the cluster's cost by the accelerator time that jobs held, training jobs left out: see training",
+    ),
     "it_j": Key(
         "J", "their share of IT energy: idle power by the accelerator time held, what jobs drew above idle"
     ),

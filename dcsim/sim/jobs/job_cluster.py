@@ -58,6 +58,7 @@ class JobCluster:
         self.log = PoolLog(bin_s)
         self.holdings = holdings or HoldingLog(environment)
         self._run_of = {run.job.number: run for run in runs}
+        self._modelled = [run.work for run in runs if run.work is not None]
         self._num_open = len(runs)
         self._queue = JobQueue(scheduler.key, scheduler.kind)
         self._running = RunningJobs()
@@ -113,9 +114,8 @@ class JobCluster:
 
     def on_slow(self, node: int) -> None:
         """A node has become slow: jobs with given run times do not feel it."""
-        for run in self.runs:
-            if run.work is not None:
-                run.work.on_slow(node)
+        for work in self._modelled:
+            work.on_slow(node)
 
     def evict(self, node: int, *, is_orderly: bool, cause: str = "") -> int:
         """Stop every job that holds part of a node, and return how many do."""

@@ -205,9 +205,13 @@ def overlaps(holdings: Table) -> float:
     mtbf_h=st.integers(2, 40),
     saves=st.booleans(),
     has_spot=st.booleans(),
+    checkpoint=st.sampled_from(
+        [{"interval": "5 min", "store": "fs", "mode": mode} for mode in ("sync", "async")]
+        + [{"interval": "5 min", "mode": "async"}]
+    ),
 )
 def test_whatever_happens_every_accelerator_second_counts_once(
-    seed: int, scheduler: str, mtbf_h: int, saves: bool, has_spot: bool
+    seed: int, scheduler: str, mtbf_h: int, saves: bool, has_spot: bool, checkpoint: object
 ) -> None:
     jobs: dict[str, object] = {
         "arrivals": {"policy": "poisson", "rate": "30 /h", "duration_mean": "20 min", "jobs": 25},
@@ -219,6 +223,7 @@ def test_whatever_happens_every_accelerator_second_counts_once(
     overrides = {
         "seed": seed,
         "cluster.num_nodes": 6,
+        "training.tune.checkpoint": checkpoint,
         "reliability": {"node_mtbf": f"{mtbf_h} h", "node_mttr": "10 min"},
         "duration": "6 h",
     }

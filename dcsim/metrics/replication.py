@@ -24,7 +24,7 @@ from dcsim.metrics.queue import QueueSpells, queue_spells
 from dcsim.metrics.request_view import RequestView, view_requests
 from dcsim.metrics.row_pass import RowFindings, read_rows
 from dcsim.metrics.shares import ClusterBill
-from dcsim.metrics.stability import Stability, judge
+from dcsim.metrics.stability import MostTokens, Stability, judge
 from dcsim.metrics.throughput import num_prompt_tokens, request_figures
 from dcsim.metrics.time_bins import BinnedSums
 from dcsim.metrics.window import NUM_BATCHES, NUM_BINS, Window, cluster_window, measured_window
@@ -184,10 +184,11 @@ def read_replication(scenario: Scenario, deployments: Deployments, tables: RunTa
         spells = [queue_spells(one, served.request_overhead_s)]
         if served.prefill is not None:
             spells.append(transfer_spells(one))
+        most = MostTokens(served.max_request_tokens, served.max_prompt_tokens)
         workloads[name] = Workload(
             served, one, window, view, spells,
             findings=read_rows(served, one, view, window, joint),
-            stability=judge(one, spells, view, window, served.max_request_tokens),
+            stability=judge(one, spells, view, window, most),
         )  # fmt: skip
     work = ClusterWork(scenario, deployments.training, tables.cluster)
     return Replication(scenario, joint, workloads, work, work.sums(joint.edges()))

@@ -38,6 +38,14 @@ class Stability:
 
 
 @dataclass(frozen=True, slots=True)
+class MostTokens:
+    """Tokens of the longest request that can be served, and of the longest prompt."""
+
+    of_request: int
+    of_prompt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trend:
     """A least-squares line: its rise over the window, with an error that allows for autocorrelation."""
 
@@ -55,9 +63,9 @@ def judge(
     spells: Sequence[QueueSpells],
     view: RequestView,
     window: Window,
-    max_request_tokens: int,
+    most: MostTokens,
 ) -> Stability:
-    """The verdict on one replication; longer requests than ``max_request_tokens`` could never be served.
+    """The verdict on one replication; requests beyond ``most`` could never be served.
 
     Unstable: over the window, or over its second half (load that grows late bends the line), two lines rise:
     one fitted through the number of requests that wait for their first step, by more than 1 % of the
@@ -87,15 +95,15 @@ def judge(
             f"({rise / num_arrived:.1%} of arrivals) and the time in queue by {rise_s:.3g} s; "
             f"completions ran at {done:.1%} of arrivals",
         )
-    return _without_growth(tables, view, max_request_tokens, growing=is_any_growing)
+    return _without_growth(tables, view, most, growing=is_any_growing)
 
 
 def _without_growth(
-    tables: ServingTables, view: RequestView, max_request_tokens: int, *, growing: bool
+    tables: ServingTables, view: RequestView, most: MostTokens, *, growing: bool
 ) -> Stability:
     """The verdict where waiting did not grow: what of the requests was not served, and why."""
     is_rejected = view.status == RequestStatus.REJECTED
-    is_too_long = _is_too_long(tables, view, max_request_tokens)
+    is_too_long = _is_too_long(tables, view, most)
     num_shed = int(np.count_nonzero(is_rejected & ~is_too_long)) + view.num_with(RequestStatus.TIMED_OUT)
     unfit_frac = int(np.count_nonzero(is_rejected & is_too_long)) / len(view)
     never_fit = f"{unfit_frac:.1%} of requests could never fit: longer than max_model_len or the KV cache"
@@ -146,10 +154,12 @@ def _completion_frac(tables: ServingTables, view: RequestView, window: Window) -
     return num_within(finished_at_s, window.started_at_s, window.ended_at_s) / len(view)
 
 
-def _is_too_long(tables: ServingTables, view: RequestView, max_request_tokens: int) -> Mask:
-    """Which requests are too long for the model or the KV cache: to turn them away is no sign of load."""
-    length = integers(tables.requests, "num_prompt_tokens") + integers(tables.requests, "num_output_tokens")
-    is_too_long: Mask = length[view.first : view.first + len(view)] > max_request_tokens
+def _is_too_long(tables: ServingTables, view: RequestView, most: MostTokens) -> Mask:
+    """Which requests are too long for the model or a KV cache: to turn them away is no sign of load."""
+    measured = slice(view.first, view.first + len(view))
+    prompts = integers(tables.requests, "num_prompt_tokens")[measured]
+    outputs = integers(tables.requests, "num_output_tokens")[measured]
+    is_too_long: Mask = (prompts + outputs > most.of_request) | (prompts > most.of_prompt)
     return is_too_long
 
 

@@ -37,12 +37,12 @@ def cross_field_problems(scenario: Scenario, source: Document) -> list[Problem]:
         problems += _engine_problems(serving, source, path)
         problems += _length_problems(serving, source, path)
         problems += _slo_problems(serving, source, path)
-        problems += _prefill_problems(serving, source, path)
+        problems += _problems_of_prefill_pool(serving, source, path)
     problems += prefill_problems(scenario, source)
     return problems
 
 
-def _prefill_problems(serving: Serving, source: Document, path: YamlPath) -> Iterator[Problem]:
+def _problems_of_prefill_pool(serving: Serving, source: Document, path: YamlPath) -> Iterator[Problem]:
     """Those of what the prefill replicas have of their own."""
     if serving.prefill is None:
         return

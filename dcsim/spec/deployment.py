@@ -93,6 +93,14 @@ class ServingDeployment:
         most = _most_cached_tokens(self.num_blocks_per_lane, self.block_size)
         return min(self.max_model_len, most)
 
+    @property
+    def max_prompt_tokens(self) -> int:
+        """Tokens of the longest prompt: one token must follow, and prefill replicas have their own room."""
+        longest = self.max_request_tokens - 1
+        if self.prefill is None:
+            return longest
+        return min(longest, self.prefill.num_blocks_per_lane * self.prefill.block_size)
+
 
 def resolve_deployment(scenario: Scenario, name: str) -> ServingDeployment:
     """The serving workload ``name`` with every default resolved.

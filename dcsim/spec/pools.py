@@ -26,12 +26,12 @@ def require_accelerators(scenario: Scenario, name: str) -> None:
             f"serving needs {needed} accelerators for all replicas, the cluster has {per_node * num_nodes}: "
             f"use at least {-(-needed // per_node)} nodes of {per_node}, or fewer replicas"
         )
-    for pool in scenario.serving[name].pools:
+    for pool, where in zip(scenario.serving[name].pools, (name, f"{name}.prefill"), strict=False):
         size, replicas = pool.parallelism.num_accelerators, pool.num_replicas
         nodes = -(-replicas // (per_node // size)) if size <= per_node else replicas * -(-size // per_node)
         if nodes > num_nodes:
             raise InfeasibleError(
-                f"serving.{name} needs {nodes} nodes for {replicas} replicas of {size} accelerators, which "
+                f"serving.{where} needs {nodes} nodes for {replicas} replicas of {size} accelerators, which "
                 f"do not divide nodes of {per_node} without rest; the cluster has {num_nodes}"
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from dcsim.policies.pipeline_schedules.interleaved import Interleaved
 from dcsim.policies.pipeline_schedules.one_forward_one_backward import OneForwardOneBackward
 from dcsim.spec.scenario import Scenario
 from dcsim.spec.training.deployment import TrainingDeployment, unchecked_training
-from dcsim.spec.training.fabric import alone_step
+from dcsim.study.training_estimate import fed_step
 from dcsim.validation import nearest
 
 _SPARE_LAYERS = 2
@@ -72,7 +71,8 @@ def rank_strategies(
 
     Model, batch, precision, optimiser and everything else stay; tensor, pipeline, data, context and expert
     parallelism, micro-batch, virtual stages, recomputation and sharding vary. Steps are those of a job alone
-    on the cluster's fabric, if it has one. Of plans alike in time, that with less memory comes first.
+    on the cluster's fabric, fed by its stores, if it has them. Of plans alike in time, that with less memory
+    comes first.
 
     Raises
     ------
@@ -122,18 +122,16 @@ class _Candidate(NamedTuple):
 def _fastest(
     scenario: Scenario, job: TrainingDeployment, found: list[_Candidate], limit: int
 ) -> list[_Candidate]:
-    """The fastest, fastest first, on the cluster's fabric where it has one.
+    """The fastest, fastest first, on the cluster's fabric and with the samples that its stores deliver.
 
-    A step on the fabric is no faster than on links that are never full, so that plans need not be looked at
-    there once these steps alone take longer than those of the best so far.
+    A step is no faster there than undisturbed, so that plans need not be looked at once undisturbed steps
+    alone take longer than those of the best so far.
     """
-    if scenario.cluster.fabric is None:
-        return heapq.nsmallest(limit, found)
     best: list[_Candidate] = []
     for one in sorted(found):
         if len(best) == limit and one.step_s > best[-1].step_s:
             break
-        step, _ = alone_step(scenario, _planned(job, one))
+        step, _ = fed_step(scenario, _planned(job, one))
         best = sorted([*best, one._replace(step_s=step.total_s, step=step)])[:limit]
     return best
 
@@ -144,7 +142,10 @@ def _planned(job: TrainingDeployment, one: _Candidate) -> TrainingDeployment:
     def time_of(condition: StepCondition) -> TrainingStep:
         if condition == UNDISTURBED:
             return one.step
-        step = training_step(one.plan, job.hardware, job.software, condition)
+        bytes_per_token = job.input_bytes_per_token
+        step = training_step(
+            one.plan, job.hardware, job.software, condition, input_bytes_per_token=bytes_per_token
+        )
         return step.after_generation(one.step.generation_s)
 
     patterns = scale_out_patterns(one.plan, job.software, job.hardware.network)

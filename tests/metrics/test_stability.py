@@ -3,7 +3,7 @@ import pytest
 
 from dcsim.metrics.queue import queue_spells
 from dcsim.metrics.request_view import view_requests
-from dcsim.metrics.stability import Stability, Verdict, judge, worst
+from dcsim.metrics.stability import MostTokens, Stability, Verdict, judge, worst
 from dcsim.metrics.window import Window
 from dcsim.spec.serving import Slo
 from dcsim.study.run import run
@@ -38,7 +38,9 @@ def verdict(arrived, started, finished, **more):
 def judged(rows, window):
     tables = serving_tables(requests(*rows), steps())
     view = view_requests(tables.requests, window, 0.0, Slo())
-    return judge(tables, [queue_spells(tables, 0.0)], view, window, max_request_tokens=4096)
+    return judge(
+        tables, [queue_spells(tables, 0.0)], view, window, MostTokens(of_request=4096, of_prompt=4000)
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -108,6 +110,13 @@ def test_turning_away_requests_is_saturation():
         for a, b, f, s in zip(arrived, started, finished, status, strict=True)
     ]
     assert judged(rows, Window(0.0, float(arrived[-1]))).verdict is Verdict.SATURATED
+
+
+def test_a_prompt_without_room_in_prefill_replicas_is_no_sign_of_load():
+    found = verdict(
+        *mm1(0.5, 300), status=RequestStatus.REJECTED, num_prompt_tokens=4050, num_output_tokens=8
+    )
+    assert found.verdict is Verdict.STABLE
 
 
 def test_a_prompt_too_long_is_no_sign_of_load():

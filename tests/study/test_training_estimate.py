@@ -228,6 +228,14 @@ def test_plans_are_ranked_by_their_steps_on_the_fabric(scenario: Scenario) -> No
     assert [one.settings for one in alone] != [one.settings for one in ranking.strategies]
 
 
+def test_plans_are_ranked_by_steps_that_wait_for_their_samples(scenario: Scenario) -> None:
+    starved = scenario.replace({"training.job.dataset": {"preprocessing_rate": "20 kB/s"}})
+    for one in rank_strategies(starved, "job", limit=4).strategies:
+        estimated = estimate_training(starved.replace(one.settings))["job"]
+        assert one.step_s == pytest.approx(estimated.step_s)
+        assert one.step_s == pytest.approx(64 * 4096 * 4 / 40e3)  # bytes of a step over two nodes' rate
+
+
 def test_a_job_that_must_wait_for_nodes_begins_where_others_did(scenario: Scenario) -> None:
     topology = {"policy": "leaf_spine", "hosts_per_leaf": 1, "oversubscription": 4}
     job = scenario.document["training"]["job"]

@@ -33,17 +33,6 @@ def lru_shuffled_hit_frac(num_cache_bytes: float, num_dataset_bytes: float) -> f
     return 1.0 if cached == 1.0 else cached + (1.0 - cached) * math.log1p(-cached)
 
 
-def cached_bytes_per_s(cache_bytes_per_s: float, store_bytes_per_s: float, hit_frac: float) -> float:
-    """Steady rate of reads of which a cache has a part: min(X_cache / h, X_store / (1 - h)).
-
-    >>> cached_bytes_per_s(90e9, 10e9, 0.9)
-    100000000000.0
-    """
-    from_cache = cache_bytes_per_s / hit_frac if hit_frac > 0.0 else math.inf
-    from_store = store_bytes_per_s / (1.0 - hit_frac) if hit_frac < 1.0 else math.inf
-    return min(from_cache, from_store)
-
-
 def reshuffle_s(store: StoreLimits, access: Access) -> float:
     """Time to write a data set anew in another order, on the store that it is read from.
 

@@ -142,25 +142,31 @@ def transfer_s(limits: AccessLimits, access: Access) -> float:
     return limits.latency_s + transfer_demands(limits, access).alone_s
 
 
-def steady_bytes_per_s(limits: AccessLimits, num_nodes: int, bytes_per_file: float) -> float:
-    """Rate at which nodes can go on reading or writing files of one size, nothing else being under way.
+def steady_limits(limits: AccessLimits, num_nodes: int, bytes_per_file: float) -> dict[str, float]:
+    """Rate at which nodes can go on reading or writing files of one size, by what may bound it.
 
     X = min(B, k b, s I / r, s M, s k c / (r latency)) with s bytes per file, r operations per file and c
     operations in flight on each of k nodes (Little's law). Small files are slow: 100 kB each with 64 in
     flight at 2.3 ms make 2.8 GB/s per node, whatever the bandwidth.
+    """
+    of_operation = _bytes_per_operation(limits, bytes_per_file)
+    in_flight = num_nodes * limits.requests_in_flight
+    return {
+        "bandwidth": limits.bytes_per_s,
+        "bandwidth of the nodes": num_nodes * limits.node_bytes_per_s,
+        "operations": of_operation * limits.operations_per_s,
+        "metadata rate": bytes_per_file * limits.metadata_per_s,
+        "latency": math.inf if limits.latency_s == 0.0 else of_operation * in_flight / limits.latency_s,
+    }
+
+
+def steady_bytes_per_s(limits: AccessLimits, num_nodes: int, bytes_per_file: float) -> float:
+    """The least of the ``steady_limits``, nothing else being under way.
 
     >>> round(steady_bytes_per_s(AccessLimits(1e12, latency_s=2.3e-3), 1, 1e5) / 1e9, 1)
     2.8
     """
-    of_operation = _bytes_per_operation(limits, bytes_per_file)
-    in_flight = num_nodes * limits.requests_in_flight
-    return min(
-        limits.bytes_per_s,
-        num_nodes * limits.node_bytes_per_s,
-        of_operation * limits.operations_per_s,
-        bytes_per_file * limits.metadata_per_s,
-        math.inf if limits.latency_s == 0.0 else of_operation * in_flight / limits.latency_s,
-    )
+    return min(steady_limits(limits, num_nodes, bytes_per_file).values())
 
 
 def _bytes_per_operation(limits: AccessLimits, bytes_per_file: float) -> float:

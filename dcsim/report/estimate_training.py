@@ -81,6 +81,7 @@ def _pace(one: TrainingForecast) -> Table:
         {
             "step": quantity_text(one.step_s, TIME),
             "step, no full links or slow stores": unhindered,
+            "samples held up by": one.samples_bound_by or MISSING,
             "MFU": percent_text(one.mfu_frac),
             "HFU, with recomputation": hfu,
             tokens: quantity_text(one.tokens_per_s, PER_SECOND),

@@ -53,7 +53,7 @@ def estimate_completion(scenario: Scenario) -> Mapping[str, CompletionForecast]:
 
 
 def _completion(scenario: Scenario, job: TrainingDeployment) -> CompletionForecast:
-    step, _ = fed_step(scenario, job)
+    step = fed_step(scenario, job).step
     prospects = training_prospects(scenario, job, step_s=step.total_s)
     preparation = resolve_preparation(scenario, job)
     prepared_s = 0.0 if preparation is None else preparation.total_s

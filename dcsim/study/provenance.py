@@ -15,6 +15,8 @@ from dcsim.formulas.datatypes import Datatype
 from dcsim.metrics.columns import floats
 from dcsim.spec.deployment import resolve_efficiency
 from dcsim.spec.scenario import Scenario
+from dcsim.spec.training.dataset_reads import resolve_dataset_reads
+from dcsim.spec.training.deployment import resolve_training
 from dcsim.spec.training.job import JobKind, TrainingJob
 from dcsim.tables import RunTables, ServingTables
 
@@ -60,6 +62,7 @@ def provenance_of(scenario: Scenario, replications: Sequence[RunTables]) -> dict
             *_extrapolations(scenario, replications),
             *_assumed_power(scenario),
             *_links_without_effect(scenario),
+            *_late_samples(scenario),
         ],
     }
 
@@ -215,6 +218,20 @@ def _links_without_effect(scenario: Scenario) -> Iterator[str]:
             f"of the fabric makes none faster; for that, write cluster.node: {{base: "
             f"{scenario.cluster.node.name}, scale_out: LINK}}"
         )
+
+
+def _late_samples(scenario: Scenario) -> Iterator[str]:
+    """A note for each training job whose steps wait for samples, with what holds these up."""
+    for name in scenario.training:
+        reads = resolve_dataset_reads(scenario, resolve_training(scenario, name))
+        if not reads.is_fast_enough:
+            files = ""
+            if scenario.training[name].dataset.bytes_per_file is not None:
+                files = f", in files of {reads.bytes_per_file:.3g} B (dataset.samples_per_file)"
+            yield (
+                f"training.{name}: samples come at {reads.available_bytes_per_s:.3g} B/s at most, by the "
+                f"{reads.bound_by}{files}; steps that never wait want {reads.wanted_bytes_per_s:.3g} B/s"
+            )
 
 
 def _largest_step(tables: ServingTables) -> int:

@@ -131,7 +131,7 @@ def _fastest(
     for one in sorted(found):
         if len(best) == limit and one.step_s > best[-1].step_s:
             break
-        step, _ = fed_step(scenario, _planned(job, one))
+        step = fed_step(scenario, _planned(job, one)).step
         best = sorted([*best, one._replace(step_s=step.total_s, step=step)])[:limit]
     return best
 

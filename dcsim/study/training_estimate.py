@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dcsim.formulas.training.breakdown import TrainingStep
 from dcsim.formulas.training.memory import RankMemory
@@ -44,6 +45,7 @@ class TrainingForecast:
     num_checkpoint_bytes: float
     scale_out_bytes_per_node: float
     accelerator_w: float  # of the mean accelerator of the job
+    samples_bound_by: str  # what holds samples up, if steps wait for them
     preparation_s: float  # to stage the data set, and to shuffle it between epochs, beside the steps
     num_steps: float | None
     num_tokens: float | None
@@ -59,6 +61,14 @@ class TrainingForecast:
         return self.step_s > (1.0 + _TOLD_FRAC) * self.undisturbed_step_s
 
 
+class FedStep(NamedTuple):
+    """A step as fast as its samples come."""
+
+    step: TrainingStep
+    scale_out_share_frac: float  # what its bursts find of the nodes' rate on the fabric
+    samples_bound_by: str  # what holds samples up, if it waits for them
+
+
 def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
     """The training jobs of a scenario in closed form, by name.
 
@@ -71,7 +81,7 @@ def estimate_training(scenario: Scenario) -> Mapping[str, TrainingForecast]:
 
 
 def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
-    step, share_frac = fed_step(scenario, job)
+    step, share_frac, samples_bound_by = fed_step(scenario, job)
     step_s = step.total_s
     preparation = resolve_preparation(scenario, job)
     num_steps = num_job_steps(job.job, job.tokens_per_step)
@@ -100,6 +110,7 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
         num_checkpoint_bytes=job.num_checkpoint_bytes,
         scale_out_bytes_per_node=job.scale_out_bytes_per_node,
         accelerator_w=job.hardware.power.idle_w + step.accelerator_rise_w,
+        samples_bound_by=samples_bound_by,
         preparation_s=0.0 if preparation is None else preparation.total_s,
         num_steps=num_steps,
         num_tokens=num_tokens,
@@ -111,13 +122,11 @@ def _forecast(scenario: Scenario, job: TrainingDeployment) -> TrainingForecast:
     )
 
 
-def fed_step(scenario: Scenario, job: TrainingDeployment) -> tuple[TrainingStep, float]:
-    """The step of a job alone, as fast as its samples come from their store over the fabric.
-
-    With it the share of the nodes' rate that its bursts find on the fabric.
-    """
+def fed_step(scenario: Scenario, job: TrainingDeployment) -> FedStep:
+    """The step of a job alone, as fast as its samples come from their store over the fabric."""
     step, share_frac = alone_step(scenario, job)
-    rate = resolve_dataset_reads(scenario, job).available_bytes_per_s
+    reads = resolve_dataset_reads(scenario, job)
+    rate = reads.available_bytes_per_s
     if job.num_input_bytes_per_step > rate * step.total_s:
         step = job.step(StepCondition(scale_out_share_frac=share_frac, input_bytes_per_s=rate))
-    return step, share_frac
+    return FedStep(step, share_frac, "" if reads.is_fast_enough else reads.bound_by)

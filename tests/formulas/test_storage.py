@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcsim.formulas.dataset_reads import (
-    cached_bytes_per_s,
     lru_shuffled_hit_frac,
     pinned_hit_frac,
     reshuffle_s,
@@ -118,12 +117,6 @@ def test_a_long_transfer_reaches_the_steady_rate_of_its_files(bytes_per_file: fl
     access = Access(bytes_per_file * num_files, num_files, num_nodes)
     mean_rate = access.num_bytes / transfer_s(limits, access)
     assert steady_bytes_per_s(limits, num_nodes, bytes_per_file) == pytest.approx(mean_rate, rel=1e-3)
-
-
-def test_a_cache_and_its_store_are_read_side_by_side() -> None:
-    assert cached_bytes_per_s(90e9, 10e9, 0.0) == 10e9
-    assert cached_bytes_per_s(90e9, 10e9, 1.0) == 90e9
-    assert cached_bytes_per_s(90e9, 10e9, 0.5) == 20e9
 
 
 def test_shuffling_on_the_same_store_reads_and_writes_in_turn() -> None:

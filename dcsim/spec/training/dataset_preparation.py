@@ -47,7 +47,7 @@ def resolve_preparation(scenario: Scenario, deployment: TrainingDeployment) -> D
         return None
     store = _store(scenario, dataset.store)
     num_nodes = deployment.num_nodes
-    per_file = dataset.bytes_per_sample
+    per_file = dataset.bytes_per_file
     num_files = num_nodes if per_file is None else max(num_nodes, math.ceil(num_bytes / per_file))
     access = Access(num_bytes, num_files, num_nodes)
     copied_s = 0.0

@@ -145,6 +145,13 @@ class Dataset(Section):
         default=None, description="Bytes read per token; 4 (an index of the vocabulary) if left out."
     )
     bytes_per_sample: Bytes | None = Field(default=None, description="Bytes read per sample, in its place.")
+    samples_per_file: int = Field(
+        default=1,
+        gt=0,
+        le=1_000_000_000_000,
+        description="Samples of bytes_per_sample that one file holds, read together: 1 for images, many for "
+        "the records of a recommender. Tokens lie in large files anyway.",
+    )
     preprocessing_bytes_per_s: BytesPerSecond | None = Field(
         default=None,
         alias="preprocessing_rate",
@@ -172,7 +179,14 @@ class Dataset(Section):
         if self.preprocessing_bytes_per_s is not None and self.core_preprocessing_bytes_per_s is not None:
             message = "give either preprocessing_rate or preprocessing_rate_per_core"
             raise PydanticCustomError("dataset", message)
+        if self.samples_per_file > 1 and self.bytes_per_sample is None:
+            raise PydanticCustomError("dataset", "samples_per_file is of no effect without bytes_per_sample")
         return self
+
+    @property
+    def bytes_per_file(self) -> float | None:
+        """Bytes of one file of samples; None where tokens lie in large files."""
+        return None if self.bytes_per_sample is None else self.bytes_per_sample * self.samples_per_file
 
 
 class Checkpoint(Section):

@@ -88,8 +88,9 @@ def _late_samples(scenario: Scenario, deployment: TrainingDeployment, work: _Wor
     fed_s = math.inf if rate <= 0.0 else work.num_steps * deployment.step(condition).total_s
     if fed_s > work.available_s:
         yield (
-            f"its samples arrive at {rate:.3g} B/s: its steps would take {span_text(fed_s)}, and there are "
-            f"{span_text(work.available_s)}. Give the data set's store more bandwidth, or read fewer bytes"
+            f"its samples arrive at {rate:.3g} B/s, by the {reads.bound_by}: its steps would take "
+            f"{span_text(fed_s)}, and there are {span_text(work.available_s)}. Give the data set a faster "
+            "store, larger files (samples_per_file), or read fewer bytes"
         )
 
 

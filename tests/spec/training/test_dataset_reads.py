@@ -77,3 +77,28 @@ def test_a_cache_that_holds_all_serves_all() -> None:
     found = reads("{store: disk}", "{base: hdd-20tb, cache: host-memory}")
     assert found.hit_frac == 1.0
     assert found.available_bytes_per_s == pytest.approx(4 * 300e9)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "bound_by"),
+    [
+        ("{store: disk}", "bandwidth of store disk"),
+        ("{store: disk, bytes_per_sample: 100 B}", "metadata rate of store disk"),
+        ("{store: disk, bytes_per_sample: 100 B, samples_per_file: 1000000}", "bandwidth of store disk"),
+        ("{store: disk, preprocessing_rate: 1 MB/s}", "preprocessing by the nodes' processors"),
+        ("{}", ""),
+    ],
+)
+def test_what_limits_is_named(dataset: str, bound_by: str) -> None:
+    assert reads(dataset).bound_by == bound_by
+
+
+def test_samples_of_one_file_are_read_together() -> None:
+    whole = reads("{store: disk, bytes_per_sample: 1 MB}")
+    parts = reads("{store: disk, bytes_per_sample: 1 kB, samples_per_file: 1000}")
+    assert parts.available_bytes_per_s == pytest.approx(whole.available_bytes_per_s)
+
+
+def test_samples_per_file_needs_the_size_of_a_sample() -> None:
+    with pytest.raises(ScenarioError, match="without bytes_per_sample"):
+        reads("{store: disk, samples_per_file: 10}")

@@ -45,20 +45,17 @@ class Routes:
 
     def of(self, flows: Sequence[AnyFlow]) -> list[Route]:
         """The route of each flow."""
-        found = [self._known.get(flow.ends) for flow in flows]
+        ends = [flow.ends for flow in flows]
+        found = [self._known.get(one) for one in ends]
         routes = [route for route in found if route is not None]
         if len(routes) == len(flows):
             return routes
         if self._num_entries > _MAX_ENTRIES:
             self._known, self._num_entries = {}, 0
-        unknown = list(
-            dict.fromkeys(flow.ends for flow, route in zip(flows, found, strict=True) if route is None)
-        )
+        unknown = list(dict.fromkeys(one for one, route in zip(ends, found, strict=True) if route is None))
         known = dict(zip(unknown, self._found(unknown), strict=True))
         self._known |= known
-        return [
-            known[flow.ends] if route is None else route for flow, route in zip(flows, found, strict=True)
-        ]
+        return [known[one] if route is None else route for one, route in zip(ends, found, strict=True)]
 
     def _found(self, ends: Sequence[Ends]) -> list[Route]:
         """The routes of these ends, from the ways of their pairs."""

@@ -99,7 +99,14 @@ class Elastic(JobScheduler):
     def _shrink_for(self, room: Room, job: Job) -> bool:
         """Halve as few running jobs as it takes for the smallest size of the job; none if it never fits."""
         self._set_size(job, self._sizes(job)[-1])
-        able = [other for other in room.running if other.num_held > self._sizes(other)[-1]]
+        least: dict[float, float] = {}  # size by what was asked for: few sizes, many jobs
+        able = []
+        for other in room.running:
+            asked = other.request.num_accelerators
+            if asked not in least:
+                least[asked] = self._sizes(other)[-1]
+            if other.num_held > least[asked]:
+                able.append(other)
         able.sort(key=lambda j: (-j.num_held / j.request.num_accelerators, -j.num_held, j.number))
         freed: list[tuple[Job, tuple[Part, ...], tuple[Part, ...]]] = []
         is_enough = False

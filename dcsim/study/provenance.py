@@ -195,8 +195,8 @@ def _extrapolations(scenario: Scenario, replications: Sequence[RunTables]) -> It
 
 
 def _assumed_power(scenario: Scenario) -> Iterator[str]:
-    """A note for scheduled jobs, of which nobody knows what their accelerators do."""
-    if scenario.jobs is not None:
+    """A note for jobs of a trace, or drawn ones, of which nobody knows what their accelerators do."""
+    if scenario.jobs is not None and (scenario.jobs.trace is not None or scenario.jobs.arrivals is not None):
         percent = f"{scenario.jobs.accelerator_use_frac:.0%}".replace("%", " %")
         yield (
             f"jobs: power is that of accelerators that work at {percent} of their rise above idle while "

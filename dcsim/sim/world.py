@@ -54,6 +54,7 @@ class World:
         self, scenario: Scenario, environment: simpy.Environment, streams: Streams, num_serving_nodes: int
     ) -> None:
         self._scenario, self._environment = scenario, environment
+        self._num_serving_nodes = num_serving_nodes
         self._deployments = {name: resolve_training(scenario, name) for name in scenario.training}
         self._stores = {name: resolve_store(one, name) for name, one in scenario.cluster.storage.items()}
         length_s = _rough_length_s(scenario, self._deployments)
@@ -217,7 +218,7 @@ class World:
                 "jobs: no node is left beside serving and training. Raise cluster.num_nodes"
             )
         queued = self._training.queued
-        num_there = len(nodes) + (nodes.start if lends(scenario) else 0)
+        num_there = len(nodes) + (self._num_serving_nodes if lends(scenario) else 0)
         built = build_jobs(
             self._environment,
             scenario.jobs,

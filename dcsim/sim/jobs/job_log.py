@@ -91,7 +91,9 @@ def job_table(runs: Sequence[JobRun], ended_at_s: float) -> Table:
 
 def _row(run: JobRun, ended_at_s: float) -> tuple[object, ...]:
     job = run.job
-    waits_s = ended_at_s - run.waits_since_s if run.status.name == "WAITING" else 0.0
+    waits_s = 0.0
+    if run.status.name == "WAITING":  # or was not submitted yet
+        waits_s = max(0.0, ended_at_s - max(run.waits_since_s, job.submitted_at_s))
     holds_s = ended_at_s - run.held_since_s if run.status.name == "RUNNING" else 0.0
     return (
         job.number,

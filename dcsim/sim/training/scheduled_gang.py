@@ -48,8 +48,8 @@ def admit(queued: Sequence[QueuedTraining], cluster: JobCluster, num_there: int)
         reason = cluster.refusal(one.run)
         if num_asked > num_there:
             reason = (
-                f"asks for whole nodes with {num_asked:g} accelerators, and beside serving, other training "
-                f"and spares there are {num_there}"
+                f"asks for whole nodes with {num_asked:g} accelerators, and beside other training, spares "
+                f"and serving that does not lend there are {num_there}"
             )
         if reason:
             raise InfeasibleError(

@@ -111,6 +111,11 @@ def test_behind_a_long_job_it_waits_for_what_is_left_of_that(tmp_path: Path, alo
     assert finished_at_s(tables) == pytest.approx(5000.0 + alone_s)
 
 
+def test_before_it_is_submitted_it_waits_for_nothing() -> None:
+    times = {"duration": "1 h", "training.tune.start": "2 h"}
+    assert trained(simulate(scenario({}, {}, **times), 0).cluster, "wait_s") == 0.0
+
+
 def test_preempted_for_a_while_it_ends_later_by_that_and_its_restart(tmp_path: Path, alone_s: float) -> None:
     jobs = {"trace": trace(tmp_path, FIRST, (1000, 700, 32, 9)), "scheduler": "priority"}
     tables = simulate(scenario({"priority": 1}, jobs), 0).cluster
@@ -287,6 +292,24 @@ def test_one_that_could_never_start_is_infeasible_with_its_reason() -> None:
     spares = {**NEVER, "spares": 1}
     with pytest.raises(InfeasibleError, match=r"training\.tune: .* 32 accelerators, .* there are 24"):
         simulate(scenario({}, {}, reliability=spares), 0)
+
+
+def test_what_serving_may_lend_counts_and_what_other_training_holds_does_not() -> None:
+    serving = {
+        "model": "llama-3.1-8b",
+        "num_replicas": 8,
+        "engine": "vllm",
+        "weights": "fs",
+        "lending": {"idle": [{"start": "0 s", "duration": "30 min", "every": "1 h", "replicas": 7}]},
+        "traffic": {
+            "arrivals": {"policy": "poisson", "rate": "1 /s"},
+            "lengths": {"policy": "fixed", "prompt": 100, "output": 10},
+        },
+    }
+    beside = {"serving": {"chat": serving}, "duration": "1 h"}
+    other = {k: v for k, v in TRAINING.items() if k != "num_nodes"} | {"num_nodes": 1}
+    with pytest.raises(InfeasibleError, match=r"training\.tune: .* 32 accelerators, .* there are 24"):
+        simulate(scenario({}, {}, **{**beside, "training.other": other}), 0)
 
 
 def test_one_without_prospects_is_infeasible_before_anything_is_simulated() -> None:
